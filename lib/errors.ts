@@ -1,0 +1,91 @@
+/**
+ * The one error class of the library, and the codes a caller may branch on.
+ *
+ * A message reads `verb object: reason` in lower case with the offending value, e.g.
+ * `open image debian:13: not in the store`. `hint` says what the user can do about it.
+ */
+export type ErrorCode =
+  /** The command line or an API argument is wrong. */
+  | 'USAGE'
+  /** A value (reference, digest, tar, JSON, record, Dockerfile) is malformed. */
+  | 'INVALID'
+  /** The thing named does not exist. */
+  | 'NOT_FOUND'
+  /** The name, tag, container or port is taken. */
+  | 'CONFLICT'
+  /** Somebody holds it: a running container, an image that a container uses. */
+  | 'IN_USE'
+  /** Parsed and understood, but this version does not do it. */
+  | 'UNSUPPORTED'
+  /** This host lacks something that is needed; the hint says how to get it. */
+  | 'HOST'
+  /** Content does not match its digest or declared size. */
+  | 'INTEGRITY'
+  /** A registry refused the credentials, or none were given. */
+  | 'UNAUTHORIZED'
+  /** A registry or URL could not be reached, or broke off. */
+  | 'NETWORK'
+  /** A registry answered with an error of its own. */
+  | 'REGISTRY'
+  /** A file or system call failed. */
+  | 'IO'
+  /** No space left on the store's file system. */
+  | 'NO_SPACE'
+  /** A container or build process could not be started: exit code 125, 126 or 127. */
+  | 'START'
+  /** A build step failed. */
+  | 'BUILD'
+  /** The caller aborted. */
+  | 'ABORTED'
+  /** A defect of ours. */
+  | 'INTERNAL';
+
+export type ErrorDetails = {
+  readonly cause?: unknown;
+  /** What the user can do, one or two sentences or a command. */
+  readonly hint?: string;
+  /** The process exit code a command should end with, where it is not 125. */
+  readonly exitCode?: number;
+  /** Where in a text the trouble is, rendered below the message (file, line, caret). */
+  readonly excerpt?: string;
+};
+
+export class CoracleError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+  readonly exitCode: number | undefined;
+  readonly excerpt: string | undefined;
+
+  constructor(code: ErrorCode, message: string, details: ErrorDetails = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.name = 'CoracleError';
+    this.code = code;
+    this.hint = details.hint;
+    this.exitCode = details.exitCode;
+    this.excerpt = details.excerpt;
+  }
+}
+
+/** True when `error` is a system error with one of these errno names (`ENOENT`, ...). */
+export function hasErrno(error: unknown, ...names: readonly string[]): error is NodeJS.ErrnoException {
+  const code = error instanceof Error ? (error as NodeJS.ErrnoException).code : undefined;
+  return code !== undefined && names.includes(code);
+}
+
+/** Wraps a failed file operation once: keeps the errno's meaning, turns a full disk into its own code. */
+export function ioError(action: string, error: unknown): CoracleError {
+  if (error instanceof CoracleError) return error;
+  if (hasErrno(error, 'ENOSPC', 'EDQUOT')) {
+    return new CoracleError('NO_SPACE', `${action}: no space left on the device`, {
+      cause: error,
+      hint: 'free space on that file system, or point --root at another one',
+    });
+  }
+  const reason = error instanceof Error ? error.message : String(error);
+  return new CoracleError('IO', `${action}: ${reason}`, { cause: error });
+}
+
+/** Marks a branch the type system proves unreachable. */
+export function assertNever(value: never): never {
+  throw new CoracleError('INTERNAL', `handle value: unexpected ${JSON.stringify(value)}`);
+}
