@@ -1,0 +1,155 @@
+/** The built command line tool as a child process with a store and a runtime directory of its own. */
+import { type ChildProcess, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { missingUserNamespaces, repositoryRoot, temporaryDirectory } from './host.js';
+import { openTerminal, type Terminal, type TerminalOptions } from './terminal.js';
+
+/** How a child ended. `code` is null when a signal ended it. */
+export type Outcome = {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+};
+
+export type RunOptions = {
+  /** Bytes for standard input, which is empty otherwise. */
+  readonly input?: string | Uint8Array;
+  readonly cwd?: string;
+  /** Set on top of the tool's environment; undefined removes. */
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  /** After this many milliseconds the child is killed and the call throws (default 60,000). */
+  readonly timeout?: number;
+};
+
+export type Cli = {
+  /** The directory that holds everything of this tool: `root`, `runtime`, `home`. */
+  readonly directory: string;
+  readonly root: string;
+  readonly runtime: string;
+  readonly env: Readonly<Record<string, string>>;
+  /** Runs to the end, whatever the exit code. */
+  run(args: readonly string[], options?: RunOptions): Promise<Outcome>;
+  /** Runs to the end and returns standard output; throws with the child's words when the exit code is not 0. */
+  ok(args: readonly string[], options?: RunOptions): Promise<string>;
+  /** Starts without waiting, with three pipes; killed when the test ends. */
+  start(args: readonly string[], options?: Omit<RunOptions, 'input' | 'timeout'>): ChildProcess;
+  /** Starts on a terminal; killed when the test ends. */
+  terminal(args: readonly string[], options?: TerminalOptions): Terminal;
+};
+
+/**
+ * A tool with an empty store below a fresh temporary directory. When the test ends, its containers are removed
+ * before the directory is.
+ */
+export function openCli(t: ExecutionContext<unknown>): Cli {
+  const directory = temporaryDirectory(t);
+  const cli = cliIn(t, directory);
+  t.teardown(() => removeContainers(cli));
+  return cli;
+}
+
+/** The tool over a directory that the caller owns, for tests that open one store from several places. */
+export function cliIn(t: ExecutionContext<unknown>, directory: string): Cli {
+  const [root, runtime, home] = [
+    join(directory, 'root'),
+    join(directory, 'runtime'),
+    join(directory, 'home'),
+  ];
+  for (const path of [root, runtime, home]) mkdirSync(path, { recursive: true, mode: 0o700 });
+  const env = { ...plainEnvironment(), HOME: home, XDG_RUNTIME_DIR: runtime };
+  const program = join(repositoryRoot(), 'dist', 'coracle');
+  const run = (args: readonly string[], options: RunOptions = {}): Promise<Outcome> =>
+    runProgram(program, ['--root', root, ...args], { ...options, env: { ...env, ...options.env } });
+  return {
+    directory,
+    root,
+    runtime,
+    env,
+    run,
+    ok: async (args, options) => expectSuccess(args, await run(args, options)),
+    start: (args, options = {}) => {
+      const child = spawn(program, ['--root', root, ...args], {
+        ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+        env: { ...env, ...options.env },
+      });
+      t.teardown(() => void child.kill('SIGKILL'));
+      return child;
+    },
+    terminal: (args, options = {}) => {
+      const terminal = openTerminal(program, ['--root', root, ...args], {
+        ...options,
+        env: { ...env, ...options.env },
+      });
+      t.teardown(() => terminal.kill());
+      return terminal;
+    },
+  };
+}
+
+/** What a child of a test inherits: no settings of Node, no directories or proxies of the caller's session. */
+export function plainEnvironment(): Record<string, string> {
+  const kept = ['PATH', 'LANG', 'USER', 'LOGNAME', 'TMPDIR'];
+  const env = Object.fromEntries(
+    kept.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])),
+  );
+  return { ...env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin`, TERM: 'xterm' };
+}
+
+/** Runs any program to its end with captured output. */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<Outcome> {
+  const timeout = options.timeout ?? 60_000;
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, {
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      env: { ...plainEnvironment(), ...options.env },
+    });
+    const stdout: Buffer[] = [];
+    const stderr: Buffer[] = [];
+    child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
+    child.stdin.on('error', () => undefined); // a child that reads nothing closes its end first
+    child.stdin.end(options.input ?? '');
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      child.kill('SIGKILL');
+      // A grandchild may hold the pipes open; the streams must not keep the test waiting for it.
+      child.stdout.destroy();
+      child.stderr.destroy();
+    }, timeout);
+    child.on('error', reject);
+    child.on('close', (code, signal) => {
+      clearTimeout(timer);
+      const outcome = { code, signal, stdout: text(stdout), stderr: text(stderr) };
+      if (late)
+        reject(new Error(`run ${args.join(' ')}: still running after ${timeout} ms\n${render(outcome)}`));
+      else resolve(outcome);
+    });
+  });
+}
+
+function text(chunks: readonly Buffer[]): string {
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+function expectSuccess(args: readonly string[], outcome: Outcome): string {
+  if (outcome.code === 0) return outcome.stdout;
+  throw new Error(`coracle ${args.join(' ')}: exit ${outcome.code ?? outcome.signal}\n${render(outcome)}`);
+}
+
+function render(outcome: Outcome): string {
+  return `stdout: ${outcome.stdout}\nstderr: ${outcome.stderr}`;
+}
+
+async function removeContainers(cli: Cli): Promise<void> {
+  if (missingUserNamespaces() !== undefined) return;
+  const ids = (await cli.run(['ps', '-aq'])).stdout.split('\n').filter((id) => id !== '');
+  if (ids.length > 0) await cli.ok(['rm', '-f', ...ids]);
+}
