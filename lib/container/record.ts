@@ -1,0 +1,57 @@
+/**
+ * container.json: a container as it was made. It never changes afterwards; what changes (running, exited) is
+ * derived from the supervisor's records.
+ */
+
+import type { NetworkMode, PortMapping } from '../network/network-plan.js';
+import type { LogSpec } from '../sandbox/launch-spec.js';
+import type { StorageDriver } from '../snapshot/driver.js';
+import type { RunOptions } from './run-options.js';
+
+/** The process as merged from the image's config and the options. */
+export type ContainerProcess = {
+  readonly args: readonly string[];
+  readonly env: readonly string[];
+  readonly cwd: string;
+  readonly user: string;
+  readonly tty: boolean;
+  readonly interactive: boolean;
+};
+
+/** A volume that the container mounts; `path` is its `_data` directory. */
+export type VolumeUse = {
+  readonly name: string;
+  readonly destination: string;
+  readonly readonly: boolean;
+  readonly copy: boolean;
+  readonly anonymous: boolean;
+};
+
+export type ContainerRecord = {
+  readonly version: 1;
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+  readonly name: string;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly image: { readonly id: string; readonly reference: string | undefined; readonly digest: string };
+  /** Top snapshot of the image; undefined for an image without layers. */
+  readonly snapshot: string | undefined;
+  readonly driver: StorageDriver;
+  readonly options: RunOptions;
+  readonly process: ContainerProcess;
+  readonly entrypoint: readonly string[];
+  readonly command: readonly string[];
+  readonly capabilities: readonly number[];
+  readonly network: NetworkMode;
+  readonly ports: readonly PortMapping[];
+  readonly exposed: readonly string[];
+  readonly volumes: readonly VolumeUse[];
+  readonly labels: Readonly<Record<string, string>>;
+  readonly hostname: string;
+  readonly stopSignal: number;
+  /** Seconds. */
+  readonly stopTimeout: number;
+  readonly autoRemove: boolean;
+  readonly log: LogSpec | undefined;
+};

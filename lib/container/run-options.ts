@@ -1,0 +1,89 @@
+/**
+ * What `run` and `create` take, typed. Every field is optional; an absent one means what the image or the
+ * default says. `parseRunFlags` makes it from the texts of a command line.
+ */
+import type { HostEntry, NetworkMode, PortRequest } from '../network/network-plan.js';
+import type { LogSpec, RestartPolicy } from '../sandbox/launch-spec.js';
+import type { MountRequest } from '../sandbox/mount.js';
+import type { Rlimit } from '../sandbox/rlimit.js';
+
+/** Where a container's syscall filter comes from. */
+export type SeccompChoice =
+  | { readonly kind: 'default' }
+  | { readonly kind: 'unconfined' }
+  | { readonly kind: 'file'; readonly path: string };
+
+export type SecurityOptions = {
+  readonly seccomp?: SeccompChoice | undefined;
+  readonly noNewPrivileges?: boolean | undefined;
+  /** Further paths to hide. */
+  readonly mask?: readonly string[] | undefined;
+  /** Default masked or read-only paths to leave alone; `ALL` for every one. */
+  readonly unmask?: readonly string[] | undefined;
+};
+
+export type RunOptions = {
+  readonly name?: string | undefined;
+  /** Arguments after the image: replace its Cmd. */
+  readonly command?: readonly string[] | undefined;
+  /** Replaces the image's Entrypoint and drops its Cmd; empty means none. */
+  readonly entrypoint?: readonly string[] | undefined;
+  /** `NAME=value`, later ones win over earlier ones and the image's. */
+  readonly env?: readonly string[] | undefined;
+  readonly workdir?: string | undefined;
+  /** `user[:group]`. */
+  readonly user?: string | undefined;
+  readonly groups?: readonly string[] | undefined;
+  readonly umask?: number | undefined;
+  readonly tty?: boolean | undefined;
+  readonly interactive?: boolean | undefined;
+  readonly hostname?: string | undefined;
+  readonly mounts?: readonly MountRequest[] | undefined;
+  readonly shmSize?: number | undefined;
+  readonly readonlyRoot?: boolean | undefined;
+  /** With a read-only root, writable tmpfs on /tmp, /run and /var/tmp; true unless told otherwise. */
+  readonly readonlyTmpfs?: boolean | undefined;
+  readonly publish?: readonly PortRequest[] | undefined;
+  readonly network?: NetworkMode | undefined;
+  readonly dns?: readonly string[] | undefined;
+  readonly dnsSearch?: readonly string[] | undefined;
+  readonly dnsOptions?: readonly string[] | undefined;
+  readonly extraHosts?: readonly HostEntry[] | undefined;
+  readonly capabilityAdd?: readonly string[] | undefined;
+  readonly capabilityDrop?: readonly string[] | undefined;
+  readonly security?: SecurityOptions | undefined;
+  readonly ulimits?: readonly Rlimit[] | undefined;
+  readonly sysctls?: Readonly<Record<string, string>> | undefined;
+  readonly init?: boolean | undefined;
+  readonly labels?: Readonly<Record<string, string>> | undefined;
+  /** Remove the container and its anonymous volumes after it ended. */
+  readonly remove?: boolean | undefined;
+  /** Signal by number or name. */
+  readonly stopSignal?: string | undefined;
+  /** Seconds. */
+  readonly stopTimeout?: number | undefined;
+  /** Seconds until the container is killed. */
+  readonly timeout?: number | undefined;
+  readonly restart?: RestartPolicy | undefined;
+  readonly log?:
+    | { readonly driver: LogSpec['driver'] | 'none'; readonly maxSize?: number; readonly maxFiles?: number }
+    | undefined;
+  readonly storageDriver?: 'overlay' | 'fuse-overlayfs' | 'copy' | undefined;
+  /** Bytes that leave a foreground container running; undefined is ctrl-p ctrl-q, empty none. */
+  readonly detachKeys?: Uint8Array | undefined;
+  readonly signalProxy?: boolean | undefined;
+};
+
+/** What `exec` takes, typed. */
+export type ExecOptions = {
+  readonly command: readonly string[];
+  readonly env?: readonly string[] | undefined;
+  readonly workdir?: string | undefined;
+  readonly user?: string | undefined;
+  readonly tty?: boolean | undefined;
+  readonly interactive?: boolean | undefined;
+  readonly detach?: boolean | undefined;
+  /** All capabilities and no filter. */
+  readonly privileged?: boolean | undefined;
+  readonly detachKeys?: Uint8Array | undefined;
+};

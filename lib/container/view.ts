@@ -1,0 +1,45 @@
+/** A container as commands see it: its record and its state, the latter derived from disk at the moment of asking. */
+import type { ContainerRecord } from './record.js';
+
+/**
+ * created: never started · starting: a supervisor prepares it · running · exited: see `exit` ·
+ * lost: its supervisor died without a word (killed, or the machine went down); `exit` is then what is known.
+ */
+export type ContainerStatus = 'created' | 'starting' | 'running' | 'exited' | 'lost';
+
+/** How the last run ended. */
+export type ExitRecord = {
+  readonly code: number;
+  /** The signal that ended the process, 0 for none. */
+  readonly signal: number;
+  readonly oom: boolean;
+  /** Why it could not be started, or why the supervisor ended it; empty for an ordinary exit. */
+  readonly error: string;
+  readonly stage: string;
+  readonly errno: number;
+  /** RFC 3339 with nanoseconds. */
+  readonly started: string;
+  readonly finished: string;
+  readonly restarts: number;
+};
+
+/** Who runs it now. */
+export type LiveRecord = {
+  readonly supervisor: number;
+  readonly supervisorStart: number;
+  readonly boot: string;
+  /** Host pid of the container's first process. */
+  readonly pid: number;
+  readonly pidStart: number;
+  readonly started: string;
+  readonly restarts: number;
+};
+
+export type ContainerView = {
+  readonly record: ContainerRecord;
+  /** Absolute path of its directory. */
+  readonly directory: string;
+  readonly status: ContainerStatus;
+  readonly live: LiveRecord | undefined;
+  readonly exit: ExitRecord | undefined;
+};

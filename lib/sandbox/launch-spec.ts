@@ -1,0 +1,112 @@
+/**
+ * Everything one confined process tree needs, decided: the input of `planLaunch`, which only spells it.
+ * Meanings, units and defaults are those of native/PROTOCOL.md 2.1.
+ */
+import type { IdMap } from '../host/id-map.js';
+import type { PlanRecord } from '../native/plan.js';
+import type { Mount } from './mount.js';
+import type { Rlimit } from './rlimit.js';
+
+/** The namespaces a container can keep from the host. The user and mount namespaces are always new. */
+export type NamespaceName = 'pid' | 'ipc' | 'uts' | 'cgroup' | 'net';
+
+/** The process to run, resolved inside the container where names are involved. */
+export type ProcessSpec = {
+  /** At least one; the first is looked up in PATH of `env`. */
+  readonly args: readonly string[];
+  /** `NAME=value`, each name once. */
+  readonly env: readonly string[];
+  /** Absolute; made inside if missing. */
+  readonly cwd: string;
+  /** `user[:group]` by name or number; empty is root. */
+  readonly user: string;
+  /** Supplementary groups by name or number. */
+  readonly groups: readonly string[];
+  /** A terminal of this size in the container's devpts. */
+  readonly tty?: { readonly rows: number; readonly columns: number } | undefined;
+  /** Keep standard input open; `once` ends it with the first client's. */
+  readonly stdin?: 'open' | 'once' | undefined;
+  readonly umask: number;
+};
+
+/** What a process may do: the same for the container's first process and every exec. */
+export type ConfinementSpec = {
+  /** Capability numbers: bounding, permitted and (for uid 0) effective. */
+  readonly capabilities: readonly number[];
+  readonly noNewPrivileges: boolean;
+  /** File with the compiled filter; undefined is unconfined. */
+  readonly seccompFile?: string | undefined;
+};
+
+export type LogSpec = {
+  readonly driver: 'k8s-file' | 'json-file';
+  readonly path: string;
+  /** Bytes before it is rotated; 0 never. */
+  readonly maxSize: number;
+  /** Files kept, the current one included. */
+  readonly maxFiles: number;
+};
+
+export type RestartPolicy = {
+  readonly name: 'no' | 'always' | 'on-failure' | 'unless-stopped';
+  /** Retries of on-failure; 0 without end. */
+  readonly maximum: number;
+};
+
+/** What the infra process does after the last exit, inside the user namespace: renames, then removals, in order. */
+export type CleanupSpec = {
+  readonly rename: readonly { readonly from: string; readonly to: string }[];
+  readonly remove: readonly string[];
+};
+
+export type LaunchSpec = {
+  /** 64 hexadecimal digits. */
+  readonly id: string;
+  /** PROTOCOL.md 2.4. */
+  readonly mode: 'detach' | 'foreground' | 'child';
+  /** Directory for the supervisor's records. */
+  readonly directory: string;
+  /** Attach socket; none in `child` mode. */
+  readonly socket?: string | undefined;
+  readonly idMap: IdMap;
+  /** The root file system's records, from lib/snapshot's `rootPlan`. */
+  readonly root: readonly PlanRecord[];
+  readonly rootReadonly: boolean;
+  readonly hostNamespaces: readonly NamespaceName[];
+  /** The network's records, from lib/network's `planNetwork`. */
+  readonly network: readonly PlanRecord[];
+  /** In any order; the plan sorts them by destination. */
+  readonly mounts: readonly Mount[];
+  readonly devices?: readonly { readonly source: string; readonly destination: string }[] | undefined;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly process: ProcessSpec;
+  readonly confinement: ConfinementSpec;
+  readonly rlimits: readonly Rlimit[];
+  readonly hostname?: string | undefined;
+  readonly sysctls: Readonly<Record<string, string>>;
+  readonly oomScoreAdj?: number | undefined;
+  /** A reaper as pid 1 in front of the process. */
+  readonly init: boolean;
+  readonly stop: { readonly signal: number; readonly timeoutMs: number };
+  /** Kill after this many milliseconds. */
+  readonly timeoutMs?: number | undefined;
+  readonly restart?: RestartPolicy | undefined;
+  readonly log?: LogSpec | undefined;
+  readonly cleanup?: CleanupSpec | undefined;
+  /** Bytes that detach a foreground client. */
+  readonly detachKeys?: Uint8Array | undefined;
+  /** The foreground client forwards signals. */
+  readonly signalProxy: boolean;
+};
+
+/** A further process in a running container. */
+export type ExecSpec = {
+  readonly mode: 'foreground' | 'detach' | 'child';
+  /** Attach socket of the container's supervisor. */
+  readonly socket: string;
+  readonly process: ProcessSpec;
+  readonly confinement: ConfinementSpec;
+  readonly detachKeys?: Uint8Array | undefined;
+  readonly signalProxy: boolean;
+};

@@ -1,0 +1,50 @@
+/**
+ * A mount as the user asked for it and as the native program gets it.
+ *
+ * A *request* still names volumes and host paths; a *mount* is final: type, source path, destination and the
+ * comma-separated options of native/PROTOCOL.md 2.1.
+ */
+
+/** What one `-v`, `--mount` or `--tmpfs` asks for. `destination` is absolute and clean. */
+export type MountRequest =
+  | {
+      readonly type: 'bind';
+      /** Absolute host path. */
+      readonly source: string;
+      readonly destination: string;
+      readonly readonly: boolean;
+      readonly recursive: boolean;
+      readonly exec: boolean;
+    }
+  | {
+      readonly type: 'volume';
+      /** Undefined: an anonymous volume, removed with its container by `--rm`. */
+      readonly name: string | undefined;
+      readonly destination: string;
+      readonly readonly: boolean;
+      /** Fill an empty volume from what the image has at the destination. */
+      readonly copy: boolean;
+    }
+  | {
+      readonly type: 'tmpfs';
+      readonly destination: string;
+      readonly readonly: boolean;
+      /** Bytes; undefined is the kernel's default of half the memory. */
+      readonly size: number | undefined;
+      /** Permission bits, 0o1777 unless given. */
+      readonly mode: number;
+      readonly exec: boolean;
+      /** Fill it from what the image has at the destination. */
+      readonly copyUp: boolean;
+    };
+
+/** The kinds of mounts that a plan knows. */
+export type MountType = 'proc' | 'sysfs' | 'cgroup2' | 'dev' | 'devpts' | 'mqueue' | 'tmpfs' | 'bind';
+
+/** One `mount` record of a plan. */
+export type Mount = {
+  readonly type: MountType;
+  readonly source: string;
+  readonly destination: string;
+  readonly options: readonly string[];
+};
