@@ -195,6 +195,13 @@ napi_value addon_spawn(napi_env env, napi_callback_info info)
     return pid < 0 ? addon_throw(env, "execve") : addon_number(env, pid);
 }
 
+/* Node marks its standard streams close-on-exec at start; the next program keeps them. */
+static void keep_standard_streams(void)
+{
+    for (int fd = 0; fd < 3; fd++)
+        fcntl(fd, F_SETFD, 0);
+}
+
 napi_value addon_execve(napi_env env, napi_callback_info info)
 {
     napi_value args[4];
@@ -211,6 +218,7 @@ napi_value addon_execve(napi_env env, napi_callback_info info)
         return addon_throw(env, "execve");
     if (syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC) < 0 || place_descriptors(&fds) < 0)
         return addon_throw(env, "dup2");
+    keep_standard_streams();
     default_signals();
     execve(path, argv, environment);
     return addon_throw(env, "execve");
