@@ -1,0 +1,118 @@
+/** Every command's name and one-line summary; the command itself is loaded when it is used. */
+import type { Command } from './command.js';
+
+export type CommandEntry = {
+  readonly name: string;
+  readonly aliases?: readonly string[];
+  readonly summary: string;
+  readonly group: 'Build and run' | 'Containers' | 'Images' | 'Registries' | 'This host';
+  readonly load: () => Promise<{ readonly command: Command }>;
+};
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'build',
+    summary: 'Build an image from a Dockerfile',
+    group: 'Build and run',
+    load: () => import('./build.js'),
+  },
+  {
+    name: 'run',
+    summary: 'Run a command in a new container',
+    group: 'Build and run',
+    load: () => import('./run.js'),
+  },
+  {
+    name: 'exec',
+    summary: 'Run a command in a running container',
+    group: 'Build and run',
+    load: () => import('./exec.js'),
+  },
+  {
+    name: 'ps',
+    aliases: ['list'],
+    summary: 'List containers',
+    group: 'Containers',
+    load: () => import('./ps.js'),
+  },
+  {
+    name: 'logs',
+    summary: 'Print the log of a container',
+    group: 'Containers',
+    load: () => import('./logs.js'),
+  },
+  { name: 'stop', summary: 'Stop running containers', group: 'Containers', load: () => import('./stop.js') },
+  {
+    name: 'kill',
+    summary: 'Send a signal to running containers',
+    group: 'Containers',
+    load: () => import('./kill.js'),
+  },
+  { name: 'rm', summary: 'Remove containers', group: 'Containers', load: () => import('./rm.js') },
+  {
+    name: 'wait',
+    summary: 'Wait until containers stop, print their exit codes',
+    group: 'Containers',
+    load: () => import('./wait.js'),
+  },
+  {
+    name: 'inspect',
+    summary: 'Show everything known about containers or images',
+    group: 'Containers',
+    load: () => import('./inspect.js'),
+  },
+  { name: 'images', summary: 'List images', group: 'Images', load: () => import('./images.js') },
+  { name: 'tag', summary: 'Give an image another name', group: 'Images', load: () => import('./tag.js') },
+  { name: 'rmi', summary: 'Remove images', group: 'Images', load: () => import('./rmi.js') },
+  {
+    name: 'import',
+    summary: 'Make an image from a tar of a root file system',
+    group: 'Images',
+    load: () => import('./import.js'),
+  },
+  { name: 'load', summary: 'Load images from an archive', group: 'Images', load: () => import('./load.js') },
+  { name: 'save', summary: 'Save images to an archive', group: 'Images', load: () => import('./save.js') },
+  {
+    name: 'pull',
+    summary: 'Download an image from a registry',
+    group: 'Registries',
+    load: () => import('./pull.js'),
+  },
+  {
+    name: 'push',
+    summary: 'Upload an image to a registry',
+    group: 'Registries',
+    load: () => import('./push.js'),
+  },
+  { name: 'login', summary: 'Log in to a registry', group: 'Registries', load: () => import('./login.js') },
+  {
+    name: 'logout',
+    summary: 'Forget the login to a registry',
+    group: 'Registries',
+    load: () => import('./logout.js'),
+  },
+  {
+    name: 'doctor',
+    summary: 'Say what this host can and cannot do, and the fix for each',
+    group: 'This host',
+    load: () => import('./doctor.js'),
+  },
+  {
+    name: 'info',
+    summary: 'Show the store and the modes in use',
+    group: 'This host',
+    load: () => import('./info.js'),
+  },
+  { name: 'version', summary: 'Show the version', group: 'This host', load: () => import('./version.js') },
+  {
+    name: 'completion',
+    summary: 'Print a completion script for bash, zsh or fish',
+    group: 'This host',
+    load: () => import('./completion.js'),
+  },
+];
+
+/** The entry a user's word names. */
+export function findCommand(word: string): CommandEntry | undefined {
+  return commands.find((entry) => entry.name === word || entry.aliases?.includes(word) === true);
+}

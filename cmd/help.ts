@@ -1,0 +1,80 @@
+/** Help texts, rendered by yargs from the same option tables that the parser reads. Loaded only when help is asked for. */
+import yargs, { type Options } from 'yargs';
+import { type Command, globalOptions, type OptionSpec } from './command.js';
+import { commands, findCommand } from './commands.js';
+import { writeAll } from './output.js';
+
+/** Prints the help of `name`, or the overview, to descriptor `fd`. */
+export async function showHelp(name: string | undefined, fd: 1 | 2): Promise<void> {
+  const entry = name === undefined ? undefined : findCommand(name);
+  const text = entry === undefined ? overview() : await commandHelp((await entry.load()).command);
+  writeAll(fd, `${text.trimEnd()}\n`);
+}
+
+/** The help text of one command. */
+export async function commandHelp(command: Command): Promise<string> {
+  let parser = yargs([])
+    .scriptName('coracle')
+    .help(false)
+    .version(false)
+    .wrap(helpWidth())
+    .usage(`Usage: coracle ${command.name} [OPTIONS] ${command.operands}\n\n${command.summary}`)
+    .options(
+      Object.fromEntries(command.options.filter(isShown).map((option) => [option.name, yargsOption(option)])),
+    )
+    .group(
+      command.options.filter(isShown).map((option) => option.name),
+      'Options:',
+    )
+    .options(Object.fromEntries(globalOptions.map((option) => [option.name, yargsOption(option)])))
+    .group(
+      globalOptions.map((option) => option.name),
+      'Global options:',
+    );
+  for (const [line, what] of command.examples) parser = parser.example(line, what);
+  return parser.getHelp();
+}
+
+function isShown(option: OptionSpec): boolean {
+  return option.unsupported === undefined;
+}
+
+function yargsOption(option: OptionSpec): Options {
+  const type = {
+    switch: 'boolean',
+    toggle: 'boolean',
+    string: 'string',
+    number: 'number',
+    list: 'array',
+    optional: 'string',
+  } as const;
+  const value = option.value === undefined ? '' : ` (${option.value})`;
+  return {
+    type: type[option.kind],
+    description: `${option.summary}${value}`,
+    ...(option.short === undefined ? {} : { alias: option.short }),
+    ...(option.choices === undefined ? {} : { choices: option.choices }),
+  };
+}
+
+function helpWidth(): number {
+  return Math.min(110, Number(process.env.COLUMNS) || process.stdout.columns || 100);
+}
+
+function overview(): string {
+  const lines = [
+    'Usage: coracle [OPTIONS] COMMAND',
+    '',
+    'Build images from Dockerfiles and run containers: no root, no daemon.',
+  ];
+  for (const group of new Set(commands.map((entry) => entry.group))) {
+    lines.push('', `${group}:`);
+    for (const entry of commands.filter((candidate) => candidate.group === group)) {
+      lines.push(`  ${entry.name.padEnd(12)}${entry.summary}`);
+    }
+  }
+  lines.push('', 'Global options:');
+  for (const option of globalOptions) lines.push(`  --${option.name.padEnd(16)}${option.summary}`);
+  lines.push('', "coracle COMMAND --help tells a command's options, with examples.");
+  return lines.join('\n');
+}
