@@ -25,7 +25,7 @@ export type RunOptions = {
 };
 
 export type Cli = {
-  /** The directory that holds everything of this tool: `root`, `runtime`, `home`. */
+  /** The directory that holds everything of this tool: `root`, `run`, `home`. */
   readonly directory: string;
   readonly root: string;
   readonly runtime: string;
@@ -53,11 +53,7 @@ export function openCli(t: ExecutionContext<unknown>): Cli {
 
 /** The tool over a directory that the caller owns, for tests that open one store from several places. */
 export function cliIn(t: ExecutionContext<unknown>, directory: string): Cli {
-  const [root, runtime, home] = [
-    join(directory, 'root'),
-    join(directory, 'runtime'),
-    join(directory, 'home'),
-  ];
+  const [root, runtime, home] = [join(directory, 'root'), join(directory, 'run'), join(directory, 'home')];
   for (const path of [root, runtime, home]) mkdirSync(path, { recursive: true, mode: 0o700 });
   const env = { ...plainEnvironment(), HOME: home, XDG_RUNTIME_DIR: runtime };
   const program = join(repositoryRoot(), 'dist', 'coracle');

@@ -24,9 +24,9 @@ export function fixturePath(...parts: readonly string[]): string {
   return join(repositoryRoot(), 'test', 'fixtures', ...parts);
 }
 
-/** An empty 0700 directory that is removed when the test ends, foreign-owned files included. */
+/** An empty 0700 directory with a short path (sockets allow 107 bytes) that is removed when the test ends, foreign-owned files included. */
 export function temporaryDirectory(t: ExecutionContext<unknown>): string {
-  const directory = mkdtempSync(join(tmpdir(), 'coracle-test-'));
+  const directory = mkdtempSync(join(tmpdir(), 'c-'));
   t.teardown(() => removeTree(directory));
   return directory;
 }

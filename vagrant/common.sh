@@ -1,0 +1,46 @@
+# Shared by quickstart.sh and run-tests.sh. Sourced with `name` (for messages) and `project` (the checkout) set.
+
+say() { printf '%s: %s\n' "$name" "$*" >&2; }
+fail() {
+  say "$*"
+  exit 1
+}
+
+# Host packages, device modes and the user. Root is asked for only when something is missing.
+provision() {
+  bash "$project/vagrant/provision.sh" --check "$@" 2>/dev/null || bash "$project/vagrant/provision.sh" "$@" ||
+    fail 'prepare this machine: vagrant/provision.sh failed; see above'
+}
+
+check_node() {
+  command -v npm >/dev/null && node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null ||
+    fail 'find Node.js: 20 or newer is needed (Debian 12 has 18): install it from https://nodejs.org/en/download'
+}
+
+# Exact versions of the lock file; nothing to do while it is no newer than what npm noted at the last install.
+install_modules() {
+  local noted=node_modules/.package-lock.json
+  if [ ! -e "$noted" ] || [ package-lock.json -nt "$noted" ]; then
+    say 'npm ci'
+    npm ci --no-audit --no-fund || fail 'install node modules: npm ci failed; see above'
+    touch "$noted"
+  fi
+}
+
+# Runs a command as the unprivileged user with an environment of its own: as_user NAME VARIABLE=VALUE... COMMAND...
+as_user() {
+  local user=$1
+  shift
+  runuser -u "$user" -- env -i HOME="$(getent passwd "$user" | cut -d: -f6)" USER="$user" LOGNAME="$user" \
+    PATH="$PATH" LANG="${LANG:-C.UTF-8}" TERM="${TERM:-dumb}" "$@"
+}
+
+# Node.js below root's home is out of that user's reach: share_node NAME DIRECTORY puts a copy there and first in PATH.
+share_node() {
+  local user=$1 directory=$2 node
+  node=$(readlink -f "$(command -v node)")
+  runuser -u "$user" -- test -x "$node" && return
+  mkdir -p "$directory"
+  cp "$node" "$directory/node"
+  PATH=$directory:$PATH
+}

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# `npm test`: prepares the machine, builds everything, then runs the suite as an unprivileged user.
+# Further arguments go to ava: `npm test -- out/test/oci/digest.test.js --match '*digest*'`.
+set -euo pipefail
+
+name=test
+project=$(cd "$(dirname "$0")/.." && pwd)
+. "$project/vagrant/common.sh"
+cd "$project"
+user=$(id -un)
+[ "$(id -u)" != 0 ] || user=coracle-test
+
+main() {
+  check_node
+  provision --with-tests --user "$user"
+  install_modules
+  # What a source that is gone compiled to would still run.
+  rm -rf out
+  step 'build' npm run -s build
+  step 'test the native program' make -s -C native test
+  local status=0
+  step 'run the suite' run_suite "$@" || status=$?
+  exit "$status"
+}
+
+step() {
+  local title=$1 started=$SECONDS status=0
+  shift
+  say "$title"
+  "$@" || status=$?
+  [ "$status" = 0 ] || say "$title: failed with exit code $status after $((SECONDS - started)) s"
+  [ "$status" != 0 ] || say "$title: $((SECONDS - started)) s"
+  return "$status"
+}
+
+# A private place for one run: the tree (when root runs this, a copy that the user owns), the runtime directory
+# and temporary files. Removed at the end, with what containers left of other users' files.
+run_suite() {
+  workspace=$(mktemp -d /var/tmp/coracle-XXXXXX)
+  trap remove_workspace EXIT
+  mkdir -m 0700 "$workspace/run" "$workspace/t"
+  local settings=(XDG_RUNTIME_DIR="$workspace/run" TMPDIR="$workspace/t")
+  if [ "$(id -u)" = 0 ]; then
+    copy_tree "$workspace/tree"
+    share_node "$user" "$workspace/bin"
+    cd "$workspace/tree"
+    as_user "$user" "${settings[@]}" node_modules/.bin/ava "$@"
+  else
+    env -u NODE_EXTRA_CA_CERTS -u NODE_OPTIONS "${settings[@]}" node_modules/.bin/ava "$@"
+  fi
+}
+
+copy_tree() {
+  mkdir "$1"
+  { tracked_files && find out dist -type f -print0; } | tar -c --null -T - | tar -x -C "$1"
+  chown -R "$user:" "$workspace"
+  # The modules are only read: links to root's own files do, save for ava's cache.
+  cp -al node_modules "$1/" 2>/dev/null || { rm -rf "$1/node_modules" && cp -a node_modules "$1/"; }
+  install -d -o "$user" "$1/node_modules/.cache"
+}
+
+# Without git (a source archive), everything that is no build product.
+tracked_files() {
+  if git -c safe.directory="$project" rev-parse --git-dir >/dev/null 2>&1; then
+    git -c safe.directory="$project" ls-files -z --cached --others --exclude-standard --deduplicate |
+      while IFS= read -r -d '' file; do [ ! -e "$file" ] || printf '%s\0' "$file"; done
+  else
+    find . -path ./node_modules -prune -o -path ./out -prune -o -path ./dist -prune -o -type f -print0
+  fi
+}
+
+remove_workspace() {
+  cd /
+  if [ "$(id -u)" = 0 ]; then
+    rm -rf --one-file-system "$workspace"
+  else
+    rm -rf "$workspace" 2>/dev/null || unshare --user --map-root-user --map-auto rm -rf "$workspace"
+  fi
+}
+
+main "$@"
