@@ -1,0 +1,133 @@
+#define _GNU_SOURCE
+#include "plan.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "plan_ops.h"
+
+static const char magic[] = "coracle-plan 1";
+
+uint32_t plan_crc(const void *data, size_t size) {
+    const unsigned char *bytes = data;
+    uint32_t table[16], crc = 0xffffffff;
+    for (uint32_t i = 0; i < 16; i++) {
+        uint32_t value = i;
+        for (int bit = 0; bit < 4; bit++)
+            value = value & 1 ? (value >> 1) ^ 0xedb88320 : value >> 1;
+        table[i] = value;
+    }
+    for (size_t i = 0; i < size; i++) {
+        crc = table[(crc ^ bytes[i]) & 15] ^ (crc >> 4);
+        crc = table[(crc ^ (bytes[i] >> 4)) & 15] ^ (crc >> 4);
+    }
+    return ~crc;
+}
+
+/** The cursor over the strings; every string ends inside the buffer because the buffer's last byte is NUL. */
+struct reader {
+    char *next, *end;
+};
+
+static char *next_string(struct reader *reader) {
+    if (reader->next >= reader->end)
+        return NULL;
+    char *text = reader->next;
+    reader->next += strlen(text) + 1;
+    return text;
+}
+
+static int check_end(const struct plan *plan, const char *end_op, struct reader *reader, struct failure *failure) {
+    const char *count = next_string(reader), *sum = next_string(reader);
+    char expected[9];
+    if (!count || !sum || strcmp(count, "1") != 0 || reader->next != reader->end)
+        return fail(failure, "plan", EINVAL, "end of the plan");
+    snprintf(expected, sizeof expected, "%08x", (unsigned)plan_crc(plan->buffer, (size_t)(end_op - plan->buffer)));
+    if (strcmp(sum, expected) != 0)
+        return fail(failure, "plan", EBADMSG, "checksum of the plan");
+    return 0;
+}
+
+static int read_record(struct reader *reader, const char *name, enum plan_kind kind, struct plan *plan, struct failure *failure) {
+    char *arguments[PLAN_MAX_ARGUMENTS];
+    const struct plan_op *op = plan_op_find(name, (unsigned)kind);
+    const char *count_text = next_string(reader);
+    uint64_t count = 0;
+    if (!op)
+        return fail(failure, "plan", EINVAL, "unknown operation %.64s", name);
+    if (!count_text || !parse_number(count_text, PLAN_MAX_ARGUMENTS, &count) || count < op->least || count > op->most)
+        return fail(failure, "plan", EINVAL, "wrong number of arguments of %s", name);
+    for (uint64_t i = 0; i < count; i++)
+        if (!(arguments[i] = next_string(reader)))
+            return fail(failure, "plan", EINVAL, "cut short in %s", name);
+    errno = 0;
+    if (!op->apply(plan, arguments, (size_t)count))
+        return fail(failure, "plan", errno ? errno : EINVAL, "%s %.128s", name, count > 0 ? arguments[0] : "");
+    return 0;
+}
+
+/** What every plan of the kind needs, so that later code need not ask again. */
+static int check_complete(const struct plan *plan, enum plan_kind kind, struct failure *failure) {
+    const char *missing = NULL;
+    if (kind == PLAN_RUN) {
+        if (!plan->id || !plan->directory || plan->mode == MODE_NONE)
+            missing = "id, dir or mode";
+        else if (plan->root == ROOT_NONE || (plan->root == ROOT_DIR ? !plan->rootdir : plan->layers.count == 0))
+            missing = "root, layer or rootdir";
+        else if (plan->root == ROOT_FUSE && !plan->fuse_program)
+            missing = "fuse-program";
+        else if (!plan->upper != !plan->work)
+            missing = "upper or work";
+        else if (plan->arguments.count == 0 || !*plan->arguments.items[0])
+            missing = "arg";
+    }
+    if (kind == PLAN_EXEC && (!plan->socket || plan->mode == MODE_NONE || plan->arguments.count == 0 || !*plan->arguments.items[0]))
+        missing = "socket, mode or arg";
+    if ((kind == PLAN_RUN || kind == PLAN_AGENT) && (plan->ids.how == ID_MAP_NONE || !plan->ids.uid.count || !plan->ids.gid.count))
+        missing = "idmap, uidmap or gidmap";
+    if (kind == PLAN_AGENT && plan->roots.count == 0)
+        missing = "root";
+    return missing ? fail(failure, "plan", EINVAL, "%s missing", missing) : 0;
+}
+
+int plan_parse(char *buffer, size_t size, enum plan_kind kind, struct plan *plan, struct failure *failure) {
+    *plan = (struct plan){.buffer = buffer, .umask = 022, .stop_signal = 15, .stop_timeout_ms = 10000};
+    if (size == 0 || size > PLAN_MAX_SIZE || buffer[size - 1] != 0)
+        return fail(failure, "plan", EINVAL, "size %zu", size);
+    struct reader reader = {buffer, buffer + size};
+    const char *first = next_string(&reader);
+    if (!first || strcmp(first, magic) != 0)
+        return fail(failure, "plan", EINVAL, "version %.32s", first ? first : "");
+    for (size_t records = 0; records < PLAN_MAX_RECORDS; records++) {
+        const char *name = next_string(&reader);
+        if (!name)
+            return fail(failure, "plan", EINVAL, "no end");
+        if (strcmp(name, "end") == 0)
+            return check_end(plan, name, &reader, failure) < 0 ? -1 : check_complete(plan, kind, failure);
+        if (read_record(&reader, name, kind, plan, failure) < 0)
+            return -1;
+    }
+    return fail(failure, "plan", E2BIG, "more than %d records", PLAN_MAX_RECORDS);
+}
+
+int plan_read(int fd, enum plan_kind kind, struct plan *plan, struct failure *failure) {
+    size_t size = 0;
+    char *buffer = read_all(fd, PLAN_MAX_SIZE, &size);
+    *plan = (struct plan){0};
+    if (!buffer)
+        return fail(failure, "plan", errno, "descriptor %d", fd);
+    return plan_parse(buffer, size, kind, plan, failure);
+}
+
+void plan_free(struct plan *plan) {
+    void *owned[] = {
+        plan->buffer,          plan->ids.uid.items,   plan->ids.gid.items,         plan->layers.items,    plan->net_arguments.items,
+        plan->ports.items,     plan->mounts.items,    plan->devices.items,         plan->masks.items,     plan->read_only_paths.items,
+        plan->sysctls.items,   plan->arguments.items, plan->environment.items,     plan->groups.items,    plan->rlimits.items,
+        plan->removals.items,  plan->renames.items,   plan->roots.items,
+    };
+    for (size_t i = 0; i < N_ELEMENTS(owned); i++)
+        free(owned[i]);
+    *plan = (struct plan){0};
+}

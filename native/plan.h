@@ -1,0 +1,155 @@
+/* The plan: NUL-terminated records from TypeScript, parsed once into plain data (PROTOCOL.md section 2).
+ * Strings point into the plan's own buffer. */
+#ifndef CORACLE_PLAN_H
+#define CORACLE_PLAN_H
+
+#include "util.h"
+
+enum plan_kind { PLAN_RUN = 1, PLAN_EXEC = 2, PLAN_AGENT = 4 };
+enum run_mode { MODE_NONE, MODE_DETACH, MODE_FOREGROUND, MODE_CHILD };
+enum id_map_how { ID_MAP_NONE, ID_MAP_NEWUIDMAP, ID_MAP_DIRECT, ID_MAP_SINGLE };
+enum root_driver { ROOT_NONE, ROOT_OVERLAY, ROOT_FUSE, ROOT_DIR };
+enum restart_policy { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_UNLESS_STOPPED };
+enum log_format { LOG_NONE, LOG_K8S, LOG_JSON };
+enum stdin_mode { STDIN_CLOSED, STDIN_OPEN, STDIN_ONCE };
+/** Namespaces a plan may share with the host. */
+enum plan_ns { PLAN_NS_PID, PLAN_NS_IPC, PLAN_NS_UTS, PLAN_NS_CGROUP, PLAN_NS_NET, PLAN_NS_COUNT };
+
+struct id_range {
+    uint32_t container, host, size;
+};
+
+struct id_ranges {
+    struct id_range *items;
+    size_t count;
+};
+
+struct id_map {
+    enum id_map_how how;
+    struct id_ranges uid, gid;
+};
+
+/** `items` is NULL or ends with a NULL pointer, so it serves as argv. */
+struct strings {
+    char **items;
+    size_t count;
+};
+
+enum mount_kind {
+    MOUNT_PROC,
+    MOUNT_SYSFS,
+    MOUNT_CGROUP2,
+    MOUNT_DEV,
+    MOUNT_DEVPTS,
+    MOUNT_MQUEUE,
+    MOUNT_TMPFS,
+    MOUNT_BIND
+};
+enum mount_create { CREATE_AS_SOURCE, CREATE_FILE, CREATE_DIRECTORY };
+
+struct plan_mount {
+    enum mount_kind kind;
+    const char *source, *destination;
+    bool read_only, nosuid, nodev, noexec, recursive, copy_up, nofollow_source;
+    enum mount_create create;
+    /** "" where the file system's default holds; text as the kernel reads it. */
+    const char *mode, *size, *gid, *uid, *inodes;
+};
+
+struct plan_device {
+    const char *source, *destination;
+};
+
+struct plan_sysctl {
+    const char *key, *value;
+};
+
+struct plan_rename {
+    const char *from, *to;
+};
+
+struct plan_rlimit {
+    int resource;
+    const char *name;
+    uint64_t soft, hard;
+};
+
+struct plan_port {
+    bool udp;
+    const char *host_address, *container_address;
+    uint16_t host_port, container_port;
+};
+
+/** One directory the file agent may work in. */
+struct plan_root {
+    uint32_t number;
+    const char *path;
+    bool writable;
+};
+
+#define PLAN_LIST(type)                                                                                                    \
+    struct {                                                                                                               \
+        type *items;                                                                                                       \
+        size_t count;                                                                                                      \
+    }
+
+struct plan {
+    char *buffer;
+    const char *id, *directory, *socket, *exec_socket;
+    enum run_mode mode;
+    struct id_map ids;
+
+    enum root_driver root;
+    struct strings layers;
+    const char *upper, *work, *rootdir, *fuse_program;
+    bool is_volatile, root_read_only;
+
+    bool ns_host[PLAN_NS_COUNT];
+    const char *net_helper;
+    struct strings net_arguments;
+    PLAN_LIST(struct plan_port) ports;
+
+    PLAN_LIST(struct plan_mount) mounts;
+    PLAN_LIST(struct plan_device) devices;
+    struct strings masks, read_only_paths;
+    PLAN_LIST(struct plan_sysctl) sysctls;
+    const char *hostname;
+
+    struct strings arguments, environment, groups;
+    const char *cwd, *user;
+    bool home_env, tty, no_new_privileges, init, signal_proxy;
+    unsigned umask;
+    unsigned rows, columns;
+    enum stdin_mode stdin_mode;
+    uint64_t capabilities;
+    const char *seccomp;
+    PLAN_LIST(struct plan_rlimit) rlimits;
+    bool has_oom_score;
+    int oom_score;
+
+    int stop_signal;
+    uint64_t stop_timeout_ms, timeout_ms;
+    enum restart_policy restart;
+    unsigned restart_limit;
+    enum log_format log;
+    const char *log_path;
+    uint64_t log_size;
+    unsigned log_files;
+    struct strings removals;
+    PLAN_LIST(struct plan_rename) renames;
+    const char *detach_keys;
+
+    PLAN_LIST(struct plan_root) roots;
+};
+
+enum { PLAN_MAX_SIZE = 4 << 20, PLAN_MAX_RECORDS = 65536, PLAN_MAX_ARGUMENTS = 64 };
+
+/** Parses `size` bytes into `plan`, which takes `buffer` over (malloc'ed, one spare byte behind it) even on failure. Free with plan_free. */
+int plan_parse(char *buffer, size_t size, enum plan_kind kind, struct plan *plan, struct failure *failure);
+/** Reads a descriptor to its end and parses it; the descriptor stays open. */
+int plan_read(int fd, enum plan_kind kind, struct plan *plan, struct failure *failure);
+void plan_free(struct plan *plan);
+/** CRC-32 (IEEE 802.3) of `size` bytes. */
+uint32_t plan_crc(const void *data, size_t size);
+
+#endif

@@ -1,0 +1,399 @@
+#define _GNU_SOURCE
+#include "plan_ops.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/resource.h>
+
+/** Room for one more item, zeroed; a NULL-sized spare item always follows, so string lists end with NULL. */
+static void *grow(void **items, size_t *count, size_t size) {
+    bool full = (*count & (*count + 1)) == 0; /* 0, 1, 3, 7 ...: the next power of two is needed */
+    if (full) {
+        void *larger = realloc(*items, 2 * (*count + 1) * size);
+        if (!larger)
+            return NULL;
+        *items = larger;
+    }
+    char *item = (char *)*items + *count * size;
+    memset(item, 0, 2 * size);
+    *count += 1;
+    return item;
+}
+#define GROW(list) grow((void **)&(list).items, &(list).count, sizeof *(list).items)
+
+static bool add_string(struct strings *list, char *text) {
+    char **item = GROW(*list);
+    if (item)
+        *item = text;
+    return item;
+}
+
+/** Index of `text` among `count` names, or -1. */
+static int choose(const char *text, const char *const *names, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        if (names[i] && strcmp(text, names[i]) == 0)
+            return (int)i;
+    return -1;
+}
+#define CHOOSE(text, ...) choose(text, (const char *const[]){__VA_ARGS__}, N_ELEMENTS(((const char *const[]){__VA_ARGS__})))
+
+static bool absolute(const char **field, const char *path) {
+    *field = path;
+    return path[0] == '/';
+}
+
+#define STRING_OP(name, field)                                                                                             \
+    static bool name(struct plan *plan, char **arguments, size_t count) {                                                  \
+        plan->field = arguments[0];                                                                                        \
+        return count == 1;                                                                                                 \
+    }
+#define PATH_OP(name, field)                                                                                               \
+    static bool name(struct plan *plan, char **arguments, size_t count) {                                                  \
+        return count == 1 && absolute(&plan->field, arguments[0]);                                                         \
+    }
+#define FLAG_OP(name, field)                                                                                               \
+    static bool name(struct plan *plan, char **arguments, size_t count) {                                                  \
+        (void)arguments;                                                                                                   \
+        return plan->field = count == 0;                                                                                   \
+    }
+#define STRINGS_OP(name, field)                                                                                            \
+    static bool name(struct plan *plan, char **arguments, size_t count) {                                                  \
+        return count == 1 && add_string(&plan->field, arguments[0]);                                                       \
+    }
+
+PATH_OP(set_directory, directory)
+PATH_OP(set_socket, socket)
+PATH_OP(set_exec_socket, exec_socket)
+PATH_OP(set_upper, upper)
+PATH_OP(set_work, work)
+PATH_OP(set_rootdir, rootdir)
+PATH_OP(set_fuse_program, fuse_program)
+PATH_OP(set_seccomp, seccomp)
+STRING_OP(set_user, user)
+STRINGS_OP(add_layer, layers)
+STRINGS_OP(add_mask, masks)
+STRINGS_OP(add_read_only_path, read_only_paths)
+STRINGS_OP(add_argument, arguments)
+STRINGS_OP(add_group, groups)
+STRINGS_OP(add_removal, removals)
+FLAG_OP(set_volatile, is_volatile)
+FLAG_OP(set_root_read_only, root_read_only)
+FLAG_OP(set_home_env, home_env)
+FLAG_OP(set_nnp, no_new_privileges)
+FLAG_OP(set_init, init)
+FLAG_OP(set_signal_proxy, signal_proxy)
+
+static bool set_id(struct plan *plan, char **arguments, size_t count) {
+    plan->id = arguments[0];
+    return count == 1 && strlen(plan->id) == 64 && strspn(plan->id, "0123456789abcdef") == 64;
+}
+
+static bool set_cwd(struct plan *plan, char **arguments, size_t count) {
+    return count == 1 && absolute(&plan->cwd, arguments[0]);
+}
+
+static bool set_hostname(struct plan *plan, char **arguments, size_t count) {
+    plan->hostname = arguments[0];
+    return count == 1 && strlen(arguments[0]) <= 64;
+}
+
+static bool set_mode(struct plan *plan, char **arguments, size_t count) {
+    int mode = CHOOSE(arguments[0], NULL, "detach", "foreground", "child");
+    plan->mode = mode > 0 ? (enum run_mode)mode : MODE_NONE;
+    return count == 1 && mode > 0;
+}
+
+static bool set_id_map(struct plan *plan, char **arguments, size_t count) {
+    int how = CHOOSE(arguments[0], NULL, "newuidmap", "direct", "single");
+    plan->ids.how = how > 0 ? (enum id_map_how)how : ID_MAP_NONE;
+    return count == 1 && how > 0;
+}
+
+static bool add_range(struct id_ranges *ranges, char **arguments, size_t count) {
+    uint64_t container, host, size;
+    if (count != 3 || !parse_number(arguments[0], INT32_MAX, &container) || !parse_number(arguments[1], UINT32_MAX - 1, &host) ||
+        !parse_number(arguments[2], INT32_MAX, &size) || size == 0 || container + size > (uint64_t)INT32_MAX + 1 || host + size > UINT32_MAX ||
+        ranges->count >= 340)
+        return false;
+    struct id_range *range = GROW(*ranges);
+    if (range)
+        *range = (struct id_range){(uint32_t)container, (uint32_t)host, (uint32_t)size};
+    return range;
+}
+
+static bool add_uid_range(struct plan *plan, char **arguments, size_t count) {
+    return add_range(&plan->ids.uid, arguments, count);
+}
+
+static bool add_gid_range(struct plan *plan, char **arguments, size_t count) {
+    return add_range(&plan->ids.gid, arguments, count);
+}
+
+/** `root DRIVER` of a run, `root NUMBER PATH ro|rw` of the agent. */
+static bool set_root(struct plan *plan, char **arguments, size_t count) {
+    uint64_t number;
+    if (count == 1) {
+        int driver = CHOOSE(arguments[0], NULL, "overlay", "fuse", "dir");
+        plan->root = driver > 0 ? (enum root_driver)driver : ROOT_NONE;
+        return driver > 0;
+    }
+    int access = count == 3 ? CHOOSE(arguments[2], "ro", "rw") : -1;
+    if (access < 0 || !parse_number(arguments[0], UINT32_MAX, &number) || arguments[1][0] != '/')
+        return false;
+    struct plan_root *root = GROW(plan->roots);
+    if (root)
+        *root = (struct plan_root){.number = (uint32_t)number, .path = arguments[1], .writable = access == 1};
+    return root;
+}
+
+static bool set_ns(struct plan *plan, char **arguments, size_t count) {
+    int ns = CHOOSE(arguments[0], "pid", "ipc", "uts", "cgroup", "net");
+    int how = count == 2 ? CHOOSE(arguments[1], "new", "host") : -1;
+    if (ns < 0 || how < 0)
+        return false;
+    plan->ns_host[ns] = how == 1;
+    return true;
+}
+
+static bool set_net_helper(struct plan *plan, char **arguments, size_t count) {
+    plan->net_helper = arguments[0];
+    plan->net_arguments.count = 0;
+    if (CHOOSE(arguments[0], "pasta", "slirp4netns") < 0 || arguments[1][0] != '/')
+        return false;
+    for (size_t i = 1; i < count; i++)
+        if (!add_string(&plan->net_arguments, arguments[i]))
+            return false;
+    return true;
+}
+
+static bool add_port(struct plan *plan, char **arguments, size_t count) {
+    uint64_t host, container;
+    int protocol = CHOOSE(arguments[0], "tcp", "udp");
+    if (count != 5 || protocol < 0 || !parse_number(arguments[2], 65535, &host) || !parse_number(arguments[4], 65535, &container) || container == 0 ||
+        plan->ports.count >= 1024)
+        return false;
+    struct plan_port *port = GROW(plan->ports);
+    if (port)
+        *port = (struct plan_port){protocol == 1, arguments[1], arguments[3], (uint16_t)host, (uint16_t)container};
+    return port;
+}
+
+/** One option of a mount; `option` is cut at the comma already. */
+static bool set_mount_option(struct plan_mount *mount, char *option) {
+    char *value = strchr(option, '=');
+    if (value)
+        *value++ = 0;
+    static const char *const flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "copyup", "nofollow-source"};
+    bool ignored, *const targets[] = {&mount->read_only, &ignored, &mount->nosuid, &mount->nodev, &mount->noexec, &mount->recursive, &mount->copy_up, &mount->nofollow_source};
+    static const char *const keys[] = {"mode", "size", "gid", "uid", "nr_inodes"};
+    const char **const values[] = {&mount->mode, &mount->size, &mount->gid, &mount->uid, &mount->inodes};
+    int index = choose(option, value ? keys : flags, value ? N_ELEMENTS(keys) : N_ELEMENTS(flags));
+    if (value && strcmp(option, "create") == 0) {
+        int create = CHOOSE(value, NULL, "file", "dir");
+        mount->create = create > 0 ? (enum mount_create)create : CREATE_AS_SOURCE;
+        return create > 0;
+    }
+    if (index < 0)
+        return false;
+    if (value)
+        *values[index] = value;
+    else
+        *targets[index] = true;
+    return true;
+}
+
+static bool add_mount(struct plan *plan, char **arguments, size_t count) {
+    int kind = CHOOSE(arguments[0], "proc", "sysfs", "cgroup2", "dev", "devpts", "mqueue", "tmpfs", "bind");
+    if (count != 4 || kind < 0 || arguments[2][0] != '/' || (kind == MOUNT_BIND && arguments[1][0] != '/'))
+        return false;
+    struct plan_mount *mount = GROW(plan->mounts);
+    if (!mount)
+        return false;
+    *mount = (struct plan_mount){.kind = (enum mount_kind)kind, .source = arguments[1], .destination = arguments[2], .mode = "", .size = "", .gid = "", .uid = "", .inodes = ""};
+    for (char *rest = arguments[3], *option; (option = strsep(&rest, ","));)
+        if (*option && !set_mount_option(mount, option))
+            return false;
+    return true;
+}
+
+static bool add_device(struct plan *plan, char **arguments, size_t count) {
+    struct plan_device *device = GROW(plan->devices);
+    if (device)
+        *device = (struct plan_device){arguments[0], arguments[1]};
+    return device && count == 2 && arguments[0][0] == '/' && arguments[1][0] == '/';
+}
+
+static bool add_sysctl(struct plan *plan, char **arguments, size_t count) {
+    struct plan_sysctl *sysctl = GROW(plan->sysctls);
+    if (sysctl)
+        *sysctl = (struct plan_sysctl){arguments[0], arguments[1]};
+    return sysctl && count == 2;
+}
+
+static bool add_environment(struct plan *plan, char **arguments, size_t count) {
+    const char *equals = strchr(arguments[0], '=');
+    return count == 1 && equals && equals != arguments[0] && add_string(&plan->environment, arguments[0]);
+}
+
+static bool set_umask(struct plan *plan, char **arguments, size_t count) {
+    return count == 1 && parse_octal(arguments[0], 0777, &plan->umask);
+}
+
+static bool set_tty(struct plan *plan, char **arguments, size_t count) {
+    uint64_t rows, columns;
+    if (count != 2 || !parse_number(arguments[0], 65535, &rows) || !parse_number(arguments[1], 65535, &columns))
+        return false;
+    plan->tty = true;
+    plan->rows = (unsigned)rows;
+    plan->columns = (unsigned)columns;
+    return true;
+}
+
+static bool set_stdin(struct plan *plan, char **arguments, size_t count) {
+    int mode = CHOOSE(arguments[0], NULL, "open", "once");
+    plan->stdin_mode = mode > 0 ? (enum stdin_mode)mode : STDIN_CLOSED;
+    return count == 1 && mode > 0;
+}
+
+static bool add_capability(struct plan *plan, char **arguments, size_t count) {
+    uint64_t number;
+    if (count != 1 || !parse_number(arguments[0], 63, &number))
+        return false;
+    plan->capabilities |= (uint64_t)1 << number;
+    return true;
+}
+
+static bool parse_limit(const char *text, uint64_t *value) {
+    *value = UINT64_MAX;
+    return strcmp(text, "-1") == 0 || parse_number(text, UINT64_MAX - 1, value);
+}
+
+static bool add_rlimit(struct plan *plan, char **arguments, size_t count) {
+    static const char *const names[] = {"cpu",    "fsize", "data", "stack",   "core",      "rss",      "nproc",    "nofile",
+                                        "memlock", "as",   "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime"};
+    static const int resources[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC, RLIMIT_NOFILE,
+                                    RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME};
+    int index = choose(arguments[0], names, N_ELEMENTS(names));
+    struct plan_rlimit *limit = index < 0 || count != 3 ? NULL : GROW(plan->rlimits);
+    if (!limit)
+        return false;
+    limit->resource = resources[index];
+    limit->name = names[index];
+    return parse_limit(arguments[1], &limit->soft) && parse_limit(arguments[2], &limit->hard) && limit->soft <= limit->hard;
+}
+
+static bool set_oom_score(struct plan *plan, char **arguments, size_t count) {
+    uint64_t size;
+    bool negative = arguments[0][0] == '-';
+    if (count != 1 || !parse_number(arguments[0] + negative, 1000, &size))
+        return false;
+    plan->has_oom_score = true;
+    plan->oom_score = negative ? -(int)size : (int)size;
+    return true;
+}
+
+static bool set_stop(struct plan *plan, char **arguments, size_t count) {
+    uint64_t number;
+    if (count != 2 || !parse_number(arguments[0], 64, &number) || number == 0)
+        return false;
+    plan->stop_signal = (int)number;
+    return parse_number(arguments[1], INT64_MAX / 4, &plan->stop_timeout_ms);
+}
+
+static bool set_timeout(struct plan *plan, char **arguments, size_t count) {
+    return count == 1 && parse_number(arguments[0], INT64_MAX / 4, &plan->timeout_ms);
+}
+
+static bool set_restart(struct plan *plan, char **arguments, size_t count) {
+    uint64_t limit;
+    int policy = CHOOSE(arguments[0], "no", "always", "on-failure", "unless-stopped");
+    if (count != 2 || policy < 0 || !parse_number(arguments[1], UINT32_MAX, &limit))
+        return false;
+    plan->restart = (enum restart_policy)policy;
+    plan->restart_limit = (unsigned)limit;
+    return true;
+}
+
+static bool set_log(struct plan *plan, char **arguments, size_t count) {
+    uint64_t files;
+    int format = CHOOSE(arguments[0], NULL, "k8s-file", "json-file");
+    if (count != 4 || format < 1 || !parse_number(arguments[2], INT64_MAX, &plan->log_size) || !parse_number(arguments[3], 1000, &files))
+        return false;
+    plan->log = (enum log_format)format;
+    plan->log_files = (unsigned)files;
+    return absolute(&plan->log_path, arguments[1]);
+}
+
+static bool add_rename(struct plan *plan, char **arguments, size_t count) {
+    struct plan_rename *entry = GROW(plan->renames);
+    if (entry)
+        *entry = (struct plan_rename){arguments[0], arguments[1]};
+    return entry && count == 2;
+}
+
+static bool set_detach_keys(struct plan *plan, char **arguments, size_t count) {
+    size_t length = strlen(arguments[0]);
+    plan->detach_keys = arguments[0];
+    return count == 1 && length % 2 == 0 && length <= 64 && strspn(arguments[0], "0123456789abcdef") == length;
+}
+
+enum { ANY_MAP = PLAN_RUN | PLAN_AGENT, ANY_PROCESS = PLAN_RUN | PLAN_EXEC };
+
+static const struct plan_op ops[] = {
+    {"id", PLAN_RUN, 1, 1, set_id},
+    {"mode", ANY_PROCESS, 1, 1, set_mode},
+    {"dir", PLAN_RUN, 1, 1, set_directory},
+    {"socket", ANY_PROCESS, 1, 1, set_socket},
+    {"exec-socket", PLAN_EXEC, 1, 1, set_exec_socket},
+    {"idmap", ANY_MAP, 1, 1, set_id_map},
+    {"uidmap", ANY_MAP, 3, 3, add_uid_range},
+    {"gidmap", ANY_MAP, 3, 3, add_gid_range},
+    {"root", PLAN_RUN, 1, 1, set_root},
+    {"root", PLAN_AGENT, 3, 3, set_root},
+    {"layer", PLAN_RUN, 1, 1, add_layer},
+    {"upper", PLAN_RUN, 1, 1, set_upper},
+    {"work", PLAN_RUN, 1, 1, set_work},
+    {"rootdir", PLAN_RUN, 1, 1, set_rootdir},
+    {"fuse-program", PLAN_RUN, 1, 1, set_fuse_program},
+    {"volatile", PLAN_RUN, 0, 0, set_volatile},
+    {"root-readonly", PLAN_RUN, 0, 0, set_root_read_only},
+    {"ns", PLAN_RUN, 2, 2, set_ns},
+    {"net-helper", PLAN_RUN, 2, PLAN_MAX_ARGUMENTS, set_net_helper},
+    {"publish", PLAN_RUN, 5, 5, add_port},
+    {"mount", PLAN_RUN, 4, 4, add_mount},
+    {"device", PLAN_RUN, 2, 2, add_device},
+    {"mask", PLAN_RUN, 1, 1, add_mask},
+    {"readonly-path", PLAN_RUN, 1, 1, add_read_only_path},
+    {"hostname", PLAN_RUN, 1, 1, set_hostname},
+    {"sysctl", PLAN_RUN, 2, 2, add_sysctl},
+    {"arg", ANY_PROCESS, 1, 1, add_argument},
+    {"env", ANY_PROCESS, 1, 1, add_environment},
+    {"cwd", ANY_PROCESS, 1, 1, set_cwd},
+    {"user", ANY_PROCESS, 1, 1, set_user},
+    {"group", ANY_PROCESS, 1, 1, add_group},
+    {"home-env", ANY_PROCESS, 0, 0, set_home_env},
+    {"umask", ANY_PROCESS, 1, 1, set_umask},
+    {"tty", ANY_PROCESS, 2, 2, set_tty},
+    {"stdin", ANY_PROCESS, 1, 1, set_stdin},
+    {"cap", ANY_PROCESS, 1, 1, add_capability},
+    {"nnp", ANY_PROCESS, 0, 0, set_nnp},
+    {"seccomp", ANY_PROCESS, 1, 1, set_seccomp},
+    {"rlimit", ANY_PROCESS, 3, 3, add_rlimit},
+    {"oom-score-adj", PLAN_RUN, 1, 1, set_oom_score},
+    {"init", PLAN_RUN, 0, 0, set_init},
+    {"stop", PLAN_RUN, 2, 2, set_stop},
+    {"timeout", ANY_PROCESS, 1, 1, set_timeout},
+    {"restart", PLAN_RUN, 2, 2, set_restart},
+    {"log", PLAN_RUN, 4, 4, set_log},
+    {"remove", PLAN_RUN, 1, 1, add_removal},
+    {"rename", PLAN_RUN, 2, 2, add_rename},
+    {"detach-keys", ANY_PROCESS, 1, 1, set_detach_keys},
+    {"sig-proxy", ANY_PROCESS, 0, 0, set_signal_proxy},
+};
+
+const struct plan_op *plan_op_find(const char *name, unsigned kind) {
+    for (size_t i = 0; i < N_ELEMENTS(ops); i++)
+        if ((ops[i].kinds & kind) && strcmp(ops[i].name, name) == 0)
+            return &ops[i];
+    return NULL;
+}

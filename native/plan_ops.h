@@ -1,0 +1,18 @@
+/* The operations a plan may hold; private to plan.c and plan_ops.c. */
+#ifndef CORACLE_PLAN_OPS_H
+#define CORACLE_PLAN_OPS_H
+
+#include "plan.h"
+
+struct plan_op {
+    const char *name;
+    unsigned kinds;
+    unsigned char least, most;
+    /** Stores the arguments; false when one of them is malformed or memory is short. */
+    bool (*apply)(struct plan *plan, char **arguments, size_t count);
+};
+
+/** NULL for a name that plans of this kind do not have. */
+const struct plan_op *plan_op_find(const char *name, unsigned kind);
+
+#endif

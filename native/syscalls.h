@@ -1,0 +1,69 @@
+/* System calls that musl has no wrapper for. */
+#ifndef CORACLE_SYSCALLS_H
+#define CORACLE_SYSCALLS_H
+
+#include <fcntl.h>
+#include <linux/mount.h>
+#include <linux/openat2.h>
+#include <linux/sched.h>
+#include <sched.h>
+#include <stdint.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MFD_EXEC
+#define MFD_EXEC 0x0010U
+#endif
+#ifndef P_PIDFD
+#define P_PIDFD 3
+#endif
+
+/** fork(2) with namespace flags; `*pidfd` is filled when not NULL. */
+static inline pid_t sys_clone(uint64_t flags, int *pidfd) {
+    struct clone_args arguments = {.flags = flags | (pidfd ? (uint64_t)CLONE_PIDFD : 0), .pidfd = (uint64_t)(uintptr_t)pidfd, .exit_signal = 17 /* SIGCHLD */};
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
+static inline int sys_openat2(int directory, const char *path, uint64_t flags, uint64_t resolve) {
+    struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
+    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+}
+
+static inline int sys_open_tree(int directory, const char *path, unsigned flags) {
+    return (int)syscall(SYS_open_tree, directory, path, flags | OPEN_TREE_CLOEXEC);
+}
+
+static inline int sys_move_mount(int from, int to_directory, const char *to, unsigned flags) {
+    return (int)syscall(SYS_move_mount, from, "", to_directory, to, flags | MOVE_MOUNT_F_EMPTY_PATH);
+}
+
+static inline int sys_mount_setattr(int fd, unsigned flags, uint64_t set) {
+    struct mount_attr attributes = {.attr_set = set};
+    return (int)syscall(SYS_mount_setattr, fd, "", flags | 0x1000 /* AT_EMPTY_PATH */, &attributes, sizeof attributes);
+}
+
+static inline int sys_fsopen(const char *type) {
+    return (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
+}
+
+static inline int sys_fsconfig(int context, unsigned command, const char *key, const char *value) {
+    return (int)syscall(SYS_fsconfig, context, command, key, value, 0);
+}
+
+static inline int sys_fsmount(int context, unsigned attributes) {
+    return (int)syscall(SYS_fsmount, context, FSMOUNT_CLOEXEC, attributes);
+}
+
+static inline int sys_pidfd_open(pid_t pid) {
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+static inline int sys_pidfd_signal(int pidfd, int number) {
+    return (int)syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0);
+}
+
+static inline int sys_close_range(unsigned first, unsigned last, unsigned flags) {
+    return (int)syscall(SYS_close_range, first, last, flags);
+}
+
+#endif
