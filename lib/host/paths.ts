@@ -1,0 +1,115 @@
+/**
+ * Where things lie: the store's directories, and the user's runtime, cache and configuration places by the
+ * XDG base directory specification (https://specifications.freedesktop.org/basedir-spec/latest/).
+ */
+import { lstatSync, mkdirSync } from 'node:fs';
+import { isAbsolute, join, resolve } from 'node:path';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
+
+/** The rooms of one store. All absolute. */
+export type StorePaths = {
+  readonly root: string;
+  /** The store's format number. */
+  readonly version: string;
+  readonly ociLayout: string;
+  readonly index: string;
+  /** Below it one directory per digest algorithm. */
+  readonly blobs: string;
+  readonly snapshots: string;
+  /** One link per chainID to the snapshot that holds it. */
+  readonly chains: string;
+  /** One link per image id to the snapshot of its uppermost layer. */
+  readonly imageTops: string;
+  readonly containers: string;
+  /** Reserved container names, made with O_EXCL. */
+  readonly names: string;
+  readonly volumes: string;
+  readonly networks: string;
+  readonly secrets: string;
+  readonly build: string;
+  readonly staging: string;
+  readonly trash: string;
+  readonly locks: string;
+};
+
+/** The rooms of the store at `root` (made absolute). Touches nothing. */
+export function storePaths(root: string): StorePaths {
+  const at = (...parts: string[]): string => join(top, ...parts);
+  const top = resolve(root);
+  return {
+    root: top,
+    version: at('version'),
+    ociLayout: at('oci-layout'),
+    index: at('index.json'),
+    blobs: at('blobs'),
+    snapshots: at('snapshots'),
+    chains: at('snapshots', 'chains'),
+    imageTops: at('snapshots', 'images'),
+    containers: at('containers'),
+    names: at('containers', '.names'),
+    volumes: at('volumes'),
+    networks: at('networks'),
+    secrets: at('secrets'),
+    build: at('build'),
+    staging: at('staging'),
+    trash: at('trash'),
+    locks: at('locks'),
+  };
+}
+
+/** A process environment, handed in so that tests need not change their own. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** The store's place: CORACLE_ROOT, else `$XDG_DATA_HOME/coracle`, else `~/.local/share/coracle`. */
+export function defaultRoot(env: Environment): string {
+  if (env.CORACLE_ROOT) return resolve(env.CORACLE_ROOT);
+  return join(baseDirectory(env, 'XDG_DATA_HOME', '.local/share'), 'coracle');
+}
+
+/** For what can be made again: compiled filters, probe results, the code cache. Not created here. */
+export function cacheDirectory(env: Environment): string {
+  return join(baseDirectory(env, 'XDG_CACHE_HOME', '.cache'), 'coracle');
+}
+
+/** The user's configuration file; it need not exist. */
+export function configPath(env: Environment): string {
+  return join(baseDirectory(env, 'XDG_CONFIG_HOME', '.config'), 'coracle', 'config.json');
+}
+
+/** The specification has relative values ignored. */
+function baseDirectory(env: Environment, variable: string, below: string): string {
+  const value = env[variable];
+  if (value !== undefined && isAbsolute(value)) return value;
+  const home = env.HOME;
+  if (home !== undefined && isAbsolute(home)) return join(home, below);
+  throw new CoracleError('HOST', `find ${variable}: HOME is ${home ? `relative: ${home}` : 'not set'}`, {
+    hint: `set HOME or ${variable}, or name the store with --root`,
+  });
+}
+
+/**
+ * The private directory for sockets and pid records, made when missing. Sockets in it are reached by path, so
+ * it must be a real directory, ours alone (S13); anything else there is refused, never repaired.
+ * @throws HOST when somebody else's directory or link stands in its place.
+ */
+export function runtimeDirectory(env: Environment, uid: number): string {
+  const base = env.XDG_RUNTIME_DIR;
+  const path = base && isAbsolute(base) ? join(base, 'coracle') : `/tmp/coracle-${uid}`;
+  try {
+    mkdirSync(path, { mode: 0o700 });
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw ioError(`create runtime directory ${path}`, error);
+  }
+  const found = lstatSync(path);
+  const fault = !found.isDirectory()
+    ? 'it is not a directory'
+    : found.uid !== uid
+      ? `it belongs to uid ${found.uid}`
+      : (found.mode & 0o077) !== 0
+        ? `others may enter it (mode ${(found.mode & 0o777).toString(8)})`
+        : undefined;
+  if (fault === undefined) return path;
+  throw new CoracleError('HOST', `use runtime directory ${path}: ${fault}`, {
+    hint: 'remove it, or set XDG_RUNTIME_DIR to a directory only you can enter',
+  });
+}

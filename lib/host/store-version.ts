@@ -1,0 +1,105 @@
+/** Opening a store's root: made when missing, refused when it is another's, another thing, or from the future. */
+import { chmodSync, readdirSync, type Stats, statSync } from 'node:fs';
+import { basename } from 'node:path';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { ensureDirectory, readBytes, writeFileAtomic } from './files.js';
+import type { StorePaths } from './paths.js';
+
+/** The format this version writes. */
+export const storeVersion = 1;
+
+const layoutMarker = '{"imageLayoutVersion":"1.0.0"}';
+
+/**
+ * Makes the store usable: directories, the image layout's marker, the format number. The number is written
+ * last, so a root that has it has everything.
+ * @throws CONFLICT for a store of a newer version, INVALID for a directory that is something else, HOST when
+ *   others could reach into it, NO_SPACE on a full disk.
+ */
+export function openStoreRoot(paths: StorePaths): void {
+  const found = readBytes(paths.version, 64);
+  if (found === undefined) {
+    createStore(paths);
+    return;
+  }
+  const version = Number(found.toString('latin1').trim());
+  if (version === storeVersion) {
+    checkOwner(paths.root, statRoot(paths.root));
+    return;
+  }
+  if (Number.isSafeInteger(version) && version > storeVersion) {
+    throw new CoracleError(
+      'CONFLICT',
+      `open store ${paths.root}: format ${version} is newer than ${storeVersion}`,
+      {
+        hint: 'use the version of coracle that made it, or another store with --root',
+      },
+    );
+  }
+  throw new CoracleError('INVALID', `open store ${paths.root}: ${paths.version} holds no format number`, {
+    hint: 'is this directory a coracle store? name another one with --root',
+  });
+}
+
+function createStore(paths: StorePaths): void {
+  ensureDirectory(paths.root);
+  if (checkContent(paths) === 0) makePrivate(paths.root);
+  checkOwner(paths.root, statRoot(paths.root));
+  const { blobs, snapshots, chains, imageTops, containers, names, volumes } = paths;
+  const { networks, secrets, build, staging, trash, locks } = paths;
+  const directories = [blobs, `${blobs}/sha256`, snapshots, chains, imageTops, containers, names, volumes];
+  for (const path of [...directories, networks, secrets, build, staging, trash, locks]) ensureDirectory(path);
+  writeFileAtomic(paths.ociLayout, layoutMarker, { durable: true, mode: 0o644 });
+  writeFileAtomic(paths.version, `${storeVersion}\n`, { durable: true });
+}
+
+/** A mistyped --root must not scatter a store over somebody's home. A half-made store of ours is finished. */
+function checkContent(paths: StorePaths): number {
+  const ours = new Set(Object.values(paths).map((path) => basename(path)));
+  const names = readdirSync(paths.root);
+  const foreign = names.find((name) => !ours.has(name) && !name.endsWith('.tmp'));
+  if (foreign === undefined) return names.length;
+  throw new CoracleError(
+    'INVALID',
+    `create store in ${paths.root}: it already holds ${JSON.stringify(foreign)}`,
+    {
+      hint: 'name an empty or new directory with --root',
+    },
+  );
+}
+
+function makePrivate(root: string): void {
+  try {
+    chmodSync(root, 0o700);
+  } catch (error) {
+    if (!hasErrno(error, 'EPERM')) throw ioError(`create store in ${root}`, error);
+  }
+}
+
+/** Image files may be setuid for mapped ids: nobody else may get at them (S27). */
+function checkOwner(root: string, found: Stats): void {
+  const uid = process.getuid?.();
+  if (found.uid !== uid) {
+    throw new CoracleError('HOST', `open store ${root}: it belongs to uid ${found.uid}, not ${uid}`, {
+      hint: 'name a directory of your own with --root',
+    });
+  }
+  if ((found.mode & 0o077) === 0) return;
+  throw new CoracleError(
+    'HOST',
+    `open store ${root}: others may enter it (mode ${(found.mode & 0o777).toString(8)})`,
+    {
+      hint: `chmod 700 ${root}`,
+    },
+  );
+}
+
+function statRoot(root: string): Stats {
+  try {
+    const found = statSync(root);
+    if (found.isDirectory()) return found;
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT')) throw ioError(`open store ${root}`, error);
+  }
+  throw new CoracleError('INVALID', `open store ${root}: not a directory`);
+}
