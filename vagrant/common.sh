@@ -13,7 +13,7 @@ provision() {
 }
 
 check_node() {
-  command -v npm >/dev/null && node -e 'process.exit(+process.versions.node.split(".")[0] < 20)' 2>/dev/null ||
+  command -v npm >/dev/null && node -e 'process.exit(parseInt(process.version.slice(1)) < 20 ? 1 : 0)' 2>/dev/null ||
     fail 'find Node.js: 20 or newer is needed (Debian 12 has 18): install it from https://nodejs.org/en/download'
 }
 
