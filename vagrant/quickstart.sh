@@ -17,14 +17,19 @@ main() {
   install_modules
   say 'building'
   npm run -s build || fail 'build coracle: see above'
-  if [ "$(id -u)" = 0 ]; then tour_as_user; else bash vagrant/tour.sh; fi ||
-    fail 'take the tour: a step failed; see above'
+  local tour=(bash vagrant/tour.sh)
+  if [ "$(id -u)" = 0 ]; then
+    copy_for_tour
+    tour=(as_user "$user" "${tour[@]}")
+  fi
+  "${tour[@]}" || fail 'take the tour: a step failed; see above'
 }
 
 # Root's checkout may lie where nobody else can read, so the user gets a copy of what the tour runs.
-tour_as_user() {
+copy_for_tour() {
   local place
   place=$(mktemp -d /var/tmp/coracle-quickstart-XXXXXX)
+  # shellcheck disable=SC2064 # the path as it is now
   trap "rm -rf --one-file-system '$place'" EXIT
   cp -a dist "$place/"
   install -D vagrant/tour.sh "$place/vagrant/tour.sh"
@@ -33,7 +38,6 @@ tour_as_user() {
   chmod -R go=rX "$place"
   share_node "$user" "$place/bin"
   cd "$place"
-  as_user "$user" bash vagrant/tour.sh
 }
 
 main "$@"

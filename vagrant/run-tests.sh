@@ -18,6 +18,7 @@ main() {
   rm -rf out
   step 'build' npm run -s build
   step 'test the native program' make -s -C native test
+  make_workspace
   local status=0
   step 'run the suite' run_suite "$@" || status=$?
   exit "$status"
@@ -33,18 +34,22 @@ step() {
   return "$status"
 }
 
-# A private place for one run: the tree (when root runs this, a copy that the user owns), the runtime directory
-# and temporary files. Removed at the end, with what containers left of other users' files.
-run_suite() {
+# A private place for one run: the runtime directory, temporary files and, when root runs this, a copy of the tree
+# that the user owns. Removed at the end, with what containers left of other users' files.
+make_workspace() {
   workspace=$(mktemp -d /var/tmp/coracle-XXXXXX)
   trap remove_workspace EXIT
   mkdir -m 0700 "$workspace/run" "$workspace/t"
-  local settings=(XDG_RUNTIME_DIR="$workspace/run" TMPDIR="$workspace/t")
   if [ "$(id -u)" = 0 ]; then
     copy_tree "$workspace/tree"
     share_node "$user" "$workspace/bin"
-    cd "$workspace/tree"
-    as_user "$user" "${settings[@]}" node_modules/.bin/ava "$@"
+  fi
+}
+
+run_suite() {
+  local settings=(XDG_RUNTIME_DIR="$workspace/run" TMPDIR="$workspace/t")
+  if [ "$(id -u)" = 0 ]; then
+    (cd "$workspace/tree" && as_user "$user" "${settings[@]}" node_modules/.bin/ava "$@")
   else
     env -u NODE_EXTRA_CA_CERTS -u NODE_OPTIONS "${settings[@]}" node_modules/.bin/ava "$@"
   fi

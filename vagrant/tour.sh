@@ -24,7 +24,7 @@ main() {
   explain 'Run, with a published port'
   show coracle run -d --name hello-quickstart -p "127.0.0.1:$port:8080" hello
   # The port answers before the server inside listens.
-  show curl --silent --show-error --fail --retry 20 --retry-all-errors --retry-delay 1 --output "$place/page" \
+  show curl --silent --fail --retry 10 --retry-all-errors --retry-delay 1 --output "$place/page" \
     "http://127.0.0.1:$port/"
   cat "$place/page"
   grep -q 'Hello from coracle' "$place/page"
@@ -74,6 +74,7 @@ free_port() {
 
 finish() {
   local status=$?
+  [ "$status" = 0 ] || coracle logs hello-quickstart >&2 || true
   coracle rm -f hello-quickstart >/dev/null 2>&1 || true
   # Layers hold files of subordinate ids, which only a root of the user's own namespace may remove.
   rm -rf "$place" 2>/dev/null || unshare --user --map-root-user --map-auto rm -rf "$place"

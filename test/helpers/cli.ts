@@ -105,6 +105,7 @@ export function runProgram(
     const child = spawn(program, args, {
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       env: { ...plainEnvironment(), ...options.env },
+      detached: true, // a process group of its own, so that a child that hangs goes with its own children
     });
     const stdout: Buffer[] = [];
     const stderr: Buffer[] = [];
@@ -115,8 +116,8 @@ export function runProgram(
     let late = false;
     const timer = setTimeout(() => {
       late = true;
-      child.kill('SIGKILL');
-      // A grandchild may hold the pipes open; the streams must not keep the test waiting for it.
+      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+      // What left the group may hold the pipes open; the streams must not keep the test waiting for it.
       child.stdout.destroy();
       child.stderr.destroy();
     }, timeout);
