@@ -1,0 +1,273 @@
+/**
+ * The tar parser: pushed chunks in, headers and slices of content out, all synchronous. Content is never copied;
+ * a header is copied only when a chunk ends inside it.
+ *
+ * Global PAX headers are passed over, as Go's archive/tar does: a layer has to mean here what it means to Docker.
+ */
+import { CoracleError } from '../errors.js';
+import { parsePax, sparseMapKey } from './pax.js';
+import {
+  checkSparseMap,
+  parseGnuExtension,
+  parseGnuPairs,
+  parsePaxMap,
+  parsePaxMapBlocks,
+  SparseExpander,
+  type SparseSegment,
+} from './sparse.js';
+import {
+  blockSize,
+  defaultTarLimits,
+  padding,
+  printablePath,
+  type TarHeader,
+  type TarLimits,
+} from './tar-entry.js';
+import { decodeHeader, isZeroBlock, type RawHeader } from './tar-header.js';
+import { mergeHeader, nothingPending, type Pending } from './tar-merge.js';
+import { parseDecimal, parseNumber } from './tar-numbers.js';
+
+/** Where the parser's findings go. For each entry: `entry`, then `data` as often as needed, then `end`. */
+export type TarSink = {
+  entry(header: TarHeader): void;
+  data(chunk: Buffer): void;
+  end(): void;
+};
+
+type State =
+  | { readonly kind: 'header' }
+  | { readonly kind: 'extended'; readonly raw: RawHeader }
+  | {
+      readonly kind: 'gnu-sparse';
+      readonly raw: RawHeader;
+      readonly segments: SparseSegment[];
+      readonly size: number;
+    }
+  | { readonly kind: 'pax-sparse'; readonly header: TarHeader; readonly size: number; readonly map: Buffer }
+  | { readonly kind: 'content' }
+  | { readonly kind: 'padding' }
+  | { readonly kind: 'done' };
+
+/** Parses one archive. A new one is needed for the next. */
+export class TarParser {
+  readonly #sink: TarSink;
+  readonly #limits: TarLimits;
+  #state: State = { kind: 'header' };
+  #pending: Pending = nothingPending();
+  #chunk: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #carry: Buffer | undefined;
+  #carried = 0;
+  /** Stored bytes of content, then of padding, that are still to come. */
+  #left = 0;
+  #pad = 0;
+  #expander: SparseExpander | undefined;
+  #zeroBlocks = 0;
+  #entries = 0;
+  #bytes = 0;
+
+  constructor(sink: TarSink, limits: TarLimits = defaultTarLimits) {
+    this.#sink = sink;
+    this.#limits = limits;
+  }
+
+  /** Takes the next bytes of the archive. Throws INVALID for what is no tar or passes a limit. */
+  push(chunk: Buffer): void {
+    this.#chunk = chunk;
+    this.#at = 0;
+    while (this.#step());
+  }
+
+  /** Says that the archive is over. Throws INVALID when it ends inside an entry. */
+  finish(): void {
+    const { records, longName, longLink } = this.#pending;
+    const pending = records.size > 0 || longName !== undefined || longLink !== undefined;
+    const between = this.#state.kind === 'header' && this.#carried === 0 && !pending;
+    if (this.#state.kind === 'done' || between) return;
+    throw new CoracleError('INVALID', 'read tar: the archive ends inside an entry', {
+      hint: 'the file is truncated; fetch or make it again',
+    });
+  }
+
+  /** One unit of work; false when more input is needed. */
+  #step(): boolean {
+    const state = this.#state;
+    switch (state.kind) {
+      case 'header':
+        return this.#withBytes(blockSize, (block) => this.#header(block));
+      case 'extended':
+        return this.#withBytes(state.raw.size + padding(state.raw.size), (data) =>
+          this.#extended(state.raw, data),
+        );
+      case 'gnu-sparse':
+        return this.#withBytes(blockSize, (block) => this.#gnuExtension(state, block));
+      case 'pax-sparse':
+        return this.#withBytes(blockSize, (block) => this.#paxMap(state, block));
+      case 'content':
+        return this.#content();
+      case 'padding':
+        return this.#padding();
+      case 'done':
+        return false;
+    }
+  }
+
+  #header(block: Buffer): void {
+    if (isZeroBlock(block)) {
+      this.#zeroBlocks++;
+      if (this.#zeroBlocks === 2) this.#state = { kind: 'done' };
+      return;
+    }
+    if (this.#zeroBlocks > 0) throw new CoracleError('INVALID', 'read tar: an entry follows an end block');
+    const raw = decodeHeader(block);
+    switch (raw.flag) {
+      case 'x':
+      case 'g':
+      case 'L':
+      case 'K':
+        if (raw.size < 0 || raw.size > this.#limits.header) {
+          throw new CoracleError('INVALID', `read tar: an extended header of ${raw.size} bytes is too large`);
+        }
+        this.#state = { kind: 'extended', raw };
+        return;
+      case 'S':
+        this.#gnuSparse(raw, block);
+        return;
+      default:
+        this.#entry(raw);
+    }
+  }
+
+  #extended(raw: RawHeader, padded: Buffer): void {
+    this.#state = { kind: 'header' };
+    const data = padded.subarray(0, raw.size);
+    if (raw.flag === 'x') this.#pending.records = parsePax(data);
+    else if (raw.flag === 'L') this.#pending.longName = untilNul(data);
+    else if (raw.flag === 'K') this.#pending.longLink = untilNul(data);
+    else parsePax(data);
+  }
+
+  #gnuSparse(raw: RawHeader, block: Buffer): void {
+    const segments = parseGnuPairs(block, 386, 4);
+    const size = parseNumber(block, 483, 12, 'sparse size');
+    if (block[482] !== 0) this.#state = { kind: 'gnu-sparse', raw, segments, size };
+    else this.#sparseEntry(mergeHeader(raw, this.#pending, this.#limits), segments, size);
+  }
+
+  #gnuExtension(state: Extract<State, { kind: 'gnu-sparse' }>, block: Buffer): void {
+    const { segments, more } = parseGnuExtension(block);
+    state.segments.push(...segments);
+    if (state.segments.length * 24 > this.#limits.header) throw mapTooLarge();
+    if (!more)
+      this.#sparseEntry(mergeHeader(state.raw, this.#pending, this.#limits), state.segments, state.size);
+  }
+
+  #entry(raw: RawHeader): void {
+    const header = mergeHeader(raw, this.#pending, this.#limits);
+    const { records } = this.#pending;
+    const major = records.get('GNU.sparse.major')?.toString('latin1');
+    const map = records.get(sparseMapKey);
+    if (header.type !== 'file' || (major === undefined && map === undefined)) {
+      this.#begin(header, undefined);
+      return;
+    }
+    const realSize = records.get('GNU.sparse.realsize') ?? records.get('GNU.sparse.size');
+    const size = realSize === undefined ? header.size : parseDecimal(realSize, 'sparse size');
+    if (major === '1') this.#state = { kind: 'pax-sparse', header, size, map: Buffer.alloc(0) };
+    else if (major === undefined || major === '0') {
+      this.#sparseEntry(header, parsePaxMap(map ?? Buffer.alloc(0)), size);
+    } else throw new CoracleError('INVALID', `read tar: sparse format ${major} is unknown`);
+  }
+
+  #paxMap(state: Extract<State, { kind: 'pax-sparse' }>, block: Buffer): void {
+    const map = Buffer.concat([state.map, block]);
+    if (map.length > this.#limits.header || map.length > state.header.size) throw mapTooLarge();
+    const segments = parsePaxMapBlocks(map);
+    if (segments === undefined) this.#state = { ...state, map };
+    else this.#sparseEntry({ ...state.header, size: state.header.size - map.length }, segments, state.size);
+  }
+
+  #sparseEntry(header: TarHeader, segments: readonly SparseSegment[], size: number): void {
+    const map = { segments, size };
+    checkSparseMap(map, header.size);
+    this.#begin({ ...header, size }, new SparseExpander(map, (chunk) => this.#sink.data(chunk)), header.size);
+  }
+
+  #begin(header: TarHeader, expander: SparseExpander | undefined, stored: number = header.size): void {
+    this.#pending = nothingPending();
+    this.#entries++;
+    this.#bytes += header.size;
+    if (this.#entries > this.#limits.entries) {
+      throw new CoracleError('INVALID', `read tar: more than ${this.#limits.entries} entries`);
+    }
+    if (this.#bytes > this.#limits.bytes) {
+      const shown = printablePath(header.path);
+      throw new CoracleError(
+        'INVALID',
+        `read tar entry ${shown}: the files exceed ${this.#limits.bytes} bytes`,
+      );
+    }
+    this.#sink.entry(header);
+    this.#expander = expander;
+    this.#left = stored;
+    this.#pad = padding(stored);
+    if (stored === 0) this.#end();
+    else this.#state = { kind: 'content' };
+  }
+
+  #content(): boolean {
+    const slice = this.#chunk.subarray(this.#at, this.#at + this.#left);
+    if (slice.length === 0) return false;
+    this.#at += slice.length;
+    this.#left -= slice.length;
+    if (this.#expander === undefined) this.#sink.data(slice);
+    else this.#expander.write(slice);
+    if (this.#left === 0) this.#end();
+    return true;
+  }
+
+  #end(): void {
+    this.#expander?.end();
+    this.#expander = undefined;
+    this.#sink.end();
+    this.#state = this.#pad === 0 ? { kind: 'header' } : { kind: 'padding' };
+  }
+
+  #padding(): boolean {
+    const passed = Math.min(this.#pad, this.#chunk.length - this.#at);
+    this.#at += passed;
+    this.#pad -= passed;
+    if (this.#pad > 0) return false;
+    this.#state = { kind: 'header' };
+    return true;
+  }
+
+  /** Hands over exactly `size` bytes, a slice of the chunk where it holds them all. */
+  #withBytes(size: number, use: (bytes: Buffer) => void): boolean {
+    if (this.#carry === undefined && this.#chunk.length - this.#at >= size) {
+      const bytes = this.#chunk.subarray(this.#at, this.#at + size);
+      this.#at += size;
+      use(bytes);
+      return true;
+    }
+    this.#carry ??= Buffer.allocUnsafe(size);
+    const copied = this.#chunk.copy(this.#carry, this.#carried, this.#at, this.#at + size - this.#carried);
+    this.#at += copied;
+    this.#carried += copied;
+    if (this.#carried < size) return false;
+    const bytes = this.#carry;
+    this.#carry = undefined;
+    this.#carried = 0;
+    use(bytes);
+    return true;
+  }
+}
+
+function untilNul(data: Buffer): Buffer {
+  const end = data.indexOf(0);
+  return Buffer.from(end < 0 ? data : data.subarray(0, end));
+}
+
+function mapTooLarge(): CoracleError {
+  return new CoracleError('INVALID', 'read tar: a sparse map is too large or incomplete');
+}
