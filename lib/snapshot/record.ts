@@ -1,0 +1,92 @@
+/** The record beside every committed snapshot, `snapshots/<id>/record.json`. */
+import { CoracleError } from '../errors.js';
+import { randomBytes } from '../host/random.js';
+import { type ChainId, type DiffId, parseChainId, parseDiffId } from '../oci/chain-id.js';
+import {
+  invalid,
+  optional,
+  present,
+  requireArray,
+  requireObject,
+  requireSize,
+  requireString,
+} from '../oci/guards.js';
+
+/** 26 lower-case base32 characters, random. Checked, so safe in a path. */
+export type SnapshotId = string & { readonly brand: 'SnapshotId' };
+
+/** A committed file-system state: one layer's directory and the layers it lies on. */
+export type SnapshotRecord = {
+  readonly version: 1;
+  readonly id: SnapshotId;
+  readonly parent?: SnapshotId;
+  /** The whole stack, topmost first: itself, its parent, and so on. */
+  readonly lowers: readonly SnapshotId[];
+  /** Known for layers that came from an image, or once somebody measured them. */
+  readonly chainId?: ChainId;
+  readonly diffId?: DiffId;
+  /** Bytes of the layer's uncompressed tar. */
+  readonly size?: number;
+  /** RFC 3339. */
+  readonly created: string;
+  readonly comment?: string;
+};
+
+const pattern = /^[a-z2-7]{26}$/;
+const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
+
+/** Whether the value is a well-formed snapshot id. */
+export function isSnapshotId(value: unknown): value is SnapshotId {
+  return typeof value === 'string' && pattern.test(value);
+}
+
+/** The id, or INVALID naming `where`. */
+export function parseSnapshotId(value: unknown, where: string): SnapshotId {
+  if (isSnapshotId(value)) return value;
+  throw invalid(where, `${JSON.stringify(value)?.slice(0, 80)} is no snapshot id`);
+}
+
+/** An id no other snapshot has. */
+export function newSnapshotId(): SnapshotId {
+  const characters = Array.from(randomBytes(26), (byte) => alphabet[byte % 32]);
+  return parseSnapshotId(characters.join(''), 'snapshot id');
+}
+
+/** The most layers one root file system may have: the kernel's overlay takes 500 lower directories. */
+export const layerLimit = 500;
+
+/** Reads a record, or INVALID naming `where` and the field. */
+export function parseSnapshotRecord(value: unknown, where: string): SnapshotRecord {
+  const record = requireObject(value, where);
+  if (record.version !== 1)
+    throw invalid(`${where}.version`, `${JSON.stringify(record.version)}, expected 1`);
+  const lowers = requireArray(record.lowers, `${where}.lowers`);
+  if (lowers.length > layerLimit) throw invalid(`${where}.lowers`, `${lowers.length} layers`);
+  const parsed: SnapshotRecord = {
+    version: 1,
+    id: parseSnapshotId(record.id, `${where}.id`),
+    ...present('parent', optional(record.parent, `${where}.parent`, parseSnapshotId)),
+    lowers: lowers.map((lower, index) => parseSnapshotId(lower, `${where}.lowers[${index}]`)),
+    ...present('chainId', optional(record.chainId, `${where}.chainId`, parseChainId)),
+    ...present('diffId', optional(record.diffId, `${where}.diffId`, parseDiffId)),
+    ...present('size', optional(record.size, `${where}.size`, requireSize)),
+    created: requireString(record.created, `${where}.created`),
+    ...present('comment', optional(record.comment, `${where}.comment`, requireString)),
+  };
+  if (parsed.lowers[0] !== parsed.id || parsed.lowers[1] !== parsed.parent) {
+    throw invalid(`${where}.lowers`, 'must begin with the snapshot and its parent');
+  }
+  return parsed;
+}
+
+/** @throws UNSUPPORTED when one more layer would be more than the kernel can stack. */
+export function checkLayerCount(count: number): void {
+  if (count <= layerLimit) return;
+  throw new CoracleError(
+    'UNSUPPORTED',
+    `stack layers: ${count}, more than the ${layerLimit} the kernel allows`,
+    {
+      hint: 'make the image from fewer instructions, or flatten it with save and import',
+    },
+  );
+}
