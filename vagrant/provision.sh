@@ -29,7 +29,9 @@ main() {
   parse_options "$@"
   local packages=("${runtime[@]}" "${build[@]}")
   [ "$with_tests" = no ] || packages+=("${tests[@]}")
-  mapfile -t missing < <(missing_packages "${packages[@]}")
+  # Package names have no spaces.
+  # shellcheck disable=SC2207
+  missing=($(missing_packages "${packages[@]}"))
   if [ "$check" = yes ]; then
     report_pending
     return

@@ -3,13 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
 import { runProgram } from './cli.js';
+import { testWith } from './declare.js';
 import {
   fixturePath,
   missingProgram,
   missingUserNamespaces,
   removeTree,
   temporaryDirectory,
-  testWith,
 } from './host.js';
 import { makeTar, missingBusybox, writeBusyboxTar } from './image.js';
 import { openTerminal } from './terminal.js';

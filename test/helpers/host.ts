@@ -1,12 +1,12 @@
 /**
  * This machine as the tests see it: where the repository lies, directories that vanish after a test, and
- * what is missing, in words. A test whose ground is missing is skipped under a title that says why.
+ * what is missing, in words (for `testWith`). Works outside of ava as well.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdtempSync, readFileSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir, userInfo } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
+import type { ExecutionContext } from 'ava';
 import { hasErrno } from '../../lib/errors.js';
 
 /** The repository's top directory, also when the tests were compiled to a directory elsewhere that links its node_modules. */
@@ -101,13 +101,4 @@ export function missingUserNamespaces(): Missing {
 /** Whether the command line tool is built. */
 export function missingCli(): Missing {
   return existsSync(join(repositoryRoot(), 'dist', 'coracle')) ? undefined : 'dist/coracle is not built';
-}
-
-type Body = (t: ExecutionContext<unknown>) => Promise<void> | void;
-
-/** Declares a test that runs alone in its file when nothing is missing, else a skipped one whose title says what. */
-export function testWith(missing: readonly Missing[], title: string, body: Body): void {
-  const reasons = missing.filter((reason) => reason !== undefined);
-  if (reasons.length === 0) test.serial(title, body);
-  else test.serial.skip(`${title} (needs: ${reasons.join('; ')})`, body);
 }
