@@ -51,7 +51,7 @@ const nativeArch: Readonly<Record<SyscallArch, string>> = {
 };
 
 /** The native architecture with what `archMap` adds to it, or the list as given. */
-function architectures(document: UnknownRecord, where: string, arch: SyscallArch): string[] {
+function architectures(document: UnknownRecord, where: string, arch: SyscallArch): readonly string[] {
   const native = nativeArch[arch];
   if (document.archMap !== undefined) {
     const entries = requireArray(document.archMap, `${where}: archMap`).map((entry) =>

@@ -1,0 +1,131 @@
+/** Spells launch and exec specs as the records of native/PROTOCOL.md 2. Pure: what is not in the spec is not in the plan. */
+import type { IdMap } from '../host/id-map.js';
+import type { PlanRecord } from '../native/plan.js';
+import type {
+  CleanupSpec,
+  ConfinementSpec,
+  ExecSpec,
+  LaunchSpec,
+  LogSpec,
+  ProcessSpec,
+  RestartPolicy,
+} from './launch-spec.js';
+import { sortMounts } from './mounts.js';
+
+/** The plan of `coracle-sv run`. */
+export function planLaunch(spec: LaunchSpec): PlanRecord[] {
+  return [
+    ['id', spec.id],
+    ['mode', spec.mode],
+    ['dir', spec.directory],
+    ...optional('socket', spec.socket),
+    ...idMapRecords(spec.idMap),
+    ...spec.root,
+    ...flag('root-readonly', spec.rootReadonly),
+    ...spec.hostNamespaces.filter((name) => name !== 'net').map((name): PlanRecord => ['ns', name, 'host']),
+    ...(spec.hostNamespaces.includes('net') ? [['ns', 'net', 'host'] as const] : []),
+    ...spec.network,
+    ...sortMounts(spec.mounts).map(
+      ({ type, source, destination, options }): PlanRecord => [
+        'mount',
+        type,
+        source,
+        destination,
+        options.join(','),
+      ],
+    ),
+    ...(spec.devices ?? []).map(({ source, destination }): PlanRecord => ['device', source, destination]),
+    ...each('mask', spec.maskedPaths),
+    ...each('readonly-path', spec.readonlyPaths),
+    ...optional('hostname', spec.hostname),
+    ...Object.entries(spec.sysctls).map(([key, value]): PlanRecord => ['sysctl', key, value]),
+    ...processRecords(spec.process),
+    ...confinementRecords(spec.confinement),
+    ...spec.rlimits.map(({ name, soft, hard }): PlanRecord => ['rlimit', name, `${soft}`, `${hard}`]),
+    ...optional('oom-score-adj', spec.oomScoreAdj),
+    ...flag('init', spec.init),
+    ['stop', `${spec.stop.signal}`, `${spec.stop.timeoutMs}`],
+    ...optional('timeout', spec.timeoutMs),
+    ...restartRecords(spec.restart),
+    ...logRecords(spec.log),
+    ...cleanupRecords(spec.cleanup),
+    ...clientRecords(spec.detachKeys, spec.signalProxy),
+  ];
+}
+
+/** The plan of `coracle-sv exec`. */
+export function planExec(spec: ExecSpec): PlanRecord[] {
+  return [
+    ['mode', spec.mode],
+    ['socket', spec.socket],
+    ...processRecords(spec.process),
+    ...confinementRecords(spec.confinement),
+    ...clientRecords(spec.detachKeys, spec.signalProxy),
+  ];
+}
+
+function idMapRecords({ how, uid, gid }: IdMap): PlanRecord[] {
+  return [
+    ['idmap', how],
+    ...uid.map(({ container, host, size }): PlanRecord => ['uidmap', `${container}`, `${host}`, `${size}`]),
+    ...gid.map(({ container, host, size }): PlanRecord => ['gidmap', `${container}`, `${host}`, `${size}`]),
+  ];
+}
+
+function processRecords(process: ProcessSpec): PlanRecord[] {
+  const { tty } = process;
+  const hasHome = process.env.some((entry) => entry.startsWith('HOME='));
+  return [
+    ...each('arg', process.args),
+    ...each('env', process.env),
+    ['cwd', process.cwd],
+    ['user', process.user],
+    ...each('group', process.groups),
+    ...flag('home-env', !hasHome),
+    ['umask', process.umask.toString(8).padStart(4, '0')],
+    ...(tty === undefined ? [] : [['tty', `${tty.rows}`, `${tty.columns}`] as const]),
+    ...optional('stdin', process.stdin),
+  ];
+}
+
+function confinementRecords(confinement: ConfinementSpec): PlanRecord[] {
+  return [
+    ...confinement.capabilities.map((number): PlanRecord => ['cap', `${number}`]),
+    ...flag('nnp', confinement.noNewPrivileges),
+    ...optional('seccomp', confinement.seccompFile),
+  ];
+}
+
+function restartRecords(restart: RestartPolicy | undefined): PlanRecord[] {
+  return restart === undefined ? [] : [['restart', restart.name, `${restart.maximum}`]];
+}
+
+function logRecords(log: LogSpec | undefined): PlanRecord[] {
+  return log === undefined ? [] : [['log', log.driver, log.path, `${log.maxSize}`, `${log.maxFiles}`]];
+}
+
+function cleanupRecords(cleanup: CleanupSpec | undefined): PlanRecord[] {
+  if (cleanup === undefined) return [];
+  return [
+    ...cleanup.rename.map(({ from, to }): PlanRecord => ['rename', from, to]),
+    ...each('remove', cleanup.remove),
+  ];
+}
+
+function clientRecords(detachKeys: Uint8Array | undefined, signalProxy: boolean): PlanRecord[] {
+  const keys =
+    detachKeys === undefined || detachKeys.length === 0 ? undefined : Buffer.from(detachKeys).toString('hex');
+  return [...optional('detach-keys', keys), ...flag('sig-proxy', signalProxy)];
+}
+
+function optional(op: string, value: string | number | undefined): PlanRecord[] {
+  return value === undefined ? [] : [[op, `${value}`]];
+}
+
+function flag(op: string, set: boolean): PlanRecord[] {
+  return set ? [[op]] : [];
+}
+
+function each(op: string, values: readonly string[]): PlanRecord[] {
+  return values.map((value): PlanRecord => [op, value]);
+}

@@ -1,0 +1,146 @@
+/** The mounts of a container: what every one has, what was asked for, in the order they are attached. Pure. */
+import { posix } from 'node:path';
+import { CoracleError } from '../errors.js';
+import type { Mount, MountRequest } from './mount.js';
+
+/** Paths hidden from containers: they tell about or reach the host. */
+export const maskedPaths: readonly string[] = [
+  '/proc/acpi',
+  '/proc/asound',
+  '/proc/interrupts',
+  '/proc/kcore',
+  '/proc/keys',
+  '/proc/latency_stats',
+  '/proc/sched_debug',
+  '/proc/scsi',
+  '/proc/timer_list',
+  '/proc/timer_stats',
+  '/sys/dev/block',
+  '/sys/devices/virtual/powercap',
+  '/sys/firmware',
+  '/sys/fs/selinux',
+];
+
+/** Paths that containers may read but not write. */
+export const readonlyPaths: readonly string[] = [
+  '/proc/bus',
+  '/proc/fs',
+  '/proc/irq',
+  '/proc/sys',
+  '/proc/sysrq-trigger',
+];
+
+/** 64 MiB of /dev/shm, as everywhere else. */
+export const defaultShmSize = 64 * 1024 * 1024;
+
+const plain = ['nosuid', 'nodev', 'noexec'];
+
+/**
+ * The file systems that every container has. A new sysfs needs a network namespace of its own; with the host's
+ * network the host's /sys is bound read-only.
+ */
+export function defaultMounts(options: {
+  readonly hostNetwork: boolean;
+  readonly shmSize?: number;
+}): Mount[] {
+  const size = options.shmSize ?? defaultShmSize;
+  const sys: Mount = options.hostNetwork
+    ? { type: 'bind', source: '/sys', destination: '/sys', options: ['ro', 'rec', ...plain] }
+    : { type: 'sysfs', source: 'sysfs', destination: '/sys', options: ['ro', ...plain] };
+  return [
+    { type: 'proc', source: 'proc', destination: '/proc', options: plain },
+    { type: 'dev', source: 'tmpfs', destination: '/dev', options: ['nosuid', 'mode=0755', 'size=65536'] },
+    { type: 'devpts', source: 'devpts', destination: '/dev/pts', options: ['nosuid', 'noexec'] },
+    { type: 'mqueue', source: 'mqueue', destination: '/dev/mqueue', options: plain },
+    {
+      type: 'tmpfs',
+      source: 'shm',
+      destination: '/dev/shm',
+      options: [...plain, 'mode=1777', `size=${size}`],
+    },
+    sys,
+    { type: 'cgroup2', source: 'cgroup2', destination: '/sys/fs/cgroup', options: ['ro', ...plain] },
+  ];
+}
+
+/** Writable places over a read-only root, unless something else is mounted there. */
+export function readonlyRootMounts(): Mount[] {
+  return ['/run', '/tmp', '/var/tmp'].map((destination) => ({
+    type: 'tmpfs',
+    source: 'tmpfs',
+    destination,
+    options: ['nosuid', 'nodev', 'copyup', destination === '/run' ? 'mode=0755' : 'mode=1777'],
+  }));
+}
+
+/** A host file bound over a file of the container, made there if missing. */
+export function bindFile(source: string, destination: string): Mount {
+  return { type: 'bind', source, destination, options: ['rw', 'nosuid', 'nodev', 'create=file'] };
+}
+
+/**
+ * The mount for a request; `volumePath` is the data directory of a volume, `sourceIsDirectory` what a bind
+ * source is, so that a missing destination becomes the same.
+ */
+export function requestedMount(
+  request: MountRequest,
+  found: { readonly volumePath?: string | undefined; readonly sourceIsDirectory?: boolean | undefined },
+): Mount {
+  const access = request.readonly ? 'ro' : 'rw';
+  const { destination } = request;
+  switch (request.type) {
+    case 'bind': {
+      const create = found.sourceIsDirectory === false ? 'create=file' : 'create=dir';
+      const options = [access, ...(request.recursive ? ['rec'] : []), 'nosuid', 'nodev', create];
+      return {
+        type: 'bind',
+        source: request.source,
+        destination,
+        options: [...options, ...execution(request.exec)],
+      };
+    }
+    case 'volume':
+      if (found.volumePath === undefined) {
+        throw new CoracleError('INTERNAL', `mount volume at ${destination}: it has no directory`);
+      }
+      return {
+        type: 'bind',
+        source: found.volumePath,
+        destination,
+        options: [access, 'nosuid', 'nodev', 'create=dir'],
+      };
+    case 'tmpfs': {
+      const size = request.size === undefined ? [] : [`size=${request.size}`];
+      const mode = `mode=${request.mode.toString(8).padStart(4, '0')}`;
+      const options = [access, 'nosuid', 'nodev', ...execution(request.exec), mode, ...size];
+      return {
+        type: 'tmpfs',
+        source: 'tmpfs',
+        destination,
+        options: request.copyUp ? [...options, 'copyup'] : options,
+      };
+    }
+  }
+}
+
+function execution(exec: boolean): string[] {
+  return exec ? [] : ['noexec'];
+}
+
+/** Puts requested mounts over the defaults: one at the same destination replaces it. */
+export function combineMounts(defaults: readonly Mount[], requested: readonly Mount[]): Mount[] {
+  const taken = new Set<string>();
+  for (const { destination } of requested) {
+    if (taken.has(destination)) {
+      throw new CoracleError('USAGE', `mount ${destination}: two mounts have this destination`);
+    }
+    taken.add(destination);
+  }
+  return sortMounts([...defaults.filter(({ destination }) => !taken.has(destination)), ...requested]);
+}
+
+/** Parents before what lies below them, else in byte order of the path's components. */
+export function sortMounts(mounts: readonly Mount[]): Mount[] {
+  const key = ({ destination }: Mount): string => posix.normalize(destination).replaceAll('/', '\0');
+  return [...mounts].sort((a, b) => (key(a) < key(b) ? -1 : key(a) > key(b) ? 1 : 0));
+}
