@@ -1,0 +1,72 @@
+/** The calls Node lacks, typed. Loaded at first use: 0.2 ms. native/PROTOCOL.md section 5. */
+import { constants } from 'node:os';
+import { CoracleError } from '../errors.js';
+import { nativePath } from './location.js';
+
+export type SpawnOptions = {
+  /** `[child, parent]` descriptor numbers; unnamed standard streams are /dev/null, all others are closed. */
+  readonly fds?: readonly (readonly [child: number, parent: number])[];
+  /** Start a session of its own. */
+  readonly setsid?: boolean;
+  readonly cwd?: string;
+  /** Signal the child gets when the thread that started it ends. */
+  readonly deathSignal?: number;
+};
+
+export type ExitStatus = { readonly code: number; readonly signal: number };
+
+/** Every call throws an Error with `code` (errno name), `errno` and `syscall`. */
+export type Addon = {
+  /** Replaces this process; standard streams stay as they are, other descriptors only where they are inheritable or named in `fds`. */
+  readonly execve: (
+    path: string,
+    argv: readonly string[],
+    env: readonly string[],
+    fds?: readonly (readonly [child: number, parent: number])[],
+  ) => never;
+  readonly spawn: (path: string, argv: readonly string[], env: readonly string[], options?: SpawnOptions) => number;
+  /** Null while the child runs and `nohang` is set. */
+  readonly waitpid: (pid: number, nohang: boolean) => ExitStatus | null;
+  /** False when another holder has it and `nonblocking` is set. */
+  readonly flock: (fd: number, operation: 'sh' | 'ex' | 'un', nonblocking: boolean) => boolean;
+  /** Whether some process holds an OFD lock on the file; false when there is no such file. */
+  readonly ofdLockHeld: (path: string) => boolean;
+  readonly pipe: () => readonly [read: number, write: number];
+  /** A sealed memory file positioned at its start. */
+  readonly memfd: (name: string, content: Uint8Array) => number;
+  readonly syncfs: (fd: number) => void;
+  /** False when `to` exists. */
+  readonly renameNoReplace: (from: string, to: string) => boolean;
+  /** A connected stream socket. */
+  readonly connectUnix: (path: string) => number;
+  readonly pidfdAlive: (pid: number, startTicks: number) => boolean;
+  /** False when that process is gone. */
+  readonly killChecked: (pid: number, startTicks: number, signal: number) => boolean;
+  readonly getxattr: (path: string, name: string) => Buffer;
+  readonly setxattr: (path: string, name: string, value: Uint8Array) => void;
+  readonly ttySize: (fd: number) => readonly [rows: number, columns: number] | null;
+  readonly isatty: (fd: number) => boolean;
+};
+
+let loaded: Addon | undefined;
+
+/** The addon. @throws HOST when it is missing or does not load. */
+export function addon(): Addon {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Addon {
+  const path = nativePath('coracle.node');
+  const module: { exports: Record<string, unknown> } = { exports: {} };
+  try {
+    process.dlopen(module, path, constants.dlopen.RTLD_LAZY);
+  } catch (error) {
+    throw new CoracleError('HOST', `load ${path}: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+      hint: 'build it again for this machine: npm run build:native',
+    });
+  }
+  // The addon's own tests hold it to this type.
+  return module.exports as unknown as Addon;
+}
