@@ -191,8 +191,11 @@ function isNative(path) {
   return existsSync(path) && readFileSync(path).subarray(1, 4).toString('latin1') === 'ELF';
 }
 
-/** Replaces a file by rename: a program that is starting reads the old one or the new one. */
+/**
+ * Replaces a file by rename: a program that is starting reads the old one or the new one. Not group-writable
+ * whatever the umask: the loader would distrust such a cache.
+ */
 function publish(path, content) {
-  writeFileSync(`${path}.part`, content);
+  writeFileSync(`${path}.part`, content, { mode: 0o644 });
   renameSync(`${path}.part`, path);
 }
