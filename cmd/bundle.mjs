@@ -1,12 +1,10 @@
 /**
- * Makes dist/: the bundle (coracle.cjs), its loader (main.cjs), V8's code cache for this Node.js, and the program
- * people start (coracle). `node cmd/bundle.mjs [--entry FILE] [--out DIRECTORY] [--sourcemap]`
+ * Fills dist/ beside the native programs: the bundle (coracle.cjs), the loader that dist/coracle starts (main.cjs)
+ * and V8's code cache for this Node.js. `node cmd/bundle.mjs [--entry FILE] [--out DIRECTORY] [--sourcemap]`
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
-  copyFileSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -38,7 +36,6 @@ mkdirSync(out, { recursive: true });
 const hash = await writeBundle();
 await writeLoader();
 writeCodeCache(`coracle-${hash}-${process.version}-${process.arch}.cache`);
-writeProgram();
 
 /** One minified CommonJS file whose modules behind `import()` start when asked for. Returns its hash. */
 async function writeBundle() {
@@ -161,34 +158,6 @@ function warmCommands(scratch) {
     [...root, 'ps', '-a'],
     [...root, 'rm', '-f', 'warm'],
   ];
-}
-
-/** The native launcher where it is built; else a script that does the same, a few milliseconds slower. */
-function writeProgram() {
-  const program = join(out, 'coracle');
-  const launcher = join(out, 'native', 'launcher');
-  if (existsSync(launcher)) {
-    copyFileSync(launcher, `${program}.part`);
-  } else if (isNative(program)) {
-    return;
-  } else {
-    const lines = [
-      '#!/bin/sh',
-      'if [ -n "$NODE_EXTRA_CA_CERTS" ]; then',
-      '  export CORACLE_EXTRA_CA_CERTS="$NODE_EXTRA_CA_CERTS"',
-      '  unset NODE_EXTRA_CA_CERTS',
-      'fi',
-      'program=$(readlink -f "$0") || exit 125',
-      'exec node "$(dirname "$program")/main.cjs" "$@"',
-    ];
-    writeFileSync(`${program}.part`, `${lines.join('\n')}\n`);
-  }
-  chmodSync(`${program}.part`, 0o755);
-  renameSync(`${program}.part`, program);
-}
-
-function isNative(path) {
-  return existsSync(path) && readFileSync(path).subarray(1, 4).toString('latin1') === 'ELF';
 }
 
 /**
