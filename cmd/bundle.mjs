@@ -123,7 +123,7 @@ function warmUp(cache, scratch, commands) {
   const { status } = spawnSync(process.execPath, args, {
     env: environment,
     stdio: 'ignore',
-    timeout: 60_000,
+    timeout: 30_000,
   });
   return status === 0 && existsSync(cache);
 }

@@ -39,6 +39,6 @@ function runNext() {
   process.argv = [process.execPath, filename, ...command];
   const directory = filename.slice(0, filename.lastIndexOf('/'));
   const module = { exports: {} };
-  script.runInThisContext()(module.exports, require, module, filename, directory);
   setImmediate(() => undefined); // beforeExit comes again only after some work
+  script.runInThisContext()(module.exports, require, module, filename, directory);
 }
