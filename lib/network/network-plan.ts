@@ -29,7 +29,9 @@ export type NetworkPlan = {
   readonly mode: NetworkMode;
   /** The container's own address; undefined for none and host. */
   readonly address: string | undefined;
-  /** `net-helper`, `publish` and `ns net host` records. */
+  /** `net-helper` and `publish` records. */
   readonly records: readonly PlanRecord[];
+  /** What does not work as one may expect, one sentence each. */
+  readonly warnings: readonly string[];
   readonly files: { readonly resolvConf: string; readonly hosts: string; readonly hostname: string };
 };

@@ -22,8 +22,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...idMapRecords(spec.idMap),
     ...spec.root,
     ...flag('root-readonly', spec.rootReadonly),
-    ...spec.hostNamespaces.filter((name) => name !== 'net').map((name): PlanRecord => ['ns', name, 'host']),
-    ...(spec.hostNamespaces.includes('net') ? [['ns', 'net', 'host'] as const] : []),
+    ...spec.hostNamespaces.map((name): PlanRecord => ['ns', name, 'host']),
     ...spec.network,
     ...sortMounts(spec.mounts).map(
       ({ type, source, destination, options }): PlanRecord => [

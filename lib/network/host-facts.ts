@@ -1,0 +1,70 @@
+/** What this host offers for networks; the only reading part, apart from ports. */
+import { accessSync, constants, readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { hasErrno, ioError } from '../errors.js';
+import { findProgram } from '../host/id-map.js';
+import type { Environment } from '../host/paths.js';
+
+/** Facts that the choice of a network depends on. */
+export type NetworkFacts = {
+  /** Paths of the programs, undefined where missing. */
+  readonly pasta: string | undefined;
+  readonly slirp4netns: string | undefined;
+  /** Whether /dev/net/tun can be opened. */
+  readonly tun: boolean;
+  /** Text of /etc/resolv.conf. */
+  readonly resolvConf: string;
+  /** Text of systemd-resolved's list of real servers, where there is one. */
+  readonly resolvedConf: string;
+  /** Text of /etc/hosts. */
+  readonly hosts: string;
+  /** An IPv4 address of the host other than loopback. */
+  readonly hostAddress: string | undefined;
+};
+
+/** For containers without any network: nothing needs to be read. */
+export const noNetworkFacts: NetworkFacts = {
+  pasta: undefined,
+  slirp4netns: undefined,
+  tun: false,
+  resolvConf: '',
+  resolvedConf: '',
+  hosts: '',
+  hostAddress: undefined,
+};
+
+export function readNetworkFacts(env: Environment): NetworkFacts {
+  return {
+    pasta: findProgram('pasta', env),
+    slirp4netns: findProgram('slirp4netns', env),
+    tun: canOpenTun(),
+    resolvConf: readText('/etc/resolv.conf'),
+    resolvedConf: readText('/run/systemd/resolve/resolv.conf'),
+    hosts: readText('/etc/hosts'),
+    hostAddress: outwardAddress(),
+  };
+}
+
+function outwardAddress(): string | undefined {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+}
+
+function canOpenTun(): boolean {
+  try {
+    accessSync('/dev/net/tun', constants.R_OK | constants.W_OK);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'EACCES', 'ENOTDIR', 'ENXIO')) return false;
+    throw ioError('open /dev/net/tun', error);
+  }
+}
+
+function readText(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'EACCES')) return '';
+    throw ioError(`read ${path}`, error);
+  }
+}

@@ -1,0 +1,165 @@
+/** Decides a container's network from what was asked and what the host has. Pure. */
+import { CoracleError } from '../errors.js';
+import type { PlanRecord } from '../native/plan.js';
+import type { NetworkFacts } from './host-facts.js';
+import {
+  type DnsChoice,
+  isLoopback,
+  parseResolvConf,
+  type ResolvConf,
+  renderHosts,
+  renderResolvConf,
+} from './name-files.js';
+import type { HostEntry, NetworkMode, NetworkPlan, PortMapping } from './network-plan.js';
+
+/** What was asked for; an undefined mode lets the host's facts decide. */
+export type NetworkRequest = {
+  readonly mode: NetworkMode | undefined;
+  readonly ports: readonly PortMapping[];
+  readonly dns: DnsChoice;
+  readonly extraHosts: readonly HostEntry[];
+  readonly hostname: string;
+  readonly name: string;
+};
+
+/** The private subnet of every container: its default copies the host's address, which hides the host from it. */
+const subnet = { address: '10.0.2.100', gateway: '10.0.2.2', resolver: '10.0.2.3', bits: '24' } as const;
+
+const gatewayName = 'host-gateway';
+
+/**
+ * The network of one container.
+ * @throws HOST when the mode needs a program or device that is missing, USAGE when ports are published without a network.
+ */
+export function planNetwork(request: NetworkRequest, facts: NetworkFacts): NetworkPlan {
+  const mode = chooseMode(request, facts);
+  const own = mode === 'pasta' || mode === 'slirp4netns';
+  if (!own && request.ports.length > 0) {
+    throw new CoracleError('USAGE', `publish ports: not possible with --network ${mode}`, {
+      hint:
+        mode === 'host'
+          ? 'the container listens on the host itself: leave -p out'
+          : 'leave --network none out',
+    });
+  }
+  const host = hostResolvers(facts);
+  const names = nameservers(mode, request.dns, host);
+  const address = own ? subnet.address : undefined;
+  return {
+    mode,
+    address,
+    records: [...helperRecords(mode, facts), ...request.ports.map((port) => publishRecord(port))],
+    warnings: names.warnings,
+    files: {
+      resolvConf:
+        mode === 'none' && request.dns.servers.length === 0
+          ? ''
+          : renderResolvConf(host, request.dns, names.servers),
+      hosts: hostsText(request, mode, address, facts),
+      hostname: `${request.hostname}\n`,
+    },
+  };
+}
+
+/** The mode alone: as asked, else pasta, else slirp4netns. */
+export function chooseMode(request: Pick<NetworkRequest, 'mode' | 'dns'>, facts: NetworkFacts): NetworkMode {
+  const { mode } = request;
+  if (mode === 'none' || mode === 'host') return mode;
+  if (mode !== undefined && facts[mode] === undefined) throw missing(mode, mode === 'pasta' ? 'passt' : mode);
+  if (!facts.tun) {
+    throw new CoracleError('HOST', 'plan network: /dev/net/tun cannot be opened', {
+      hint: 'run as root: modprobe tun; chmod 666 /dev/net/tun. Or use --network none or --network host',
+    });
+  }
+  if (mode !== undefined) return mode;
+  // An older pasta cannot reach resolvers on the host's loopback; slirp4netns forwards to them.
+  const loopbackOnly = request.dns.servers.length === 0 && reachable(hostResolvers(facts)).length === 0;
+  if (facts.pasta !== undefined && !(loopbackOnly && facts.slirp4netns !== undefined)) return 'pasta';
+  if (facts.slirp4netns !== undefined) return 'slirp4netns';
+  throw missing('pasta or slirp4netns', 'passt');
+}
+
+function missing(program: string, packageName: string): CoracleError {
+  return new CoracleError('HOST', `plan network: ${program} is not installed`, {
+    hint: `install the package ${packageName}, or use --network none or --network host`,
+  });
+}
+
+/** The host's resolvers; where only a local stub is listed, what systemd-resolved says lies behind it. */
+function hostResolvers(facts: NetworkFacts): ResolvConf {
+  const host = parseResolvConf(facts.resolvConf);
+  if (reachable(host).length > 0 || facts.resolvedConf === '') return host;
+  const behind = parseResolvConf(facts.resolvedConf);
+  return { ...host, nameservers: behind.nameservers };
+}
+
+function reachable({ nameservers: servers }: ResolvConf): string[] {
+  return servers.filter((server) => !isLoopback(server));
+}
+
+function nameservers(
+  mode: NetworkMode,
+  dns: DnsChoice,
+  host: ResolvConf,
+): { readonly servers: readonly string[]; readonly warnings: readonly string[] } {
+  if (dns.servers.length > 0) return { servers: dns.servers, warnings: [] };
+  if (mode === 'none') return { servers: [], warnings: [] };
+  if (mode === 'host') return { servers: host.nameservers, warnings: [] };
+  const servers = reachable(host);
+  if (servers.length > 0) return { servers, warnings: [] };
+  if (mode === 'slirp4netns') return { servers: [subnet.resolver], warnings: [] };
+  const warning =
+    'names will not resolve: every nameserver of the host is on its loopback, which pasta does not reach; give --dns or use --network slirp4netns';
+  return { servers: [], warnings: [warning] };
+}
+
+function hostsText(
+  request: NetworkRequest,
+  mode: NetworkMode,
+  address: string | undefined,
+  facts: NetworkFacts,
+): string {
+  const host = address === undefined ? undefined : facts.hostAddress;
+  const extra = request.extraHosts.map((entry) => resolveGateway(entry, mode, host));
+  if (mode === 'host')
+    return [...extra.map((entry) => `${entry.address}\t${entry.name}\n`), facts.hosts].join('');
+  const { hostname, name } = request;
+  return renderHosts({ extra, hostname, name, address, host });
+}
+
+/** The host's loopback is closed to containers: its address is one of its interfaces. */
+function resolveGateway(entry: HostEntry, mode: NetworkMode, host: string | undefined): HostEntry {
+  if (entry.address !== gatewayName) return entry;
+  if (mode === 'host') return { ...entry, address: '127.0.0.1' };
+  if (host !== undefined) return { ...entry, address: host };
+  throw new CoracleError(
+    'HOST',
+    `add host ${entry.name}: the host has no address that --network ${mode} reaches`,
+  );
+}
+
+function helperRecords(mode: NetworkMode, facts: NetworkFacts): PlanRecord[] {
+  if (mode === 'pasta') return [['net-helper', 'pasta', facts.pasta ?? 'pasta', ...pastaArguments]];
+  if (mode === 'slirp4netns') {
+    return [['net-helper', 'slirp4netns', facts.slirp4netns ?? 'slirp4netns', ...slirpArguments]];
+  }
+  return [];
+}
+
+/** Its defaults would expose the host's loopback to the container and the container's ports to the host (S36). */
+const pastaArguments = [
+  ...['--quiet', '--config-net', '--ipv4-only', '--no-map-gw'],
+  ...['-a', subnet.address, '-n', subnet.bits, '-g', subnet.gateway],
+  ...['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none'],
+  ...['--no-dhcp', '--no-dhcpv6', '--no-ndp', '--no-ra'],
+  ...['--netns-only', '--netns', '@NETNS@'],
+];
+
+const slirpArguments = [
+  ...['--configure', '--mtu=65520', '--disable-host-loopback', '--enable-sandbox', '--enable-seccomp'],
+  ...['--netns-type=path', '--ready-fd=@READY@', '@NETNS@', 'tap0'],
+];
+
+function publishRecord({ protocol, hostAddress, hostPort, containerPort }: PortMapping): PlanRecord {
+  return ['publish', protocol, hostAddress, `${hostPort}`, subnet.address, `${containerPort}`];
+}
