@@ -1,0 +1,58 @@
+/** Which containers and build cache records keep images and snapshots alive, read from their records on disk. */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasErrno, ioError } from '../errors.js';
+import { readJson } from '../host/files.js';
+import type { StorePaths } from '../host/paths.js';
+import { requireObject } from '../oci/guards.js';
+import { isSnapshotId, parseSnapshotId, type SnapshotId } from '../snapshot/record.js';
+
+/** What a container holds on to. */
+export type ContainerUse = {
+  readonly container: string;
+  readonly snapshot?: SnapshotId;
+  /** The image id, if its record names it. */
+  readonly imageId?: string;
+};
+
+/**
+ * What the containers use, by `containers/<id>/container.json`.
+ * @throws INVALID for a damaged record: guessing could take a container's files away.
+ */
+export function containerUses(paths: StorePaths): readonly ContainerUse[] {
+  const uses: ContainerUse[] = [];
+  for (const container of namesIn(paths.containers)) {
+    const path = join(paths.containers, container, 'container.json');
+    const value = container.startsWith('.') ? undefined : readJson(path);
+    if (value === undefined) continue;
+    const { snapshot, imageId } = requireObject(value, path);
+    uses.push({
+      container,
+      ...(snapshot === undefined ? {} : { snapshot: parseSnapshotId(snapshot, `${path}: snapshot`) }),
+      ...(typeof imageId === 'string' ? { imageId } : {}),
+    });
+  }
+  return uses;
+}
+
+/** The snapshots the build cache would reuse. Records that cannot be read are misses, not references. */
+export function cachedSnapshots(paths: StorePaths): readonly SnapshotId[] {
+  const directory = join(paths.build, 'cache');
+  return namesIn(directory)
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => snapshotIn(readJson(join(directory, name))))
+    .filter(isSnapshotId);
+}
+
+function snapshotIn(value: unknown): unknown {
+  return typeof value === 'object' && value !== null && 'snapshot' in value ? value.snapshot : undefined;
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw ioError(`read ${directory}`, error);
+  }
+}

@@ -1,0 +1,168 @@
+/**
+ * Images by name. A *reference* is the full name an index entry is tagged with; an image's *id* is its config's
+ * digest; several references may stand for one id, and an entry without reference is an untagged image.
+ * Changes happen under a lock and replace index.json; readers take none. Reading loads no cryptography.
+ */
+import type { ContentStore } from '../content/content-store.js';
+import { CoracleError } from '../errors.js';
+import type { StorePaths } from '../host/paths.js';
+import type { Locks } from '../host/staging.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import type { Platform } from '../oci/platform.js';
+import { formatReference, parseReference } from '../oci/reference.js';
+import type { SnapshotRecord } from '../snapshot/record.js';
+import type { SnapshotStore } from '../snapshot/snapshot-store.js';
+import { containerUses } from './container-use.js';
+import { type ImageRecord, readImage } from './image-record.js';
+import { type ImageSummary, summarize } from './image-summary.js';
+import { type IndexEntry, IndexFile } from './index-file.js';
+import { lookUp } from './look-up.js';
+import { type RemovedImage, removeEntries } from './remove-entries.js';
+import { addEntry, dropReference, tagEntry } from './tag-entries.js';
+
+export type ResolveOptions = { readonly platform?: Platform };
+
+export class ImageStore {
+  readonly #paths: StorePaths;
+  readonly #content: ContentStore;
+  readonly #snapshots: SnapshotStore;
+  readonly #index: IndexFile;
+
+  constructor(parts: {
+    readonly paths: StorePaths;
+    readonly content: ContentStore;
+    readonly snapshots: SnapshotStore;
+    readonly locks: Locks;
+  }) {
+    this.#paths = parts.paths;
+    this.#content = parts.content;
+    this.#snapshots = parts.snapshots;
+    this.#index = new IndexFile(parts.paths, parts.locks);
+  }
+
+  /** All entries of index.json. */
+  entries(): readonly IndexEntry[] {
+    return this.#index.entries();
+  }
+
+  /** All images, each once, with all its references; newest first. */
+  list(): readonly ImageSummary[] {
+    return summarize(this.#index.entries(), this.#content, this.#snapshots);
+  }
+
+  /**
+   * The image a person means by a reference in any form, `name@digest`, a manifest's or config's digest, an id,
+   * or at least two digits that begin exactly one id. A name wins over an id.
+   * @throws NOT_FOUND, USAGE when an id's beginning is ambiguous.
+   */
+  resolve(text: string, options: ResolveOptions = {}): ImageRecord {
+    const found = this.#open(text, options);
+    if (found !== undefined) return found;
+    throw new CoracleError('NOT_FOUND', `open image ${text}: not in the store`, {
+      hint: `coracle pull ${text}, or coracle images for what is there`,
+    });
+  }
+
+  /** As `resolve`, but undefined when there is none; also when there is one for other platforms only. */
+  find(text: string, options: ResolveOptions = {}): ImageRecord | undefined {
+    try {
+      return this.#open(text, options);
+    } catch (error) {
+      if (error instanceof CoracleError && error.code === 'NOT_FOUND') return undefined;
+      throw error;
+    }
+  }
+
+  /** Gives an image a name. Who had it before stays as an untagged image if that was its last. Returns the full reference. */
+  tag(image: ImageRecord | Descriptor, reference: string): string {
+    if ('manifest' in image) return this.setTag(reference, image.descriptor, image.configDigest);
+    return this.setTag(reference, image, this.#configOf(image));
+  }
+
+  /** As `tag`, for a descriptor whose config's digest is known, or unknown because no platform of it is here. */
+  setTag(reference: string, descriptor: Descriptor, config?: Digest): string {
+    const full = fullReference(reference);
+    const entry: IndexEntry = { descriptor, reference: full, ...(config === undefined ? {} : { config }) };
+    this.#index.change((entries) => ({ entries: tagEntry(entries, entry), result: undefined }));
+    return full;
+  }
+
+  /** Keeps an image without a name. */
+  add(image: ImageRecord | Descriptor): void {
+    const descriptor = 'manifest' in image ? image.descriptor : image;
+    const config = 'manifest' in image ? image.configDigest : this.#configOf(image);
+    const entry: IndexEntry = { descriptor, ...(config === undefined ? {} : { config }) };
+    this.#index.change((entries) => ({ entries: addEntry(entries, entry), result: undefined }));
+  }
+
+  /** Takes a name away; the image stays. @throws NOT_FOUND */
+  untag(reference: string): void {
+    const full = fullReference(reference);
+    const known = this.#index.change((entries) => {
+      const after = dropReference(entries, full);
+      return { entries: after, result: after !== entries };
+    });
+    if (!known) throw new CoracleError('NOT_FOUND', `untag ${reference}: no such reference`);
+  }
+
+  /**
+   * Removes a name, or the image with its last one. Blobs and snapshots go with the next `sweep`.
+   * @throws NOT_FOUND; IN_USE when a container uses it, or when an id has several names, unless `force`.
+   */
+  remove(text: string, options: { readonly force?: boolean } = {}): RemovedImage {
+    return this.#index.change((entries) => {
+      const context = {
+        configOf: (entry: IndexEntry) => entry.config ?? this.#configOf(entry.descriptor),
+        users: (config: Digest) => this.containersUsing(config),
+      };
+      return removeEntries(text, entries, { ...context, force: options.force ?? false });
+    });
+  }
+
+  /** The ids of containers made from an image. */
+  containersUsing(config: Digest): readonly string[] {
+    const top = this.#snapshots.topOfImage(config)?.id;
+    const id = config.slice(config.indexOf(':') + 1);
+    return containerUses(this.#paths)
+      .filter((use) =>
+        use.imageId === undefined ? top !== undefined && use.snapshot === top : use.imageId === id,
+      )
+      .map((use) => use.container);
+  }
+
+  /** The snapshot of the image's uppermost layer; undefined until it is unpacked. */
+  topSnapshot(record: ImageRecord): SnapshotRecord | undefined {
+    return this.#snapshots.topOfImage(record.configDigest);
+  }
+
+  #open(text: string, options: ResolveOptions): ImageRecord | undefined {
+    const entry = lookUp(text, this.#index, (other) => this.#configOf(other.descriptor));
+    if (entry === undefined) return undefined;
+    const record = readImage(entry, this.#content, options);
+    return { ...record, references: this.#referencesOf(entry, record) };
+  }
+
+  #referencesOf(entry: IndexEntry, record: ImageRecord): readonly string[] {
+    if (entry.config === undefined) return record.references;
+    return this.#index
+      .select({ kind: 'id', prefix: record.id })
+      .map(({ reference }) => reference)
+      .filter((reference) => reference !== undefined);
+  }
+
+  /** The config's digest, undefined when the image is not (or not for this platform) in the store. */
+  #configOf(descriptor: Descriptor): Digest | undefined {
+    try {
+      return readImage({ descriptor }, this.#content).configDigest;
+    } catch (error) {
+      if (error instanceof CoracleError && ['NOT_FOUND', 'UNSUPPORTED', 'INVALID'].includes(error.code))
+        return undefined;
+      throw error;
+    }
+  }
+}
+
+function fullReference(reference: string): string {
+  return formatReference(parseReference(reference));
+}

@@ -1,0 +1,102 @@
+/** What `images` shows: one line per image id. */
+import type { ContentStore } from '../content/content-store.js';
+import { CoracleError } from '../errors.js';
+import { type Digest, digestHex } from '../oci/digest.js';
+import { familiarReference, parseReference } from '../oci/reference.js';
+import type { SnapshotId } from '../snapshot/record.js';
+import type { SnapshotStore } from '../snapshot/snapshot-store.js';
+import { type ImageRecord, readImage } from './image-record.js';
+import type { IndexEntry } from './index-file.js';
+
+export type ImageSummary = {
+  /** The config digest's digits; for a broken image those of the entry's own digest. */
+  readonly id: string;
+  /** Full references; none for an untagged image. */
+  readonly references: readonly string[];
+  /** The same in the short form people type. */
+  readonly names: readonly string[];
+  /** RFC 3339, from the config. */
+  readonly created?: string;
+  /** Bytes of all layers, uncompressed where they are unpacked, else as stored. */
+  readonly size: number;
+  /** Of the tagged manifest or index. */
+  readonly digest: Digest;
+  readonly architecture?: string;
+  readonly os?: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Why the image cannot be used, e.g. a missing blob. */
+  readonly broken?: string;
+};
+
+/** The images of the entries, newest first. */
+export function summarize(
+  entries: readonly IndexEntry[],
+  content: ContentStore,
+  snapshots: SnapshotStore,
+): readonly ImageSummary[] {
+  const sizes = new Map<SnapshotId, number | undefined>();
+  const images = new Map<string, ImageSummary>();
+  for (const entry of entries) {
+    const summary = summarizeEntry(entry, content, (record) => layerBytes(record, snapshots, sizes));
+    const known = images.get(summary.id);
+    images.set(summary.id, known === undefined ? summary : merge(known, summary));
+  }
+  return [...images.values()].sort((one, other) => (other.created ?? '').localeCompare(one.created ?? ''));
+}
+
+function merge(one: ImageSummary, other: ImageSummary): ImageSummary {
+  return {
+    ...one,
+    references: [...one.references, ...other.references],
+    names: [...one.names, ...other.names],
+  };
+}
+
+function summarizeEntry(
+  entry: IndexEntry,
+  content: ContentStore,
+  sizeOf: (record: ImageRecord) => number,
+): ImageSummary {
+  const { digest } = entry.descriptor;
+  const references = entry.reference === undefined ? [] : [entry.reference];
+  const common = { references, names: references.map(shortName), digest };
+  try {
+    const record = readImage(entry, content);
+    const { created, architecture, os, config } = record.config;
+    const labels = config?.Labels ?? {};
+    const dated = created === undefined ? {} : { created };
+    return { id: record.id, ...common, ...dated, size: sizeOf(record), architecture, os, labels };
+  } catch (error) {
+    if (!(error instanceof CoracleError)) throw error;
+    return { id: digestHex(digest), ...common, size: 0, labels: {}, broken: error.message };
+  }
+}
+
+/** References other tools wrote need not be of Docker's grammar: they are shown as they are. */
+function shortName(reference: string): string {
+  try {
+    return familiarReference(parseReference(reference));
+  } catch (error) {
+    if (error instanceof CoracleError && error.code === 'INVALID') return reference;
+    throw error;
+  }
+}
+
+function layerBytes(
+  record: ImageRecord,
+  snapshots: SnapshotStore,
+  sizes: Map<SnapshotId, number | undefined>,
+): number {
+  const sizeOf = (id: SnapshotId): number | undefined => {
+    if (!sizes.has(id)) sizes.set(id, snapshots.get(id)?.size);
+    return sizes.get(id);
+  };
+  const unpacked = (snapshots.topOfImage(record.configDigest)?.lowers ?? []).map(sizeOf);
+  const known = unpacked.filter((size) => size !== undefined);
+  const complete = known.length === unpacked.length && known.length === record.manifest.layers.length;
+  return sum(complete ? known : record.manifest.layers.map(({ size }) => size));
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
