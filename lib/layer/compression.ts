@@ -1,0 +1,191 @@
+/**
+ * Compressed streams: recognised by their first bytes, expanded within limits, made deterministically.
+ * bzip2 and xz (only for archives users hand in) run as programs of the host, never of an image (native.md S5).
+ */
+import type { Transform } from 'node:stream';
+import { CoracleError } from '../errors.js';
+import { filterProgram } from './filter-program.js';
+import { defaultTarLimits, type TarLimits } from './tar-entry.js';
+import { asBuffer } from './tar-reader.js';
+
+/** How a stream is compressed; `auto` looks at its first bytes. */
+export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
+
+const chunkSize = 1024 * 1024;
+
+/** How long the first bytes must be for {@link detectCompression}. */
+export const magicLength = 6;
+
+/** What a stream's first bytes say; `none` for everything unknown. */
+export function detectCompression(start: Uint8Array): Compression {
+  const hex = Buffer.from(start.subarray(0, magicLength)).toString('hex');
+  if (hex.startsWith('1f8b08')) return 'gzip';
+  // a zstd stream may open with a skippable frame
+  if (hex.startsWith('28b52ffd') || /^5[0-9a-f]2a4d18/.test(hex)) return 'zstd';
+  if (hex.startsWith('425a68')) return 'bzip2';
+  if (hex.startsWith('fd377a585a00')) return 'xz';
+  return 'none';
+}
+
+/**
+ * The expanded stream. Throws INTEGRITY for damaged, truncated or trailing data, INVALID past a limit, HOST when
+ * the program for the format is not installed. Leaving the iteration early stops everything behind it.
+ */
+export async function* decompress(
+  source: AsyncIterable<Uint8Array>,
+  kind: Compression | 'auto',
+  limits: Pick<TarLimits, 'bytes' | 'ratio' | 'ratioAfter'> = defaultTarLimits,
+): AsyncGenerator<Buffer, void> {
+  const input = new CountedInput(source);
+  const actual = kind === 'auto' ? detectCompression(await input.peek(magicLength)) : kind;
+  let output = 0;
+  for await (const chunk of await expand(input.read(), actual)) {
+    output += chunk.length;
+    if (output > limits.bytes) throw tooLarge(`more than ${limits.bytes} bytes`);
+    if (actual !== 'none' && output > limits.ratioAfter && output > limits.ratio * input.bytes) {
+      throw tooLarge(`more than ${limits.ratio} times its compressed size`);
+    }
+    yield chunk;
+  }
+}
+
+/** The compressed stream; the same input gives the same bytes. Levels are those of the format. */
+export async function* compress(
+  source: AsyncIterable<Uint8Array>,
+  options: { readonly kind: 'gzip' | 'zstd' | 'none'; readonly level?: number },
+): AsyncGenerator<Buffer, void> {
+  const { kind } = options;
+  if (kind === 'none') yield* buffers(source);
+  else if (kind === 'gzip') yield* throughZlib(source, 'compress', 'createGzip', options.level ?? 6);
+  else if (await hasZlibZstd())
+    yield* throughZlib(source, 'compress', 'createZstdCompress', options.level ?? 3);
+  else yield* filterProgram(source, 'zstd', ['-c', String(options.level ?? 3)]);
+}
+
+async function expand(source: AsyncIterable<Buffer>, kind: Compression): Promise<AsyncIterable<Buffer>> {
+  switch (kind) {
+    case 'none':
+      return source;
+    case 'gzip':
+      return throughZlib(source, 'decompress', 'createGunzip');
+    case 'zstd':
+      if (await hasZlibZstd()) return throughZlib(source, 'decompress', 'createZstdDecompress');
+      return filterProgram(source, 'zstd', ['-d']);
+    case 'bzip2':
+      return filterProgram(source, 'bzip2', ['-dc']);
+    case 'xz':
+      // the memory limit bounds what a hostile dictionary size can ask for
+      return filterProgram(source, 'xz', ['-dc', '--memlimit-decompress=512MiB']);
+  }
+}
+
+type ZlibName = 'createGunzip' | 'createGzip' | 'createZstdDecompress' | 'createZstdCompress';
+
+async function hasZlibZstd(): Promise<boolean> {
+  const zlib = await import('node:zlib');
+  return 'createZstdDecompress' in zlib;
+}
+
+async function* throughZlib(
+  source: AsyncIterable<Uint8Array>,
+  verb: 'compress' | 'decompress',
+  name: ZlibName,
+  level?: number,
+): AsyncGenerator<Buffer, void> {
+  const { pipeline, Readable } = await import('node:stream');
+  const transform = await zlibTransform(name, level);
+  let sourceError: unknown;
+  const input = Readable.from(
+    remember(source, (error) => {
+      sourceError = error;
+    }),
+    { objectMode: false },
+  );
+  // errors reach the reader through the transform, which pipeline destroys with them
+  pipeline(input, transform, () => undefined);
+  try {
+    for await (const chunk of transform) yield asBuffer(chunk);
+  } catch (error) {
+    if (sourceError !== undefined) throw sourceError;
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CoracleError('INTEGRITY', `${verb} stream: ${reason}`, {
+      cause: error,
+      hint: 'the data is damaged or truncated; fetch it again',
+    });
+  } finally {
+    input.destroy();
+    transform.destroy();
+  }
+}
+
+async function zlibTransform(name: ZlibName, level: number | undefined): Promise<Transform> {
+  const zlib = await import('node:zlib');
+  if (name === 'createGunzip') return zlib.createGunzip({ chunkSize });
+  if (name === 'createGzip') return zlib.createGzip({ chunkSize, level: level ?? 6 });
+  // Node 20's types do not know the functions newer Nodes have
+  const make: unknown = Reflect.get(zlib, name);
+  if (typeof make !== 'function')
+    throw new CoracleError('INTERNAL', `compress stream: node:zlib lacks ${name}`);
+  const levelKey: unknown = Reflect.get(zlib.constants, 'ZSTD_c_compressionLevel');
+  const params = level === undefined ? {} : { [String(levelKey)]: level };
+  return make({ chunkSize, params });
+}
+
+async function* remember(
+  source: AsyncIterable<Uint8Array>,
+  onError: (error: unknown) => void,
+): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* source;
+  } catch (error) {
+    onError(error);
+    throw error;
+  }
+}
+
+async function* buffers(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void> {
+  for await (const chunk of source) yield asBuffer(chunk);
+}
+
+function tooLarge(reason: string): CoracleError {
+  return new CoracleError('INVALID', `decompress stream: it expands to ${reason}`, {
+    hint: 'this looks like a decompression bomb; if you trust it, decompress it yourself and import the result',
+  });
+}
+
+/** A source whose first bytes can be looked at, and whose bytes are counted as they go. */
+class CountedInput {
+  readonly #source: AsyncIterator<Uint8Array>;
+  readonly #ahead: Buffer[] = [];
+  bytes = 0;
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source[Symbol.asyncIterator]();
+  }
+
+  async peek(length: number): Promise<Buffer> {
+    let total = 0;
+    while (total < length) {
+      const { value, done } = await this.#source.next();
+      if (done === true) break;
+      this.#ahead.push(asBuffer(value));
+      total += value.length;
+    }
+    return Buffer.concat(this.#ahead).subarray(0, length);
+  }
+
+  async *read(): AsyncGenerator<Buffer, void> {
+    try {
+      for (let chunk = this.#ahead.shift(); chunk !== undefined; chunk = this.#ahead.shift()) {
+        this.bytes += chunk.length;
+        yield chunk;
+      }
+      for (let next = await this.#source.next(); next.done !== true; next = await this.#source.next()) {
+        this.bytes += next.value.length;
+        yield asBuffer(next.value);
+      }
+    } finally {
+      await this.#source.return?.();
+    }
+  }
+}
