@@ -24,7 +24,12 @@ export type Addon = {
     env: readonly string[],
     fds?: readonly (readonly [child: number, parent: number])[],
   ) => never;
-  readonly spawn: (path: string, argv: readonly string[], env: readonly string[], options?: SpawnOptions) => number;
+  readonly spawn: (
+    path: string,
+    argv: readonly string[],
+    env: readonly string[],
+    options?: SpawnOptions,
+  ) => number;
   /** Null while the child runs and `nohang` is set. */
   readonly waitpid: (pid: number, nohang: boolean) => ExitStatus | null;
   /** False when another holder has it and `nonblocking` is set. */
@@ -62,10 +67,14 @@ function load(): Addon {
   try {
     process.dlopen(module, path, constants.dlopen.RTLD_LAZY);
   } catch (error) {
-    throw new CoracleError('HOST', `load ${path}: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-      hint: 'build it again for this machine: npm run build:native',
-    });
+    throw new CoracleError(
+      'HOST',
+      `load ${path}: ${error instanceof Error ? error.message : String(error)}`,
+      {
+        cause: error,
+        hint: 'build it again for this machine: npm run build:native',
+      },
+    );
   }
   // The addon's own tests hold it to this type.
   return module.exports as unknown as Addon;

@@ -42,7 +42,7 @@ export class FrameWriter {
   /** Up to 2^53. */
   u64(value: number): this {
     this.#reserve(8);
-    this.#buffer.writeUInt32LE(value % 0x100000000 >>> 0, this.#length);
+    this.#buffer.writeUInt32LE((value % 0x100000000) >>> 0, this.#length);
     this.#length = this.#buffer.writeUInt32LE(Math.floor(value / 0x100000000) >>> 0, this.#length + 4);
     return this;
   }
@@ -124,35 +124,45 @@ export class FrameReader {
   #advance(count: number): number {
     const at = this.#at;
     this.#at += count;
-    if (this.#at > this.#buffer.length) throw new CoracleError('INTERNAL', 'read agent reply: it is too short');
+    if (this.#at > this.#buffer.length)
+      throw new CoracleError('INTERNAL', 'read agent reply: it is too short');
     return at;
   }
 }
 
 function safe(value: bigint): number {
   const number = Number(value);
-  if (!Number.isSafeInteger(number)) throw new CoracleError('INTERNAL', `read agent reply: ${value} is too large`);
+  if (!Number.isSafeInteger(number))
+    throw new CoracleError('INTERNAL', `read agent reply: ${value} is too large`);
   return number;
 }
 
-/** Cuts a byte stream into replies. */
-export class ReplySplitter {
-  #rest: Buffer = Buffer.alloc(0);
+export type Reply = { readonly kind: number; readonly tag: number; readonly payload: Buffer };
 
-  /** The whole replies that `chunk` completes: kind, tag and payload. */
-  *push(chunk: Buffer): Generator<{ readonly kind: number; readonly tag: number; readonly payload: Buffer }> {
-    let buffer = this.#rest.length === 0 ? chunk : Buffer.concat([this.#rest, chunk]);
+/** Cuts a byte stream into replies. Chunks of an unfinished reply are kept apart, so a large one is copied once. */
+export class ReplySplitter {
+  #chunks: Buffer[] = [];
+  #length = 0;
+  #wanted = 4;
+
+  /** The whole replies that `chunk` completes. */
+  *push(chunk: Buffer): Generator<Reply> {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+    if (this.#length < this.#wanted) return;
+    let buffer = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
+    this.#wanted = 4;
     while (buffer.length >= 4) {
-      const length = buffer.readUInt32LE(0);
-      if (buffer.length < 4 + length) break;
-      if (length < 8) throw new CoracleError('INTERNAL', `read agent reply: a frame of ${length} bytes`);
-      yield {
-        kind: buffer.readUInt16LE(4),
-        tag: buffer.readUInt32LE(8),
-        payload: buffer.subarray(12, 4 + length),
-      };
-      buffer = buffer.subarray(4 + length);
+      const end = 4 + buffer.readUInt32LE(0);
+      if (end < 12) throw new CoracleError('INTERNAL', `read agent reply: a frame of ${end - 4} bytes`);
+      if (buffer.length < end) {
+        this.#wanted = end;
+        break;
+      }
+      yield { kind: buffer.readUInt16LE(4), tag: buffer.readUInt32LE(8), payload: buffer.subarray(12, end) };
+      buffer = buffer.subarray(end);
     }
-    this.#rest = buffer;
+    this.#chunks = buffer.length === 0 ? [] : [buffer];
+    this.#length = buffer.length;
   }
 }

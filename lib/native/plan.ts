@@ -19,7 +19,8 @@ export function encodePlan(records: readonly PlanRecord[]): Buffer {
     words.push(operation, String(args.length), ...args);
   }
   for (const word of words) {
-    if (word.includes('\0')) throw new CoracleError('INVALID', `plan start: NUL character in ${JSON.stringify(word)}`);
+    if (word.includes('\0'))
+      throw new CoracleError('INVALID', `plan start: NUL character in ${JSON.stringify(word)}`);
   }
   const body = Buffer.from(`${words.join('\0')}\0`);
   const end = Buffer.from(`end\0${1}\0${crc32(body).toString(16).padStart(8, '0')}\0`);

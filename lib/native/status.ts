@@ -53,9 +53,11 @@ export function errnoName(errno: number): string {
 const hints: Readonly<Record<string, string>> = {
   idmap: 'coracle doctor says what user namespaces need on this host',
   userns: 'coracle doctor says what user namespaces need on this host',
-  overlay: 'choose another driver with --storage-driver fuse-overlayfs or copy; coracle doctor says which work here',
+  overlay:
+    'choose another driver with --storage-driver fuse-overlayfs or copy; coracle doctor says which work here',
   fuse: 'install fuse-overlayfs and make /dev/fuse accessible; coracle doctor says more',
-  network: 'choose another network with --network slirp4netns, host or none; coracle doctor says which work here',
+  network:
+    'choose another network with --network slirp4netns, host or none; coracle doctor says which work here',
 };
 
 const reasons: Readonly<Record<string, string>> = {
@@ -75,7 +77,8 @@ const reasons: Readonly<Record<string, string>> = {
 export function startError(status: Extract<Status, { kind: 'error' }>): CoracleError {
   const name = status.errno === 0 ? '' : errnoName(status.errno);
   const reason = status.errno === 0 ? '' : `: ${reasons[name] ?? name}`;
-  const hint = status.stage === 'publish' ? 'choose another host port, or stop what uses it' : hints[status.stage];
+  const hint =
+    status.stage === 'publish' ? 'choose another host port, or stop what uses it' : hints[status.stage];
   return new CoracleError('START', `start container: ${status.stage}: ${status.object}${reason}`, {
     exitCode: status.exitCode,
     ...(hint === undefined ? {} : { hint }),

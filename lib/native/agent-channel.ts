@@ -1,0 +1,218 @@
+/**
+ * The pipe to a file agent: batches requests, matches replies by tag, keeps the number of unanswered bytes bounded.
+ * A request without an answer that fails is remembered and surfaces at the next call that waits.
+ */
+import type { ChildProcess } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { CoracleError } from '../errors.js';
+import { FrameReader, FrameWriter, type Reply, ReplySplitter } from './agent-frames.js';
+import { errnoName } from './status.js';
+
+export const replyKinds = { ok: 0, error: 1, entry: 2, data: 3, end: 4 } as const;
+export const requestFlags = { ack: 1, follow: 2, parents: 4 } as const;
+
+type Waiter = { readonly onReply: (reply: Reply) => void; readonly onError: (error: CoracleError) => void };
+
+const flushBytes = 256 * 1024;
+
+export class AgentChannel {
+  readonly #child: ChildProcess;
+  readonly #input: Writable;
+  readonly #output: Readable;
+  readonly #writer = new FrameWriter();
+  readonly #splitter = new ReplySplitter();
+  readonly #waiters = new Map<number, Waiter>();
+  readonly #operations = new Map<number, string>();
+  #tag = 0;
+  #scheduled = false;
+  #failure: CoracleError | undefined;
+  #ended: CoracleError | undefined;
+  #closing = false;
+  #stderr = '';
+
+  constructor(child: ChildProcess, input: Writable, output: Readable) {
+    this.#child = child;
+    this.#input = input;
+    this.#output = output;
+    output.on('data', (chunk: Buffer) => this.#receive(chunk));
+    input.on('error', () => this.#end('its pipe broke'));
+    child.stderr?.on('data', (chunk: Buffer) => {
+      this.#stderr = (this.#stderr + chunk.toString()).slice(-4096);
+    });
+    child.once('error', (error) => this.#end(error.message));
+    child.once('close', (code, signal) =>
+      this.#end(signal === null ? `it exited with ${code}` : `it was killed by ${signal}`),
+    );
+  }
+
+  /** Sends a request whose success is not answered. Resolves at once unless the pipe is full. */
+  post(
+    operation: readonly [number, string],
+    flags: number,
+    fill: (writer: FrameWriter) => void,
+  ): Promise<void> | undefined {
+    const tag = this.nextTag();
+    this.#operations.set(tag, operation[1]);
+    if (this.#operations.size > 4096) this.#forgetOldest();
+    return this.write(operation[0], flags, tag, fill);
+  }
+
+  /** Sends a request and waits for its one answer. Rejects with an earlier unanswered failure first. */
+  request(
+    operation: readonly [number, string],
+    flags: number,
+    fill: (writer: FrameWriter) => void,
+  ): Promise<FrameReader> {
+    return new Promise((resolve, reject) => {
+      const tag = this.nextTag();
+      this.expect(tag, operation[1], {
+        onReply: (reply) => {
+          this.#waiters.delete(tag);
+          const failure = this.takeFailure();
+          if (failure === undefined) resolve(new FrameReader(reply.payload));
+          else reject(failure);
+        },
+        onError: (error) => {
+          this.#waiters.delete(tag);
+          reject(this.takeFailure() ?? error);
+        },
+      });
+      void this.write(operation[0], flags | requestFlags.ack, tag, fill);
+    });
+  }
+
+  nextTag(): number {
+    this.#tag = (this.#tag + 1) >>> 0;
+    return this.#tag;
+  }
+
+  /** Routes every reply to `tag` to `waiter` until `forget`. */
+  expect(tag: number, name: string, waiter: Waiter): void {
+    if (this.#ended !== undefined) return waiter.onError(this.#ended);
+    this.#operations.set(tag, name);
+    this.#waiters.set(tag, waiter);
+  }
+
+  forget(tag: number): void {
+    this.#waiters.delete(tag);
+    this.#operations.delete(tag);
+  }
+
+  /** Appends one frame; undefined when the pipe takes more, else resolves when it does. */
+  write(
+    operation: number,
+    flags: number,
+    tag: number,
+    fill: (writer: FrameWriter) => void,
+  ): Promise<void> | undefined {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    fill(this.#writer.begin(operation, flags, tag));
+    this.#writer.end();
+    if (this.#writer.length >= flushBytes) return this.#flush();
+    if (!this.#scheduled) {
+      this.#scheduled = true;
+      setImmediate(() => void this.#flush());
+    }
+    return undefined;
+  }
+
+  pause(): void {
+    this.#output.pause();
+  }
+
+  resume(): void {
+    this.#output.resume();
+  }
+
+  /** The first failure among requests without an answer; asking takes it. */
+  takeFailure(): CoracleError | undefined {
+    const failure = this.#failure;
+    this.#failure = undefined;
+    return failure;
+  }
+
+  /** Ends the agent after what was sent, and waits for it. */
+  async close(): Promise<void> {
+    await this.#flush();
+    this.#closing = true;
+    this.#input.end();
+    if (this.#child.exitCode === null && this.#child.signalCode === null) {
+      await new Promise((resolve) => this.#child.once('close', resolve));
+    }
+  }
+
+  /** Lets Node exit although the agent is still there; it ends with its pipe. */
+  unref(): void {
+    this.#child.unref();
+  }
+
+  #flush(): Promise<void> | undefined {
+    this.#scheduled = false;
+    if (this.#writer.length === 0 || this.#ended !== undefined) return undefined;
+    if (this.#input.write(this.#writer.take())) return undefined;
+    return new Promise((resolve) => {
+      const done = (): void => {
+        this.#input.off('drain', done);
+        this.#input.off('close', done);
+        resolve();
+      };
+      this.#input.once('drain', done);
+      this.#input.once('close', done);
+    });
+  }
+
+  #receive(chunk: Buffer): void {
+    try {
+      for (const reply of this.#splitter.push(chunk)) this.#dispatch(reply);
+    } catch (error) {
+      this.#end(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #dispatch(reply: Reply): void {
+    const waiter = this.#waiters.get(reply.tag);
+    if (reply.kind !== replyKinds.error) return waiter?.onReply(reply);
+    const error = this.#errorOf(reply);
+    if (waiter === undefined) this.#failure ??= error;
+    else waiter.onError(error);
+  }
+
+  #errorOf(reply: Reply): CoracleError {
+    const reader = new FrameReader(reply.payload);
+    const errno = reader.u32();
+    const stage = reader.bytes().toString();
+    const path = reader.bytes().toString();
+    const name = this.#operations.get(reply.tag) ?? stage;
+    const code = errnoName(errno);
+    const full = code === 'ENOSPC' || code === 'EDQUOT';
+    // The errno stays readable through hasErrno on the cause.
+    const cause = Object.assign(new Error(`${stage}: ${code}`), { code, errno, syscall: stage });
+    return new CoracleError(
+      full ? 'NO_SPACE' : 'IO',
+      `${name} ${path}: ${full ? 'no space left on the device' : code}`,
+      {
+        cause,
+        ...(full ? { hint: 'free space on the file system of the store' } : {}),
+      },
+    );
+  }
+
+  #forgetOldest(): void {
+    for (const tag of this.#operations.keys()) {
+      if (this.#waiters.has(tag)) continue;
+      this.#operations.delete(tag);
+      if (this.#operations.size <= 2048) return;
+    }
+  }
+
+  #end(reason: string): void {
+    if (this.#ended !== undefined) return;
+    const said = this.#stderr.trim();
+    this.#ended = new CoracleError('HOST', `use file agent: ${said === '' ? reason : said}`, {
+      hint: 'coracle doctor says what user namespaces need on this host',
+    });
+    if (this.#closing && this.#waiters.size === 0) return;
+    for (const waiter of [...this.#waiters.values()]) waiter.onError(this.#ended);
+    this.#waiters.clear();
+  }
+}

@@ -1,0 +1,183 @@
+/**
+ * The file agent: file operations inside the user namespace, where every owner an image knows exists. Operations that make
+ * something are fire-and-forget and pipelined: they return undefined, or a promise when the pipe is full; a failure surfaces at
+ * the next awaited call (`sync` if there is none). native/PROTOCOL.md section 4 defines handles, paths and each operation.
+ */
+import { spawn } from 'node:child_process';
+import { closeSync } from 'node:fs';
+import { CoracleError } from '../errors.js';
+import type { IdMap } from '../host/id-map.js';
+import { addon } from './addon.js';
+import { AgentChannel, requestFlags } from './agent-channel.js';
+import { type AgentPath, type Entry, readEntry, type Time } from './agent-entry.js';
+import type { FrameWriter } from './agent-frames.js';
+import { readRange, type WalkEvent, type WalkOptions, walkTree } from './agent-walk.js';
+import { AgentWrites, followFlag, type Handle, type Pending, unlessMissing } from './agent-writes.js';
+import { idMapRecords } from './id-map-records.js';
+import { nativePath } from './location.js';
+import { encodePlan, type PlanRecord } from './plan.js';
+
+export type { AgentPath, Entry, EntryType, Meta, Time } from './agent-entry.js';
+export type { WalkEvent, WalkOptions } from './agent-walk.js';
+export { type CopyCheck, type Handle, inlineContent, type Pending } from './agent-writes.js';
+
+export type AgentRoot = { readonly path: string; readonly writable: boolean };
+
+export type OpenAgentOptions = {
+  readonly idMap: IdMap;
+  /** Directories the agent sees, as handles 0, 1, ...; nothing else of the host remains in its view. */
+  readonly roots: readonly AgentRoot[];
+};
+
+/** Starts an agent. @throws HOST when user namespaces do not work here. */
+export function openAgent(options: OpenAgentOptions): Agent {
+  const records: PlanRecord[] = [
+    ...idMapRecords(options.idMap),
+    ...options.roots.map(
+      (root, index): PlanRecord => ['root', String(index), root.path, root.writable ? 'rw' : 'ro'],
+    ),
+  ];
+  const plan = addon().memfd('coracle-plan', encodePlan(records));
+  const child = spawn(nativePath('coracle-sv'), ['agent'], {
+    stdio: ['pipe', 'pipe', 'pipe', plan],
+    cwd: '/',
+    env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
+  });
+  closeSync(plan);
+  if (child.stdin === null || child.stdout === null) {
+    throw new CoracleError('INTERNAL', 'start file agent: it has no pipes');
+  }
+  return new Agent(new AgentChannel(child, child.stdin, child.stdout));
+}
+
+export class Agent extends AgentWrites {
+  readonly #channel: AgentChannel;
+
+  constructor(channel: AgentChannel) {
+    super(channel);
+    this.#channel = channel;
+  }
+
+  /** A directory below a single-directory handle as a handle of its own; links are refused. */
+  async open(
+    parent: Handle,
+    path: AgentPath,
+    options: { create?: boolean; writable?: boolean } = {},
+  ): Promise<Handle> {
+    const reader = await this.#channel.request([1, 'open'], 0, (frame) =>
+      frame
+        .u32(parent)
+        .bytes(path)
+        .u8(options.create ? 1 : 0)
+        .u8(options.writable ? 1 : 0),
+    );
+    return reader.u32();
+  }
+
+  /** A stack of single-directory handles, topmost first. */
+  async stack(handles: readonly Handle[], options: { writable?: boolean } = {}): Promise<Handle> {
+    const reader = await this.#channel.request([2, 'stack'], 0, (frame) => {
+      frame.u8(options.writable ? 1 : 0).u16(handles.length);
+      for (const handle of handles) frame.u32(handle);
+    });
+    return reader.u32();
+  }
+
+  release(handle: Handle): Pending {
+    return this.#channel.post([3, 'close'], 0, (frame) => frame.u32(handle));
+  }
+
+  /** What is at `path`, undefined when nothing is. */
+  async stat(
+    handle: Handle,
+    path: AgentPath,
+    options: { follow?: boolean } = {},
+  ): Promise<Entry | undefined> {
+    return unlessMissing(undefined, async () =>
+      readEntry(
+        await this.#channel.request([30, 'stat'], followFlag(options), (frame) =>
+          frame.u32(handle).bytes(path),
+        ),
+      ),
+    );
+  }
+
+  /** The entries of one directory, in byte order. */
+  async list(handle: Handle, path: AgentPath): Promise<readonly Entry[]> {
+    const entries: Entry[] = [];
+    for await (const event of walkTree(this.#channel, 31, (frame) => frame.u32(handle).bytes(path))) {
+      if (event.kind === 'entry') entries.push(event.entry);
+    }
+    return entries;
+  }
+
+  /** A tree in byte order, a directory before its children; with `contents`, a file's data events follow it. */
+  walk(handle: Handle, path: AgentPath, options: WalkOptions = {}): AsyncGenerator<WalkEvent> {
+    return walkTree(this.#channel, 32, (frame: FrameWriter) =>
+      frame
+        .u32(handle)
+        .bytes(path)
+        .u8(options.raw ? 1 : 0)
+        .u8(options.contents ? 1 : 0)
+        .u32(options.depth ?? 0),
+    );
+  }
+
+  /** Up to `length` bytes of a file (links followed) from `offset`. */
+  read(handle: Handle, path: AgentPath, offset: number, length: number): Promise<Buffer> {
+    return readRange(this.#channel, handle, path, offset, length);
+  }
+
+  /** `path` without links, relative to the root. */
+  async resolve(handle: Handle, path: AgentPath): Promise<Buffer> {
+    const reader = await this.#channel.request([34, 'resolve'], requestFlags.follow, (frame) =>
+      frame.u32(handle).bytes(path),
+    );
+    return Buffer.from(reader.bytes());
+  }
+
+  /** Copies the merged view of `source` into the empty directory `target`; the time after which changes count. */
+  async flatten(source: Handle, target: Handle): Promise<Time> {
+    const reader = await this.#channel.request([41, 'flatten'], 0, (frame) => frame.u32(source).u32(target));
+    return { seconds: reader.i64(), nanoseconds: reader.u32() };
+  }
+
+  /** What `tree` changed over `lower` since `since`, in layer form into the empty directory `target`; the number of entries. */
+  async compare(lower: Handle, tree: Handle, target: Handle, since: Time): Promise<number> {
+    const reader = await this.#channel.request([42, 'compare'], 0, (frame) =>
+      frame.u32(lower).u32(tree).u32(target).i64(since.seconds).u32(since.nanoseconds),
+    );
+    return reader.u64();
+  }
+
+  /** Brings an upper that fuse-overlayfs wrote into the kernel's form; the number of changed entries. */
+  async normalise(handle: Handle): Promise<number> {
+    return (await this.#channel.request([43, 'normalise'], 0, (frame) => frame.u32(handle))).u64();
+  }
+
+  async syncfs(handle: Handle): Promise<void> {
+    await this.#channel.request([44, 'syncfs'], 0, (frame) => frame.u32(handle));
+  }
+
+  /** Allocated bytes and inodes of the top directory. */
+  async usage(handle: Handle, path: AgentPath): Promise<{ readonly bytes: number; readonly inodes: number }> {
+    const reader = await this.#channel.request([45, 'measure'], 0, (frame) => frame.u32(handle).bytes(path));
+    return { bytes: reader.u64(), inodes: reader.u64() };
+  }
+
+  /** Waits until everything sent is done; throws the first failure. */
+  async sync(): Promise<void> {
+    await unlessMissing(undefined, async () => {
+      await this.#channel.request([30, 'stat'], 0, (frame) => frame.u32(0).bytes('.'));
+    });
+  }
+
+  async close(): Promise<void> {
+    await this.#channel.close();
+  }
+
+  /** Lets Node exit although the agent is still there. */
+  unref(): void {
+    this.#channel.unref();
+  }
+}

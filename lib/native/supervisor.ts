@@ -1,0 +1,113 @@
+/** Starts `coracle-sv run` and `exec` in the three modes of native/PROTOCOL.md 2.4, without node:child_process. */
+import { closeSync, readSync } from 'node:fs';
+import { CoracleError } from '../errors.js';
+import { addon } from './addon.js';
+import { nativePath } from './location.js';
+import { encodePlan, type PlanRecord } from './plan.js';
+import { parseStatus, type Status, startError } from './status.js';
+
+export type SupervisorCommand = 'run' | 'exec' | 'attach';
+
+const planDescriptor = 3;
+const statusDescriptor = 4;
+
+/** Host pid of the started process, and what could not be applied. */
+export type Started = {
+  readonly pid: number;
+  readonly warnings: readonly Extract<Status, { kind: 'warn' }>[];
+};
+
+/**
+ * Starts a supervisor that stays, and returns once its process has been executed.
+ * @throws START with the exit code the command should end with; nothing is left behind then.
+ */
+export function startDetached(command: SupervisorCommand, records: readonly PlanRecord[]): Started {
+  const plan = addon().memfd('coracle-plan', encodePlan(records));
+  const [read, write] = addon().pipe();
+  try {
+    const pid = spawnSupervisor(command, [
+      [planDescriptor, plan],
+      [statusDescriptor, write],
+    ]);
+    closeSync(write);
+    const started = readStarted(read);
+    addon().waitpid(pid, false);
+    return started;
+  } finally {
+    closeSync(read);
+    closeSync(plan);
+  }
+}
+
+/** Becomes the foreground client of a container, exec session or attach: this process is replaced, and its exit code is the container's. */
+export function handOver(command: SupervisorCommand, records: readonly PlanRecord[]): never {
+  const plan = addon().memfd('coracle-plan', encodePlan(records));
+  return addon().execve(nativePath('coracle-sv'), ['coracle-sv', command], environment(), [
+    [planDescriptor, plan],
+  ]);
+}
+
+export type ChildStreams = {
+  /** Descriptors for the process's standard streams; /dev/null where absent. */
+  readonly stdin?: number | undefined;
+  readonly stdout?: number | undefined;
+  readonly stderr?: number | undefined;
+};
+
+/** A supervisor of mode `child`: it dies with this process. `status` is a descriptor to read status lines from until its end. */
+export function startChild(
+  records: readonly PlanRecord[],
+  streams: ChildStreams,
+): { readonly pid: number; readonly status: number } {
+  const plan = addon().memfd('coracle-plan', encodePlan(records));
+  const [read, write] = addon().pipe();
+  try {
+    const named = [streams.stdin, streams.stdout, streams.stderr].flatMap((parent, child) =>
+      parent === undefined ? [] : [[child, parent] as const],
+    );
+    const pid = spawnSupervisor('run', [...named, [planDescriptor, plan], [statusDescriptor, write]]);
+    return { pid, status: read };
+  } catch (error) {
+    closeSync(read);
+    throw error;
+  } finally {
+    closeSync(plan);
+    closeSync(write);
+  }
+}
+
+function spawnSupervisor(
+  command: SupervisorCommand,
+  fds: readonly (readonly [child: number, parent: number])[],
+): number {
+  return addon().spawn(nativePath('coracle-sv'), ['coracle-sv', command], environment(), { fds, cwd: '/' });
+}
+
+/** newuidmap and pasta are looked up in PATH; TERM is for nobody here. */
+function environment(): readonly string[] {
+  return [`PATH=${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'}`];
+}
+
+function readStarted(descriptor: number): Started {
+  const warnings: Extract<Status, { kind: 'warn' }>[] = [];
+  for (const line of readLines(descriptor)) {
+    const status = parseStatus(line);
+    if (status.kind === 'started') return { pid: status.pid, warnings };
+    if (status.kind === 'error') throw startError(status);
+    if (status.kind === 'warn') warnings.push(status);
+  }
+  throw new CoracleError('START', 'start container: its supervisor ended without a word', {
+    hint: 'coracle doctor says what this host lacks',
+  });
+}
+
+function* readLines(descriptor: number): Generator<string> {
+  const buffer = Buffer.allocUnsafe(4096);
+  let text = '';
+  for (let count = readSync(descriptor, buffer); count > 0; count = readSync(descriptor, buffer)) {
+    text += buffer.toString('latin1', 0, count);
+    const lines = text.split('\n');
+    text = lines.pop() ?? '';
+    yield* lines;
+  }
+}
