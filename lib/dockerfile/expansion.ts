@@ -14,22 +14,13 @@ import type {
   StageInstruction,
 } from './instructions.js';
 import { parseMount } from './mount.js';
-import type { SourceText } from './problem.js';
-import { renderExcerpt, type SourceRange } from './source.js';
-import { expandWord, type Lookup, type WordOptions } from './words.js';
+import { type ExpandedWord, expandWord, type Lookup, type WordOptions } from './words.js';
 
-export type Scope = {
-  /** The variables an instruction sees: ENV and ARG of the stage so far. */
-  readonly lookup: Lookup;
-  readonly escape: EscapeToken;
-  /** Where the instruction stands, for the excerpt of an error. */
-  readonly source: SourceText;
-  /**
-   * ARG only: a value that replaces the default, which is then not even looked at (a build argument;
-   * where `hasDefault` is false also the global ARG of that name). Undefined: the default counts.
-   */
-  readonly argument?: (name: string, hasDefault: boolean) => string | undefined;
-};
+/**
+ * ARG only: the value that replaces a default, which is then not even looked at (a build argument;
+ * where `hasDefault` is false also the global ARG of that name). Undefined: the default counts.
+ */
+export type ArgumentSource = (name: string, hasDefault: boolean) => string | undefined;
 
 export type Expansion<Value> = {
   readonly instruction: Value;
@@ -41,28 +32,35 @@ export type Expansion<Value> = {
  * Expands the words of an instruction. CMD, ENTRYPOINT, SHELL, HEALTHCHECK, MAINTAINER, ONBUILD and
  * RUN's command are never expanded, neither are `--from` and `--exclude`. One value holds for the whole
  * instruction (`ENV a=1 b=$a` sees the former `a`), except in ARG, where each sees those before it.
- * @throws {CoracleError} INVALID with an excerpt: bad quoting or substitution, `${name:?}`, a bad mount.
+ * `lookup` knows the ENVs and ARGs of the stage so far.
+ * @throws {CoracleError} INVALID, without a place: bad quoting or substitution, `${name:?}`, a bad mount.
  */
 export function expandInstruction(
   instruction: StageInstruction,
-  scope: Scope,
+  lookup: Lookup,
+  escapeToken: EscapeToken,
+  argumentSource: ArgumentSource = () => undefined,
 ): Expansion<ExpandedInstruction> {
-  const expander = new Expander(scope, instruction.range);
-  return { instruction: expanded(instruction, expander, scope), unmatched: [...expander.unmatched] };
+  const expander = new Expander(lookup, escapeToken);
+  const result = expanded(instruction, expander, argumentSource);
+  return { instruction: result, unmatched: [...expander.unmatched] };
 }
 
-/** Expands the image and the platform of a FROM; `scope.lookup` knows the global ARGs only. */
-export function expandFrom(instruction: FromInstruction, scope: Scope): Expansion<FromInstruction> {
-  const expander = new Expander(scope, instruction.range);
+/**
+ * Expands the image and the platform of a FROM; `lookup` knows the global ARGs only.
+ * @throws {CoracleError} INVALID, without a place, also where the image comes out empty.
+ */
+export function expandFrom(
+  instruction: FromInstruction,
+  lookup: Lookup,
+  escapeToken: EscapeToken,
+): Expansion<FromInstruction> {
+  const expander = new Expander(lookup, escapeToken);
   const base = expander.word(instruction.base);
   if (base === '') {
-    throw located(
-      new CoracleError('INVALID', `expand FROM ${instruction.base}: the image name is empty`, {
-        hint: 'give the variable a default value in an ARG before the first FROM',
-      }),
-      scope.source,
-      instruction.range,
-    );
+    throw new CoracleError('INVALID', `expand FROM ${instruction.base}: the image name is empty`, {
+      hint: 'give the variable a default value in an ARG before the first FROM',
+    });
   }
   const platform = optional('platform', expander.optional(instruction.platform));
   return { instruction: { ...instruction, base, ...platform }, unmatched: [...expander.unmatched] };
@@ -70,18 +68,18 @@ export function expandFrom(instruction: FromInstruction, scope: Scope): Expansio
 
 class Expander {
   readonly unmatched = new Set<string>();
-  readonly #scope: Scope;
-  readonly #range: SourceRange;
+  readonly lookup: Lookup;
+  readonly #escape: EscapeToken;
 
-  constructor(scope: Scope, range: SourceRange) {
-    this.#scope = scope;
-    this.#range = range;
+  constructor(lookup: Lookup, escapeToken: EscapeToken) {
+    this.lookup = lookup;
+    this.#escape = escapeToken;
   }
 
-  readonly word = (word: string): string => this.#run(word, this.#scope.lookup, {}).text;
+  readonly word = (word: string): string => this.#run(word, this.lookup, {}).text;
 
   words(word: string): readonly string[] {
-    return this.#run(word, this.#scope.lookup, {}).words;
+    return this.#run(word, this.lookup, {}).words;
   }
 
   wordWith(word: string, lookup: Lookup): string {
@@ -98,45 +96,29 @@ class Expander {
     const options: WordOptions = { literalQuotes: true };
     return {
       ...content,
-      data: this.#run(content.data, this.#scope.lookup, options, '\\').text,
+      data: this.#run(content.data, this.lookup, options, '\\').text,
       expand: false,
     };
   }
 
-  /** Runs `action`, giving its error the place of the instruction. */
-  locate<Result>(action: () => Result): Result {
-    try {
-      return action();
-    } catch (error) {
-      if (error instanceof CoracleError) throw located(error, this.#scope.source, this.#range);
-      throw error;
-    }
-  }
-
-  #run(word: string, lookup: Lookup, options: WordOptions, escapeToken: EscapeToken = this.#scope.escape) {
-    const result = this.locate(() => expandWord(word, lookup, escapeToken, options));
+  #run(word: string, lookup: Lookup, options: WordOptions, escapeToken = this.#escape): ExpandedWord {
+    const result = expandWord(word, lookup, escapeToken, options);
     for (const name of result.unmatched) this.unmatched.add(name);
     return result;
   }
 }
 
-/** The same error with an excerpt, unless it has one. */
-function located(error: CoracleError, source: SourceText, range: SourceRange): CoracleError {
-  if (error.excerpt !== undefined) return error;
-  return new CoracleError(error.code, error.message, {
-    cause: error,
-    excerpt: renderExcerpt(source.fileName, source.lines, range),
-    ...(error.hint === undefined ? {} : { hint: error.hint }),
-  });
-}
-
-function expanded(instruction: StageInstruction, expander: Expander, scope: Scope): ExpandedInstruction {
+function expanded(
+  instruction: StageInstruction,
+  expander: Expander,
+  argumentSource: ArgumentSource,
+): ExpandedInstruction {
   switch (instruction.kind) {
     case 'env':
     case 'label':
       return { ...instruction, pairs: instruction.pairs.map((pair) => expandPair(pair, expander)) };
     case 'arg':
-      return { ...instruction, args: expandArguments(instruction, expander, scope) };
+      return { ...instruction, args: expandArguments(instruction, expander, argumentSource) };
     case 'workdir':
       return { ...instruction, path: expander.word(instruction.path) };
     case 'user':
@@ -154,9 +136,7 @@ function expanded(instruction: StageInstruction, expander: Expander, scope: Scop
       return { ...instruction, ...expandCopy(instruction, expander), ...checksum };
     }
     case 'run': {
-      const mounts = instruction.mounts.map((mount) => {
-        return expander.locate(() => parseMount(mount.raw, expander.word));
-      });
+      const mounts = instruction.mounts.map((mount) => parseMount(mount.raw, expander.word));
       return { ...instruction, mounts };
     }
     default:
@@ -192,11 +172,15 @@ function expandCopy(words: CopyWords, expander: Expander): CopyWords {
   };
 }
 
-function expandArguments(instruction: ArgInstruction, expander: Expander, scope: Scope): Argument[] {
+function expandArguments(
+  instruction: ArgInstruction,
+  expander: Expander,
+  argumentSource: ArgumentSource,
+): Argument[] {
   const earlier = new Map<string, string>();
-  const lookup: Lookup = (name) => earlier.get(name) ?? scope.lookup(name);
+  const lookup: Lookup = (name) => earlier.get(name) ?? expander.lookup(name);
   return instruction.args.map((argument) => {
-    const given = scope.argument?.(argument.key, argument.value !== undefined);
+    const given = argumentSource(argument.key, argument.value !== undefined);
     const word = argument.value;
     const value = given ?? (word === undefined ? undefined : expander.wordWith(word, lookup));
     if (value === undefined) return argument;

@@ -6,11 +6,12 @@ import { parseInstruction } from './instruction-parser.js';
 import type {
   ArgInstruction,
   Dockerfile,
+  EscapeToken,
   FromInstruction,
   Instruction,
-  OnbuildInstruction,
   Stage,
   StageInstruction,
+  TriggerInstruction,
 } from './instructions.js';
 import { readLogicalLines } from './lines.js';
 import { problem, type SourceText } from './problem.js';
@@ -41,23 +42,20 @@ export function parseDockerfile(text: string | Uint8Array, fileName: string): Do
 }
 
 /**
- * Parses the text of an ONBUILD trigger as an image's config holds it. `origin` names the image.
+ * Parses the text of an ONBUILD trigger as an image's config holds it. `origin` is the file name of errors.
  * @throws {CoracleError} INVALID, also where the text is more than one instruction or not allowed as a trigger.
  */
-export function parseOnbuildTrigger(
-  text: string,
-  origin: string,
-): { readonly instruction: OnbuildInstruction['trigger']; readonly source: SourceText } {
-  const { source, rawLines } = readSource(`ONBUILD ${text}`, `ONBUILD of ${origin}`);
-  const { lines } = readLogicalLines(source, rawLines, '\\');
-  const [line, second] = lines;
-  const range = { startLine: 1, endLine: 1 };
-  if (line === undefined) throw problem(source, range, 'the trigger is empty');
+export function parseTrigger(text: string, origin: string, escapeToken: EscapeToken): TriggerInstruction {
+  const { source, rawLines } = readSource(text, origin);
+  const [line, second] = readLogicalLines(source, rawLines, escapeToken).lines;
+  if (line === undefined) throw problem(source, { startLine: 1, endLine: 1 }, 'the trigger is empty');
   if (second !== undefined)
     throw problem(source, second.range, 'the trigger holds more than one instruction');
-  const instruction = parseInstruction(source, line, '\\', []);
-  if (instruction.kind !== 'onbuild') throw problem(source, range, 'the trigger is empty');
-  return { instruction: instruction.trigger, source };
+  const instruction = parseInstruction(source, line, escapeToken, []);
+  if (instruction.kind === 'from' || instruction.kind === 'onbuild' || instruction.kind === 'maintainer') {
+    throw problem(source, line.range, `${instruction.keyword} is not allowed as an ONBUILD trigger`);
+  }
+  return instruction;
 }
 
 function readSource(text: string | Uint8Array, fileName: string): { source: SourceText; rawLines: string[] } {
