@@ -1,0 +1,204 @@
+/** Carries out the actions of a changeset's entries, in their order, through the file agent. */
+import { CoracleError, hasErrno } from '../errors.js';
+import type { Agent } from '../native/agent.js';
+import type { Meta } from '../native/agent-entry.js';
+import { inlineContent, type Pending } from '../native/agent-writes.js';
+import type { ApplyTarget } from './apply.js';
+import { type IdCheck, type LayerAction, type LayerMeta, layerAction, type Xattr } from './layer-action.js';
+import type { LayerPath } from './layer-path.js';
+import { printablePath, type TarEntry, type TarLimits } from './tar-entry.js';
+import { readContent } from './tar-reader.js';
+
+/** Missing parents are made as Docker makes them. */
+const parents = { parents: true } as const;
+
+/** Warnings beyond this number are only counted. */
+const warningLimit = 20;
+
+type Directory = { readonly path: LayerPath; readonly meta: Meta };
+type FileAction = Extract<LayerAction, { kind: 'file' }>;
+type DeviceAction = Extract<LayerAction, { kind: 'device' }>;
+
+export class LayerExtractor {
+  readonly #agent: Agent;
+  readonly #handle: number;
+  readonly #limits: TarLimits;
+  readonly #isMapped: IdCheck;
+  /** With one id only, everything belongs to it; who owned what is told once. */
+  readonly #single: boolean;
+  /** Directories of this layer: making files in them changes their times, so these are set again at the end. */
+  readonly #directories = new Map<string, Directory>();
+  /** Names this layer deleted: a directory made at one of them must not show what is below. */
+  readonly #deleted = new Set<string>();
+  readonly #warnings: string[] = [];
+  #unsaid = 0;
+  #foreign = 0;
+  entries = 0;
+
+  constructor(target: ApplyTarget, limits: TarLimits) {
+    this.#agent = target.agent;
+    this.#handle = target.handle;
+    this.#limits = limits;
+    this.#single = target.idMap.how === 'single';
+    this.#isMapped = idCheck(target);
+  }
+
+  /** What could not be done; complete after `finish`. */
+  get warnings(): readonly string[] {
+    return this.#warnings;
+  }
+
+  /** Starts an entry's change. Undefined: go on at once; a promise: wait before the next entry. */
+  apply(entry: TarEntry): Promise<void> | undefined {
+    this.entries++;
+    const action = layerAction(entry, this.#isMapped, this.#limits);
+    switch (action.kind) {
+      case 'whiteout':
+        this.#forget(action.path);
+        this.#deleted.add(keyOf(action.path));
+        return this.#agent.whiteout(this.#handle, action.path, parents);
+      case 'opaque':
+        return this.#opaque(action.path);
+      case 'directory':
+        return this.#directory(action);
+      case 'file':
+        this.#forget(action.path);
+        return this.#file(action, entry);
+      case 'symlink':
+        this.#forget(action.path);
+        return this.#agent.symlink(
+          this.#handle,
+          action.path,
+          action.target,
+          this.#meta(action.meta),
+          parents,
+        );
+      case 'link':
+        this.#forget(action.path);
+        return this.#agent.link(this.#handle, action.path, action.existing, parents);
+      case 'fifo':
+      case 'device':
+        this.#forget(action.path);
+        return this.#node(action);
+      case 'skip':
+        return undefined;
+    }
+  }
+
+  /** Sets the directories' times, the inner ones first, and waits until everything is done. */
+  async finish(): Promise<void> {
+    for (const { path, meta } of [...this.#directories.values()].reverse()) {
+      const pending = this.#agent.setMeta(this.#handle, path, meta);
+      if (pending !== undefined) await pending;
+    }
+    // any answered request reports the failures before it
+    await this.#agent.resolve(this.#handle, '.');
+    if (this.#unsaid > 0) this.#warnings.push(`${this.#unsaid} more of the same kind`);
+    if (this.#foreign > 0) {
+      this.#warnings.push(
+        `${this.#foreign} files belong to the one id this user has instead of their own owners`,
+      );
+    }
+  }
+
+  #directory(action: Extract<LayerAction, { kind: 'directory' }>): Pending {
+    const { path } = action;
+    const meta = this.#meta(action.meta);
+    const key = keyOf(path);
+    // re-inserted: the order of the last sight decides when its times are set
+    this.#directories.delete(key);
+    this.#directories.set(key, { path, meta });
+    const made = this.#agent.mkdir(this.#handle, atRoot(path), meta, { existing: 'update', ...parents });
+    const hidden = this.#deleted.has(key) ? this.#agent.opaque(this.#handle, path) : undefined;
+    return this.#setXattrs(path, action.xattrs) ?? hidden ?? made;
+  }
+
+  async #opaque(path: LayerPath): Promise<void> {
+    if (path.length === 0 || !this.#directories.has(keyOf(path))) {
+      const found = await this.#agent.stat(this.#handle, atRoot(path));
+      if (found?.type !== 'directory') return;
+      // a marker needs the directory in this layer; a change of nothing copies it up
+      await this.#agent.setMeta(this.#handle, atRoot(path), { mode: found.mode });
+    }
+    await this.#agent.opaque(this.#handle, atRoot(path));
+  }
+
+  #file(action: FileAction, entry: TarEntry): Promise<void> | undefined {
+    const { path, size, xattrs } = action;
+    const meta = this.#meta(action.meta);
+    if (size > 0) return this.#content(action, meta, entry);
+    const pending = this.#agent.file(this.#handle, path, meta, noBytes, parents);
+    return this.#setXattrs(path, xattrs) ?? pending;
+  }
+
+  async #content({ path, size, xattrs }: FileAction, meta: Meta, entry: TarEntry): Promise<void> {
+    if (size <= inlineContent) {
+      await this.#agent.file(this.#handle, path, meta, await readContent(entry, size), parents);
+    } else {
+      await this.#agent.fileStream(this.#handle, path, meta, size, entry.content(), parents);
+    }
+    await this.#setXattrs(path, xattrs);
+  }
+
+  async #node(action: Extract<LayerAction, { kind: 'fifo' }> | DeviceAction): Promise<void> {
+    const { path } = action;
+    const { kind } = action;
+    const node =
+      kind === 'fifo'
+        ? { type: 'fifo' as const, major: 0, minor: 0 }
+        : { type: action.type, major: action.major, minor: action.minor };
+    try {
+      await this.#agent.node(this.#handle, path, node, this.#meta(action.meta), parents);
+    } catch (error) {
+      const refused = error instanceof CoracleError && hasErrno(error.cause, 'EPERM');
+      if (kind === 'fifo' || !refused) throw error;
+      this.#warn(`leave out ${printablePath(path)}: an ordinary user cannot make device nodes`);
+    }
+  }
+
+  #setXattrs(path: LayerPath, xattrs: readonly Xattr[]): Pending {
+    let pending: Pending;
+    for (const { name, value } of xattrs)
+      pending = this.#agent.xattr(this.#handle, atRoot(path), name, value);
+    return pending;
+  }
+
+  #meta({ mode, uid, gid, mtime }: LayerMeta): Meta {
+    const times = { mode, mtime: { seconds: mtime.s, nanoseconds: mtime.ns } };
+    if (!this.#single) return { ...times, owner: { uid, gid } };
+    if (uid !== 0 || gid !== 0) this.#foreign++;
+    return { ...times, owner: { uid: 0, gid: 0 } };
+  }
+
+  /** Something else takes the place of a directory: neither it nor what was in it gets its times at the end. */
+  #forget(path: LayerPath): void {
+    const key = keyOf(path);
+    if (!this.#directories.delete(key)) return;
+    for (const inner of [...this.#directories.keys()]) {
+      if (inner.startsWith(`${key}/`)) this.#directories.delete(inner);
+    }
+    // what comes back as a directory is a new one
+    this.#deleted.add(key);
+  }
+
+  #warn(text: string): void {
+    if (this.#warnings.length < warningLimit) this.#warnings.push(text);
+    else this.#unsaid++;
+  }
+}
+
+const noBytes = Buffer.alloc(0);
+
+function keyOf(path: LayerPath): string {
+  return path.toString('latin1');
+}
+
+/** The agent's name for the root. */
+function atRoot(path: LayerPath): LayerPath | string {
+  return path.length === 0 ? '.' : path;
+}
+
+function idCheck({ idMap }: ApplyTarget): IdCheck {
+  if (idMap.how === 'single') return () => true;
+  return (kind, id) => idMap[kind].some(({ container, size }) => id >= container && id < container + size);
+}
