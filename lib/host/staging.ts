@@ -3,7 +3,7 @@
  * lock file in it; the kernel lets go of the lock when the process dies, and what then lies there is garbage.
  * An owner also holds the store's lease, so that a sweep does not take away blobs nothing points at yet.
  */
-import { existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from './files.js';
@@ -63,7 +63,13 @@ export class StagingOwner {
 
   /** Gives up the directory with all that is left in it. */
   close(paths: StorePaths): void {
-    moveToTrash(paths, this.#path);
+    try {
+      rmSync(join(this.#path, ownerLockName), { force: true });
+      rmdirSync(this.#path);
+    } catch (error) {
+      if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST')) throw ioError(`remove ${this.#path}`, error);
+      moveToTrash(paths, this.#path);
+    }
     for (const lock of this.#locks) lock.release();
   }
 }

@@ -1,0 +1,96 @@
+/** The stores of one root, wired together, and the file agent they share. */
+import { relative } from 'node:path';
+import { ContentStore } from '../content/content-store.js';
+import { CoracleError } from '../errors.js';
+import { detectIdMap, type IdMap } from '../host/id-map.js';
+import { type Environment, runtimeDirectory, type StorePaths, storePaths } from '../host/paths.js';
+import { type Locks, StagingArea, sweepStaging } from '../host/staging.js';
+import { openStoreRoot } from '../host/store-version.js';
+import type { RemoveTree } from '../host/trash.js';
+import type { Agent, Handle } from '../native/agent.js';
+import { fileLocks } from '../native/lock.js';
+import { syncFileSystem } from '../native/sync.js';
+import { SnapshotStore } from '../snapshot/snapshot-store.js';
+import { ImageStore } from './image-store.js';
+import { SharedAgent } from './shared-agent.js';
+
+/** Everything that works on one store. */
+export type Stores = {
+  readonly paths: StorePaths;
+  readonly locks: Locks;
+  readonly staging: StagingArea;
+  readonly content: ContentStore;
+  readonly snapshots: SnapshotStore;
+  readonly images: ImageStore;
+  /** The private directory for sockets and pid records. */
+  readonly runtime: string;
+  /** How container ids map to this user's; found out once. */
+  idMap(): IdMap;
+  /** The process's shared file agent, started at the first call; handle 0 is the store's root, writable. */
+  openAgent(): Promise<Agent>;
+  /** A file agent of one's own on the same root, for long streams of operations; the caller closes it. */
+  ownAgent(): Promise<Agent>;
+  /** Removes a tree below the store's root, whoever owns its files. */
+  readonly removeTree: RemoveTree;
+  /** Ends the shared agent and this process's staging. */
+  close(): Promise<void>;
+};
+
+export type OpenStoresOptions = {
+  readonly root: string;
+  readonly env: Environment;
+};
+
+/**
+ * Opens the store, makes it when missing, and puts what dead processes left behind into the trash.
+ * @throws as `openStoreRoot` and `runtimeDirectory` do.
+ */
+export function openStores({ root, env }: OpenStoresOptions): Stores {
+  const paths = storePaths(root);
+  openStoreRoot(paths);
+  sweepStaging(paths, fileLocks);
+  const staging = new StagingArea(paths, fileLocks);
+  const content = new ContentStore(paths, staging, fileLocks);
+  const snapshots = new SnapshotStore(paths, staging, syncFileSystem);
+  const images = new ImageStore({ paths, content, snapshots, locks: fileLocks });
+  let found: IdMap | undefined;
+  const idMap = (): IdMap => {
+    found ??= detectIdMap({ env });
+    return found;
+  };
+  const agent = new SharedAgent(paths, idMap);
+  return {
+    paths,
+    locks: fileLocks,
+    staging,
+    content,
+    snapshots,
+    images,
+    runtime: runtimeDirectory(env, process.getuid?.() ?? 0),
+    idMap,
+    openAgent: () => agent.open(),
+    ownAgent: () => agent.start(),
+    removeTree: (path) => agent.removeTree(path),
+    close: async () => {
+      await agent.close();
+      staging.close();
+    },
+  };
+}
+
+/** A directory of the store as a handle of its agent. @throws INTERNAL for a path outside of the store. */
+export async function openInStore(
+  agent: Agent,
+  paths: StorePaths,
+  path: string,
+  options: { readonly writable?: boolean } = {},
+): Promise<Handle> {
+  return agent.open(0, pathInStore(paths, path), options);
+}
+
+/** A path below the store's root, relative to it. */
+export function pathInStore(paths: StorePaths, path: string): string {
+  const inside = relative(paths.root, path);
+  if (inside !== '' && !inside.startsWith('..')) return inside;
+  throw new CoracleError('INTERNAL', `open ${path}: not below the store's root ${paths.root}`);
+}
