@@ -6,6 +6,7 @@
 import type { NetworkMode, PortMapping } from '../network/network-plan.js';
 import type { LogSpec } from '../sandbox/launch-spec.js';
 import type { StorageDriver } from '../snapshot/driver.js';
+import type { SnapshotId } from '../snapshot/record.js';
 import type { RunOptions } from './run-options.js';
 
 /** The process as merged from the image's config and the options. */
@@ -34,9 +35,14 @@ export type ContainerRecord = {
   readonly name: string;
   /** RFC 3339. */
   readonly created: string;
-  readonly image: { readonly id: string; readonly reference: string | undefined; readonly digest: string };
+  /** Config digest's hexadecimal digits. */
+  readonly imageId: string;
+  /** The reference it was made by, full. */
+  readonly imageReference?: string | undefined;
+  /** Digest of the manifest. */
+  readonly imageDigest: string;
   /** Top snapshot of the image; undefined for an image without layers. */
-  readonly snapshot: string | undefined;
+  readonly snapshot?: SnapshotId | undefined;
   readonly driver: StorageDriver;
   readonly options: RunOptions;
   readonly process: ContainerProcess;

@@ -69,8 +69,8 @@ export type RunOptions = {
     | { readonly driver: LogSpec['driver'] | 'none'; readonly maxSize?: number; readonly maxFiles?: number }
     | undefined;
   readonly storageDriver?: 'overlay' | 'fuse-overlayfs' | 'copy' | undefined;
-  /** Bytes that leave a foreground container running; undefined is ctrl-p ctrl-q, empty none. */
-  readonly detachKeys?: Uint8Array | undefined;
+  /** Keys that leave a foreground container running, as in `ctrl-p,ctrl-q` (the default); empty for none. */
+  readonly detachKeys?: string | undefined;
   readonly signalProxy?: boolean | undefined;
 };
 
@@ -85,5 +85,5 @@ export type ExecOptions = {
   readonly detach?: boolean | undefined;
   /** All capabilities and no filter. */
   readonly privileged?: boolean | undefined;
-  readonly detachKeys?: Uint8Array | undefined;
+  readonly detachKeys?: string | undefined;
 };

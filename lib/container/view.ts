@@ -1,11 +1,8 @@
 /** A container as commands see it: its record and its state, the latter derived from disk at the moment of asking. */
 import type { ContainerRecord } from './record.js';
 
-/**
- * created: never started · starting: a supervisor prepares it · running · exited: see `exit` ·
- * lost: its supervisor died without a word (killed, or the machine went down); `exit` is then what is known.
- */
-export type ContainerStatus = 'created' | 'starting' | 'running' | 'exited' | 'lost';
+/** created: never started · starting: a supervisor prepares it · running · exited: see `exit`. */
+export type ContainerStatus = 'created' | 'starting' | 'running' | 'exited';
 
 /** How the last run ended. */
 export type ExitRecord = {

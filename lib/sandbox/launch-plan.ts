@@ -1,5 +1,5 @@
 /** Spells launch and exec specs as the records of native/PROTOCOL.md 2. Pure: what is not in the spec is not in the plan. */
-import type { IdMap } from '../host/id-map.js';
+import { idMapRecords } from '../native/id-map-records.js';
 import type { PlanRecord } from '../native/plan.js';
 import type {
   CleanupSpec,
@@ -60,14 +60,6 @@ export function planExec(spec: ExecSpec): PlanRecord[] {
     ...processRecords(spec.process),
     ...confinementRecords(spec.confinement),
     ...clientRecords(spec.detachKeys, spec.signalProxy),
-  ];
-}
-
-function idMapRecords({ how, uid, gid }: IdMap): PlanRecord[] {
-  return [
-    ['idmap', how],
-    ...uid.map(({ container, host, size }): PlanRecord => ['uidmap', `${container}`, `${host}`, `${size}`]),
-    ...gid.map(({ container, host, size }): PlanRecord => ['gidmap', `${container}`, `${host}`, `${size}`]),
   ];
 }
 

@@ -35,18 +35,8 @@ export const defaultShmSize = 64 * 1024 * 1024;
 
 const plain = ['nosuid', 'nodev', 'noexec'];
 
-/**
- * The file systems that every container has. A new sysfs needs a network namespace of its own; with the host's
- * network the host's /sys is bound read-only.
- */
-export function defaultMounts(options: {
-  readonly hostNetwork: boolean;
-  readonly shmSize?: number;
-}): Mount[] {
-  const size = options.shmSize ?? defaultShmSize;
-  const sys: Mount = options.hostNetwork
-    ? { type: 'bind', source: '/sys', destination: '/sys', options: ['ro', 'rec', ...plain] }
-    : { type: 'sysfs', source: 'sysfs', destination: '/sys', options: ['ro', ...plain] };
+/** The file systems that every container has. */
+export function defaultMounts(shmSize = defaultShmSize): Mount[] {
   return [
     { type: 'proc', source: 'proc', destination: '/proc', options: plain },
     { type: 'dev', source: 'tmpfs', destination: '/dev', options: ['nosuid', 'mode=0755', 'size=65536'] },
@@ -56,9 +46,9 @@ export function defaultMounts(options: {
       type: 'tmpfs',
       source: 'shm',
       destination: '/dev/shm',
-      options: [...plain, 'mode=1777', `size=${size}`],
+      options: [...plain, 'mode=1777', `size=${shmSize}`],
     },
-    sys,
+    { type: 'sysfs', source: 'sysfs', destination: '/sys', options: ['ro', ...plain] },
     { type: 'cgroup2', source: 'cgroup2', destination: '/sys/fs/cgroup', options: ['ro', ...plain] },
   ];
 }
@@ -78,14 +68,18 @@ export function bindFile(source: string, destination: string): Mount {
   return { type: 'bind', source, destination, options: ['rw', 'nosuid', 'nodev', 'create=file'] };
 }
 
-/**
- * The mount for a request; `volumePath` is the data directory of a volume, `sourceIsDirectory` what a bind
- * source is, so that a missing destination becomes the same.
- */
-export function requestedMount(
-  request: MountRequest,
-  found: { readonly volumePath?: string | undefined; readonly sourceIsDirectory?: boolean | undefined },
-): Mount {
+/** What the host has for a request. */
+export type RequestFacts = {
+  /** Data directory of the volume. */
+  readonly volumePath?: string | undefined;
+  /** Whether it is empty, so that the image's files may be copied into it. */
+  readonly volumeEmpty?: boolean | undefined;
+  /** What a bind source is. */
+  readonly sourceIsDirectory?: boolean | undefined;
+};
+
+/** The mount for a request. A missing destination becomes what its source is. */
+export function requestedMount(request: MountRequest, found: RequestFacts): Mount {
   const access = request.readonly ? 'ro' : 'rw';
   const { destination } = request;
   switch (request.type) {
@@ -107,7 +101,7 @@ export function requestedMount(
         type: 'bind',
         source: found.volumePath,
         destination,
-        options: [access, 'nosuid', 'nodev', 'create=dir'],
+        options: [access, 'nosuid', 'nodev', 'create=dir', ...copyUp(request, found)],
       };
     case 'tmpfs': {
       const size = request.size === undefined ? [] : [`size=${request.size}`];
@@ -121,6 +115,14 @@ export function requestedMount(
       };
     }
   }
+}
+
+/** Only into a writable empty volume; the infra process copies before the container runs. */
+function copyUp(
+  request: { readonly copy: boolean; readonly readonly: boolean },
+  found: RequestFacts,
+): string[] {
+  return request.copy && !request.readonly && found.volumeEmpty === true ? ['copyup'] : [];
 }
 
 function execution(exec: boolean): string[] {

@@ -1,0 +1,89 @@
+/** The files in a container's directory as values: container.json (ours), `live` and `exit` (the supervisor's). */
+import { join } from 'node:path';
+import { readJson, writeFileAtomic } from '../host/files.js';
+import {
+  invalid,
+  optional,
+  requireBoolean,
+  requireInteger,
+  requireObject,
+  requireString,
+  requireStrings,
+} from '../oci/guards.js';
+import { parseSnapshotId } from '../snapshot/record.js';
+import type { ContainerRecord } from './record.js';
+import type { ExitRecord, LiveRecord } from './view.js';
+
+/** container.json of a container directory, undefined when it is missing (being made, or a leftover). */
+export function readContainerRecord(directory: string): ContainerRecord | undefined {
+  const path = join(directory, 'container.json');
+  const value = readJson(path);
+  return value === undefined ? undefined : parseContainerRecord(value, path);
+}
+
+export function writeContainerRecord(directory: string, record: ContainerRecord): void {
+  writeFileAtomic(join(directory, 'container.json'), JSON.stringify(record));
+}
+
+/** Checks what paths and decisions are made of; the rest was written by us in a directory nobody else can write. */
+function parseContainerRecord(value: unknown, where: string): ContainerRecord {
+  const record = requireObject(value, where);
+  if (record.version !== 1)
+    throw invalid(`${where}: version`, `${JSON.stringify(record.version)}, expected 1`);
+  if (!/^[0-9a-f]{64}$/.test(requireString(record.id, `${where}: id`)))
+    throw invalid(`${where}: id`, 'not an id');
+  for (const name of ['name', 'created', 'imageId', 'driver', 'hostname', 'network']) {
+    requireString(record[name], `${where}: ${name}`);
+  }
+  for (const name of ['options', 'process', 'labels']) requireObject(record[name], `${where}: ${name}`);
+  requireStrings(requireObject(record.process, where).args, `${where}: process.args`);
+  requireBoolean(record.autoRemove, `${where}: autoRemove`);
+  optional(record.snapshot, `${where}: snapshot`, parseSnapshotId);
+  return record as unknown as ContainerRecord;
+}
+
+/** Who runs the container, by its supervisor's word. */
+export function readLive(directory: string): LiveRecord | undefined {
+  const path = join(directory, 'live');
+  const value = readJson(path);
+  if (value === undefined) return undefined;
+  const record = requireObject(value, path);
+  return {
+    supervisor: requireInteger(record.sv, `${path}: sv`),
+    supervisorStart: requireInteger(record.svStart, `${path}: svStart`),
+    boot: requireString(record.boot, `${path}: boot`),
+    pid: requireInteger(record.pid, `${path}: pid`),
+    pidStart: requireInteger(record.pidStart, `${path}: pidStart`),
+    started: requireString(record.started, `${path}: started`),
+    restarts: requireInteger(record.restarts, `${path}: restarts`),
+  };
+}
+
+/** How the container ended. */
+export function readExit(directory: string): ExitRecord | undefined {
+  const path = join(directory, 'exit');
+  const value = readJson(path);
+  return value === undefined ? undefined : parseExit(value, path);
+}
+
+/** An exit record, from its file or the frame that carries the same text. */
+export function parseExit(value: unknown, where: string): ExitRecord {
+  const record = requireObject(value, where);
+  return {
+    code: requireInteger(record.code, `${where}: code`),
+    signal: requireInteger(record.signal, `${where}: signal`),
+    oom: record.oom === 1 || record.oom === true,
+    error: requireString(record.error ?? '', `${where}: error`),
+    stage: requireString(record.stage ?? '', `${where}: stage`),
+    errno: requireInteger(record.errno ?? 0, `${where}: errno`),
+    started: requireString(record.started ?? '', `${where}: started`),
+    finished: requireString(record.finished ?? '', `${where}: finished`),
+    restarts: requireInteger(record.restarts ?? 0, `${where}: restarts`),
+  };
+}
+
+/** Writes the exit record that a lost supervisor could not. */
+export function writeExit(directory: string, exit: ExitRecord): void {
+  const text = JSON.stringify({ v: 1, ...exit, oom: exit.oom ? 1 : 0 });
+  writeFileAtomic(join(directory, 'exit'), `${text}\n`);
+}

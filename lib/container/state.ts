@@ -1,0 +1,73 @@
+/**
+ * What a container does, derived from its directory: a held lock means a living supervisor, whatever pids say.
+ * A supervisor that died without a record (killed, or the machine went down) gets its record written here.
+ */
+import { join } from 'node:path';
+import { bootId, isAlive } from '../host/process.js';
+import { addon } from '../native/addon.js';
+import { readExit, readLive, writeExit } from './records.js';
+import type { ContainerStatus, ExitRecord, LiveRecord } from './view.js';
+
+/** A container's state at the moment of reading. */
+export type ContainerState = {
+  readonly status: ContainerStatus;
+  readonly live: LiveRecord | undefined;
+  readonly exit: ExitRecord | undefined;
+};
+
+/** Whether a supervisor holds the container. */
+export function isHeld(directory: string): boolean {
+  return addon().ofdLockHeld(join(directory, 'lock'));
+}
+
+/** Reads the state; writes the exit record of a lost supervisor. */
+export function readState(directory: string): ContainerState {
+  // The lock first: a supervisor writes its exit record before it lets go.
+  const held = isHeld(directory);
+  const [live, exit] = [readLive(directory), readExit(directory)];
+  const state = deriveState({ held, live, exit, boot: bootId(), isAlive });
+  if (state.lost !== undefined) writeExit(directory, state.lost);
+  return { status: state.status, live: state.status === 'running' ? live : undefined, exit: state.exit };
+}
+
+/** What `deriveState` looks at. */
+export type StateFacts = {
+  readonly held: boolean;
+  readonly live: LiveRecord | undefined;
+  readonly exit: ExitRecord | undefined;
+  readonly boot: string;
+  readonly isAlive: (pid: number, start: number) => boolean;
+};
+
+/** The decision alone. `lost` is an exit record to be written. */
+export function deriveState(facts: StateFacts): {
+  readonly status: ContainerStatus;
+  readonly exit: ExitRecord | undefined;
+  readonly lost?: ExitRecord;
+} {
+  const { held, live, exit, boot } = facts;
+  if (held) {
+    // While it starts, `live` may still speak of the run before.
+    const current =
+      live?.boot === boot && live.pid > 0 && facts.isAlive(live.supervisor, live.supervisorStart);
+    return { status: current ? 'running' : 'starting', exit };
+  }
+  const unfinished = live !== undefined && (exit === undefined || exit.finished < live.started);
+  if (!unfinished) return { status: exit === undefined ? 'created' : 'exited', exit };
+  const lost = lostExit(live, live.boot === boot);
+  return { status: 'exited', exit: lost, lost };
+}
+
+function lostExit(live: LiveRecord, sameBoot: boolean): ExitRecord {
+  return {
+    code: sameBoot ? 137 : 255,
+    signal: sameBoot ? 9 : 0,
+    oom: false,
+    error: sameBoot ? 'the supervisor was killed' : 'the machine went down',
+    stage: 'supervisor',
+    errno: 0,
+    started: live.started,
+    finished: new Date().toISOString(),
+    restarts: live.restarts,
+  };
+}
