@@ -1,5 +1,5 @@
 /** What a build tells while it runs: a typed stream whose consumers are the displays, `rawjson` and the library's users. */
-import type { SourceRange } from '../dockerfile/instructions.js';
+import type { SourceRange } from '../dockerfile/source.js';
 
 /** Names a step within one build; stable for equal inputs, printed as a digest in rawjson. */
 export type StepId = string;

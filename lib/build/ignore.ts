@@ -84,7 +84,8 @@ export class IgnoreMatcher {
     const path = parent.path === '' ? name : `${parent.path}/${name}`;
     let ignored = false;
     const matched = this.#patterns.map((pattern, index) => {
-      // A pattern that could not change the result is not tried, as in moby; its parents' match counts.
+      // As in moby, a pattern that cannot change the result here is not tried, and then counts as no match
+      // for what is below: `b/*/a !b/*` leaves out b/x/a, because b/* was not tried on b/x.
       const isMatch =
         parent.matched[index] === true || (pattern.exclusion === ignored && pattern.matches(path));
       if (isMatch) ignored = !pattern.exclusion;
@@ -98,10 +99,12 @@ export class IgnoreMatcher {
     return this.#exclusions.some((pattern) => pattern.couldMatchBelow(state.path));
   }
 
-  /** Whether one path is ignored: `enter` for each of its elements. */
+  /** Whether one path is ignored: `enter` for each of its elements. The context itself never is. */
   ignores(path: string): boolean {
     let state = this.root();
-    for (const name of cleanPath(path).split('/')) state = this.enter(state, name);
+    const clean = cleanPath(path);
+    if (clean === '.') return false;
+    for (const name of clean.split('/')) state = this.enter(state, name);
     return state.ignored;
   }
 }

@@ -1,0 +1,86 @@
+/**
+ * The layer cache: one record per step key, saying which snapshot the step made. A record is a hint, never a truth: it counts
+ * only while its snapshot is there, and losing one costs a rebuild.
+ */
+import { readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
+import type { CacheKey, NamedInputs } from './cache-key.js';
+
+export type CacheRecord = {
+  readonly version: 1;
+  readonly key: CacheKey;
+  readonly parent: CacheKey;
+  readonly instruction: string;
+  readonly inputs: NamedInputs;
+  /** What the step made; absent when it changed nothing (a WORKDIR that was there). */
+  readonly snapshot?: SnapshotId;
+  /** RFC 3339; the time the step ran. */
+  readonly created: string;
+};
+
+/** The part of the snapshot store the cache asks. */
+export type SnapshotLookup = { readonly get: (id: SnapshotId) => SnapshotRecord | undefined };
+
+/** A hit: the record, and the snapshot it names. */
+export type CacheHit = { readonly record: CacheRecord; readonly snapshot: SnapshotRecord | undefined };
+
+export class BuildCache {
+  readonly #directory: string;
+  readonly #snapshots: SnapshotLookup;
+
+  /** `directory` is the store's build/cache. */
+  constructor(directory: string, snapshots: SnapshotLookup) {
+    this.#directory = directory;
+    this.#snapshots = snapshots;
+  }
+
+  /** The record of `key`, if what it names is still there. */
+  find(key: CacheKey): CacheHit | undefined {
+    const record = parseRecord(readJson(this.#pathOf(key)), key);
+    if (record === undefined) return undefined;
+    if (record.snapshot === undefined) return { record, snapshot: undefined };
+    const snapshot = this.#snapshots.get(record.snapshot);
+    return snapshot === undefined ? undefined : { record, snapshot };
+  }
+
+  /** Remembers a step's result. Not fsynced: after a power loss the step runs again. */
+  put(record: CacheRecord): void {
+    ensureDirectory(this.#directory);
+    writeFileAtomic(this.#pathOf(record.key), JSON.stringify(record));
+  }
+
+  list(): readonly CacheRecord[] {
+    ensureDirectory(this.#directory);
+    return readdirSync(this.#directory)
+      .filter((name) => /^[0-9a-f]{64}\.json$/.test(name))
+      .flatMap((name) => {
+        const key = name.slice(0, 64);
+        return parseRecord(readJson(this.#pathOf(key)), key) ?? [];
+      });
+  }
+
+  remove(key: CacheKey): void {
+    rmSync(this.#pathOf(key), { force: true });
+  }
+
+  #pathOf(key: CacheKey): string {
+    return join(this.#directory, `${key}.json`);
+  }
+}
+
+/** A damaged record is no record. */
+function parseRecord(value: unknown, key: CacheKey): CacheRecord | undefined {
+  if (typeof value !== 'object' || value === null) return undefined;
+  const record = value as Partial<CacheRecord>;
+  const isWhole =
+    record.version === 1 &&
+    record.key === key &&
+    typeof record.parent === 'string' &&
+    typeof record.instruction === 'string' &&
+    typeof record.created === 'string' &&
+    typeof record.inputs === 'object' &&
+    (record.snapshot === undefined || /^[a-z2-7]{26}$/.test(record.snapshot));
+  return isWhole ? (record as CacheRecord) : undefined;
+}

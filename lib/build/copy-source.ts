@@ -1,0 +1,183 @@
+/** Files for COPY, wherever they are: found by pattern, listed in a fixed order, and known by a digest of their content. */
+import { createHash } from 'node:crypto';
+import { lstatSync } from 'node:fs';
+import { posix } from 'node:path';
+import { CoracleError } from '../errors.js';
+import type { Agent, CopyCheck, Entry, Handle, Meta, Time } from '../native/agent.js';
+import { sha256 } from './cache-key.js';
+import type { ContextTree, Match } from './context-tree.js';
+import { compileGlob, hasWildcards, unescapePattern } from './glob.js';
+import { cleanPath } from './ignore.js';
+import type { StatCache } from './stat-cache.js';
+
+/** One thing to copy. */
+export type SourceEntry = {
+  /** Relative to the match, latin1 for bytes; empty for the match itself. */
+  readonly relative: string;
+  readonly type: 'file' | 'directory' | 'symlink';
+  readonly meta: Required<Pick<Meta, 'mode' | 'mtime'>> & Pick<Meta, 'owner'>;
+  /** Of symbolic links. */
+  readonly target: Buffer;
+  readonly xattrs: ReadonlyMap<string, Buffer>;
+  /** What the file must still be when it is copied. */
+  readonly check: (() => CopyCheck) | undefined;
+};
+
+export type CopySource = {
+  /** The agent's handle of the tree. */
+  readonly handle: () => Promise<Handle>;
+  readonly expand: (pattern: string) => Promise<readonly Match[]>;
+  readonly entries: (match: Match) => Promise<readonly SourceEntry[]>;
+  /** Digest of names, types, modes, targets and contents. */
+  readonly digest: (match: Match) => Promise<string>;
+};
+
+/** The build context. Its files belong to root in the image, as Docker has it. */
+export function contextSource(tree: ContextTree, stats: StatCache, handle: Handle): CopySource {
+  const root = { uid: 0, gid: 0 };
+  return {
+    handle: async () => handle,
+    expand: async (pattern) => tree.expand(pattern),
+    entries: async (match) =>
+      tree.entries(match).map(({ relative, path, stat, target }) => ({
+        relative: Buffer.from(relative).toString('latin1'),
+        type: stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'symlink',
+        meta: { mode: stat.mode & 0o7777, owner: root, mtime: timeOf(stat.mtimeMs) },
+        target: Buffer.from(target),
+        xattrs: noXattrs,
+        check: stat.isFile() ? () => checkOf(`${tree.root}/${path}`, stat.ino) : undefined,
+      })),
+    digest: async (match) => {
+      const hash = createHash('sha256');
+      for (const { relative, path, stat, target } of tree.entries(match)) {
+        const content = stat.isFile() ? stats.digest(path, stat) : sha256(target);
+        const type = stat.isDirectory() ? 'd' : stat.isFile() ? 'f' : 'l';
+        hash.update(`${type}\0${relative}\0${stat.mode & 0o7777}\0${content}\n`);
+      }
+      return hash.digest('hex');
+    },
+  };
+}
+
+/** A stage's or an image's files, owners kept. */
+export function stackSource(agent: Agent, open: () => Promise<Handle>): CopySource {
+  return {
+    handle: open,
+    expand: async (pattern) => expandInStack(agent, await open(), pattern),
+    entries: async (match) => {
+      const entries: SourceEntry[] = [];
+      for await (const event of agent.walk(await open(), pathBytes(match.path))) {
+        if (event.kind === 'entry' && isCopied(event.entry)) entries.push(sourceEntry(event.entry, match));
+      }
+      return entries;
+    },
+    digest: async (match) => {
+      const hash = createHash('sha256');
+      for await (const event of agent.walk(await open(), pathBytes(match.path), { contents: true })) {
+        if (event.kind === 'data') hash.update(event.bytes);
+        else if (isCopied(event.entry)) {
+          const { type, mode, uid, gid, size, target } = event.entry;
+          const relative = relativeTo(match, event.entry.path);
+          hash.update(
+            `${type}\0${relative}\0${mode}\0${uid}\0${gid}\0${size}\0${target.toString('latin1')}\n`,
+          );
+        }
+      }
+      return hash.digest('hex');
+    },
+  };
+}
+
+const noXattrs: ReadonlyMap<string, Buffer> = new Map();
+
+function timeOf(milliseconds: number): Time {
+  const seconds = Math.floor(milliseconds / 1000);
+  return { seconds, nanoseconds: Math.round((milliseconds - seconds * 1000) * 1e6) % 1e9 };
+}
+
+/** The file's exact numbers at the moment of copying; it must still be the file whose content was hashed. */
+function checkOf(path: string, inode: number): CopyCheck {
+  const stat = lstatSync(path, { bigint: true });
+  if (Number(stat.ino) !== inode) {
+    throw new CoracleError('CONFLICT', `copy ${path}: it was replaced while the build read it`, {
+      hint: 'build again when nothing writes to the context',
+    });
+  }
+  return { size: Number(stat.size), mtime: exactTime(stat.mtimeNs), ctime: exactTime(stat.ctimeNs) };
+}
+
+function exactTime(nanoseconds: bigint): Time {
+  return { seconds: Number(nanoseconds / 1_000_000_000n), nanoseconds: Number(nanoseconds % 1_000_000_000n) };
+}
+
+function isCopied(entry: Entry): boolean {
+  if (entry.type === 'fifo' || entry.type === 'char' || entry.type === 'block') {
+    throw new CoracleError('UNSUPPORTED', `copy ${entry.path.toString()}: it is a device or a fifo`);
+  }
+  return entry.type === 'file' || entry.type === 'directory' || entry.type === 'symlink';
+}
+
+function sourceEntry(entry: Entry, match: Match): SourceEntry {
+  return {
+    relative: relativeTo(match, entry.path),
+    type: entry.type === 'directory' || entry.type === 'symlink' ? entry.type : 'file',
+    meta: { mode: entry.mode, owner: { uid: entry.uid, gid: entry.gid }, mtime: entry.mtime },
+    target: Buffer.from(entry.target),
+    xattrs: entry.xattrs,
+    check: undefined,
+  };
+}
+
+/** Paths of stacks are kept as latin1, one character a byte. */
+export function pathBytes(path: string): Buffer {
+  return Buffer.from(path, 'latin1');
+}
+
+function relativeTo(match: Match, path: Buffer): string {
+  const text = path.toString('latin1');
+  if (text === match.path) return '';
+  return match.path === '.' ? text : text.slice(match.path.length + 1);
+}
+
+async function expandInStack(agent: Agent, handle: Handle, source: string): Promise<readonly Match[]> {
+  const cleaned = cleanPath(`/${source}`).slice(1) || '.';
+  const pattern = Buffer.from(cleaned).toString('latin1');
+  const paths = hasWildcards(pattern)
+    ? await globInStack(agent, handle, pattern)
+    : [unescapePattern(pattern)];
+  const matches: Match[] = [];
+  for (const path of paths) {
+    const entry = await agent.stat(handle, pathBytes(path), { follow: true });
+    if (entry === undefined) continue;
+    const resolved = (await agent.resolve(handle, pathBytes(path))).toString('latin1');
+    matches.push({
+      path: resolved === '' ? '.' : resolved,
+      name: posix.basename(path),
+      isDirectory: entry.type === 'directory',
+    });
+  }
+  if (matches.length > 0) return matches;
+  throw new CoracleError('NOT_FOUND', `copy ${source}: not found in the source's file system`);
+}
+
+async function globInStack(agent: Agent, handle: Handle, pattern: string): Promise<readonly string[]> {
+  let found = ['.'];
+  for (const component of pattern.split('/')) {
+    if (!hasWildcards(component)) {
+      found = found.map((path) => posix.join(path, unescapePattern(component)));
+      continue;
+    }
+    const glob = compileGlob(component);
+    const next: string[] = [];
+    for (const directory of found) {
+      const entry = await agent.stat(handle, pathBytes(directory), { follow: true });
+      if (entry?.type !== 'directory') continue;
+      for (const child of await agent.list(handle, await agent.resolve(handle, pathBytes(directory)))) {
+        const name = posix.basename(child.path.toString('latin1'));
+        if (glob.matches(name)) next.push(posix.join(directory, name));
+      }
+    }
+    found = next;
+  }
+  return found;
+}

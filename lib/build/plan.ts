@@ -1,0 +1,96 @@
+/** What a build will do, as data: the stages the target needs, each with its base, its steps and its final config. */
+import type { SourceContent } from '../dockerfile/instructions.js';
+import type { SourceRange, Warning } from '../dockerfile/source.js';
+import type { ImageRecord } from '../image/image-record.js';
+import type { ContainerConfig } from '../oci/container-config.js';
+import type { RunCommand } from './run-command.js';
+
+/** Where COPY --from, or FROM, takes its files. */
+export type Source =
+  | { readonly kind: 'context' }
+  | { readonly kind: 'stage'; readonly index: number }
+  | { readonly kind: 'image'; readonly image: ImageRecord; readonly reference: string };
+
+type StepCommon = {
+  /** Unique in the plan and stable for equal Dockerfiles. */
+  readonly id: string;
+  /** `[build 2/5] RUN make`. */
+  readonly name: string;
+  readonly range: SourceRange;
+  /** What the image's history says made it. */
+  readonly createdBy: string;
+};
+
+export type RunStep = StepCommon & {
+  readonly kind: 'run';
+  readonly command: RunCommand;
+  /** `NAME=value`; part of the step's identity. */
+  readonly env: readonly string[];
+  /** Proxy settings: given to the process, left out of identity and history. */
+  readonly proxies: readonly string[];
+  readonly cwd: string;
+  readonly user: string;
+  readonly network: 'default' | 'none' | 'host';
+};
+
+export type CopyStep = StepCommon & {
+  readonly kind: 'copy';
+  /** ADD: tar archives named as sources are unpacked. */
+  readonly unpack: boolean;
+  readonly from: Source;
+  readonly sources: readonly string[];
+  readonly contents: readonly SourceContent[];
+  /** Absolute; a trailing slash says that it is a directory. */
+  readonly destination: string;
+  /** `user[:group]`. */
+  readonly chown?: string | undefined;
+  /** Permission bits. */
+  readonly chmod?: number | undefined;
+};
+
+export type WorkdirStep = StepCommon & {
+  readonly kind: 'workdir';
+  /** Absolute. */
+  readonly path: string;
+  /** Whoever USER named before; owns what is made. */
+  readonly user: string;
+};
+
+/** An instruction that changes the config alone. */
+export type ConfigStep = StepCommon & { readonly kind: 'config' };
+
+export type Step = RunStep | CopyStep | WorkdirStep | ConfigStep;
+
+export type StageBase =
+  | { readonly kind: 'scratch' }
+  | { readonly kind: 'image'; readonly image: ImageRecord; readonly reference: string }
+  | { readonly kind: 'stage'; readonly index: number };
+
+export type PlannedStage = {
+  readonly index: number;
+  /** Its name, or `stage-N`. */
+  readonly label: string;
+  readonly base: StageBase;
+  /** Identifies the FROM line among the steps shown. */
+  readonly fromId: string;
+  readonly fromName: string;
+  readonly fromRange: SourceRange;
+  readonly steps: readonly Step[];
+  readonly config: ContainerConfig;
+  readonly author: string | undefined;
+};
+
+export type BuildPlan = {
+  /** Only the stages the target needs, by index. */
+  readonly stages: ReadonlyMap<number, PlannedStage>;
+  readonly target: number;
+  readonly warnings: readonly Warning[];
+};
+
+/** The stages whose results `stage` reads while it is made. */
+export function dependencies(stage: PlannedStage): readonly number[] {
+  const copied = stage.steps.flatMap((step) =>
+    step.kind === 'copy' && step.from.kind === 'stage' ? [step.from.index] : [],
+  );
+  return stage.base.kind === 'stage' ? [stage.base.index, ...copied] : copied;
+}

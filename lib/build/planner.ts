@@ -1,0 +1,211 @@
+/**
+ * Reads typed instructions into a plan. Decides everything that needs no file system: which stages are needed, what each word
+ * expands to, what every step does and what the image's config becomes. Asks only for the configs of base images.
+ */
+import { expandFrom, expandInstruction } from '../dockerfile/expansion.js';
+import type { Dockerfile, Stage } from '../dockerfile/instructions.js';
+import type { Warning } from '../dockerfile/source.js';
+import { CoracleError } from '../errors.js';
+import { formatPlatform, type Platform, parsePlatform } from '../oci/platform.js';
+import { type BuildSource, instructionError, placeError } from './build-source.js';
+import type { BuildEnvironment, BuildOptions } from './options.js';
+import { type BuildPlan, dependencies, type PlannedStage, type Source, type StageBase } from './plan.js';
+import { platformArguments, Scope } from './scope.js';
+import { StagePlanner } from './stage-planner.js';
+import { scratchConfig } from './stage-state.js';
+
+export type PlanInput = {
+  readonly dockerfile: Dockerfile;
+  readonly options: Pick<BuildOptions, 'buildArgs' | 'target' | 'network'>;
+  readonly platform: Platform;
+  readonly resolveImage: BuildEnvironment['resolveImage'];
+};
+
+/** Plans the stages that the target needs. Errors point at their instruction. */
+export async function planBuild(input: PlanInput): Promise<BuildPlan> {
+  return new Planner(input).plan();
+}
+
+export class Planner {
+  readonly input: PlanInput;
+  readonly source: BuildSource;
+  /** ARGs before the first FROM. */
+  readonly globals: Scope;
+  readonly consumed = new Set<string>();
+  readonly warnings: Warning[];
+  readonly #stages = new Map<number, PlannedStage>();
+
+  constructor(input: PlanInput) {
+    this.input = input;
+    this.source = { name: input.dockerfile.fileName, lines: input.dockerfile.lines };
+    this.warnings = [...input.dockerfile.warnings];
+    this.globals = this.#readGlobals();
+  }
+
+  async plan(): Promise<BuildPlan> {
+    refuseForeignSyntax(this.input.dockerfile, this.source);
+    const target = this.#targetIndex();
+    await this.planStage(target);
+    this.#warnUnconsumed();
+    return { stages: this.#stages, target, warnings: this.warnings };
+  }
+
+  /** Plans a stage and, before it, the stages that it needs. A stage can only need earlier ones, so this ends. */
+  async planStage(index: number): Promise<PlannedStage> {
+    const known = this.#stages.get(index);
+    if (known !== undefined) return known;
+    const stage = this.input.dockerfile.stages[index];
+    if (stage === undefined)
+      throw new CoracleError('INTERNAL', `plan stage ${index}: there is no such stage`);
+    const { base, reference } = await this.#resolveBase(stage);
+    const inherited = await this.#inheritedConfig(base);
+    const planned = await new StagePlanner(this, stage, base, reference, inherited).plan();
+    for (const needed of dependencies(planned)) await this.planStage(needed);
+    this.#stages.set(index, planned);
+    return planned;
+  }
+
+  /** What COPY --from or FROM means by `name`: an earlier stage by name or index, else an image. */
+  async resolveSource(
+    name: string,
+    before: number,
+    at: { readonly range: Warning['range'] },
+  ): Promise<Source> {
+    const index = this.stageIndex(name, before);
+    if (index !== undefined) return { kind: 'stage', index };
+    if (/^\d+$/.test(name)) {
+      throw instructionError(
+        this.source,
+        at,
+        'INVALID',
+        `copy from stage ${name}: there is no earlier stage of that index`,
+        {
+          hint: `stages before this one: 0 to ${before - 1}`,
+        },
+      );
+    }
+    const image = await this.resolveImage(name, at);
+    return { kind: 'image', image, reference: name };
+  }
+
+  /** The index of the stage `name` (a name, or an index in digits) among those before `before`. */
+  stageIndex(name: string, before: number): number | undefined {
+    const lower = name.toLowerCase();
+    const earlier = this.input.dockerfile.stages.slice(0, before);
+    const named = earlier.filter((stage) => stage.name === lower).at(-1);
+    if (named !== undefined) return named.index;
+    return /^\d+$/.test(name) && Number(name) < before ? Number(name) : undefined;
+  }
+
+  async resolveImage(
+    reference: string,
+    at: { readonly range: Warning['range'] },
+  ): ReturnType<BuildEnvironment['resolveImage']> {
+    try {
+      return await this.input.resolveImage(reference, this.input.platform);
+    } catch (error) {
+      throw placeError(error, this.source, at);
+    }
+  }
+
+  async #resolveBase(stage: Stage): Promise<{ readonly base: StageBase; readonly reference: string }> {
+    const { from } = stage;
+    const { escape: escapeToken } = this.input.dockerfile.directives;
+    try {
+      const { instruction } = expandFrom(from, (name) => this.globals.lookup(name), escapeToken);
+      const reference = instruction.base;
+      this.#checkPlatform(instruction.platform);
+      if (reference === 'scratch') return { base: { kind: 'scratch' }, reference };
+      const index = this.stageIndex(reference, stage.index);
+      if (index !== undefined && !/^\d+$/.test(reference))
+        return { base: { kind: 'stage', index }, reference };
+      const image = await this.input.resolveImage(reference, this.input.platform);
+      return { base: { kind: 'image', image, reference }, reference };
+    } catch (error) {
+      throw placeError(error, this.source, from);
+    }
+  }
+
+  #checkPlatform(text: string | undefined): void {
+    if (text === undefined || text === '') return;
+    const wanted = parsePlatform(text);
+    const { platform } = this.input;
+    if (wanted.os === platform.os && wanted.architecture === platform.architecture) return;
+    throw new CoracleError(
+      'UNSUPPORTED',
+      `build for platform ${text}: this machine is ${formatPlatform(platform)}`,
+      {
+        hint: 'build on a machine of that platform',
+      },
+    );
+  }
+
+  async #inheritedConfig(base: StageBase): Promise<Pick<PlannedStage, 'config' | 'author'>> {
+    if (base.kind === 'scratch') return { config: scratchConfig, author: undefined };
+    if (base.kind === 'stage') return this.planStage(base.index);
+    return { config: base.image.config.config ?? {}, author: base.image.config.author };
+  }
+
+  #readGlobals(): Scope {
+    const scope = new Scope();
+    for (const [name, value] of platformArguments(this.input.platform)) scope.declare(name, value);
+    const { escape: escapeToken } = this.input.dockerfile.directives;
+    for (const instruction of this.input.dockerfile.metaArgs) {
+      try {
+        const { instruction: expanded } = expandInstruction(
+          instruction,
+          (name) => scope.lookup(name),
+          escapeToken,
+          (name) => this.buildArgument(name),
+        );
+        if (expanded.kind !== 'arg') continue;
+        for (const { key, value } of expanded.args) scope.declare(key, value);
+      } catch (error) {
+        throw placeError(error, this.source, instruction);
+      }
+    }
+    return scope;
+  }
+
+  /** The value of --build-arg `name`, which is thereby used. */
+  buildArgument(name: string): string | undefined {
+    const value = this.input.options.buildArgs?.[name];
+    if (value !== undefined) this.consumed.add(name);
+    return value;
+  }
+
+  #targetIndex(): number {
+    const { stages } = this.input.dockerfile;
+    const { target } = this.input.options;
+    if (target === undefined || target === '') return stages.length - 1;
+    const index = this.stageIndex(target, stages.length);
+    if (index !== undefined) return index;
+    const names = stages.map((stage) => stage.name ?? String(stage.index));
+    throw new CoracleError('NOT_FOUND', `build target "${target}": ${this.source.name} has no such stage`, {
+      hint: `stages: ${names.join(', ')}`,
+      exitCode: 1,
+    });
+  }
+
+  #warnUnconsumed(): void {
+    const unused = Object.keys(this.input.options.buildArgs ?? {}).filter((name) => !this.consumed.has(name));
+    if (unused.length === 0) return;
+    this.warnings.push({
+      message: `build arguments were not used: ${unused.join(', ')}`,
+      range: { startLine: 1, endLine: 1 },
+    });
+  }
+}
+
+/** `# syntax=` may ask for the stock frontend, whose dialect this is; another one is a program that is never run (S33). */
+function refuseForeignSyntax(dockerfile: Dockerfile, source: BuildSource): void {
+  const { syntax } = dockerfile.directives;
+  if (syntax === undefined || /^(docker\.io\/)?docker\/dockerfile(-upstream)?([:@].*)?$/.test(syntax.value))
+    return;
+  throw instructionError(
+    source,
+    { range: { startLine: syntax.line, endLine: syntax.line } },
+    'UNSUPPORTED',
+    `use syntax ${syntax.value}: only docker/dockerfile is built in; other frontends are not run`,
+  );
+}

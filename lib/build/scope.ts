@@ -1,0 +1,82 @@
+/**
+ * Which variables a Dockerfile's words see: global ARGs for FROM, then per stage the base's environment, ARGs from
+ * their declaration on, and ENVs. A later word wins; only ENV reaches the image.
+ * https://docs.docker.com/reference/dockerfile/#scope
+ */
+import { formatPlatform, type Platform } from '../oci/platform.js';
+
+/** Predefined and passed on to RUN without declaration; kept out of history and cache keys. */
+export const proxyArguments: readonly string[] = [
+  'HTTP_PROXY',
+  'HTTPS_PROXY',
+  'FTP_PROXY',
+  'NO_PROXY',
+  'ALL_PROXY',
+].flatMap((name) => [name, name.toLowerCase()]);
+
+/** The platform ARGs of BuildKit, for a build where build and target platform are the same machine. */
+export function platformArguments(platform: Platform): ReadonlyMap<string, string> {
+  const parts: readonly (readonly [string, string])[] = [
+    ['PLATFORM', formatPlatform(platform)],
+    ['OS', platform.os],
+    ['ARCH', platform.architecture],
+    ['VARIANT', platform.variant ?? ''],
+  ];
+  return new Map(
+    parts.flatMap(([name, value]) => [[`BUILD${name}`, value] as const, [`TARGET${name}`, value] as const]),
+  );
+}
+
+/** The variables of one stage while its instructions are read. */
+export class Scope {
+  /** ENVs and ARGs in the order they were set, as RUN gets them. */
+  readonly #variables = new Map<string, string>();
+  /** ENVs alone, as the image gets them. */
+  readonly #environment = new Map<string, string>();
+  readonly #declared = new Map<string, string | undefined>();
+
+  constructor(environment: readonly string[] = []) {
+    for (const entry of environment) {
+      const equals = entry.indexOf('=');
+      if (equals > 0) this.setEnvironment(entry.slice(0, equals), entry.slice(equals + 1));
+    }
+  }
+
+  setEnvironment(name: string, value: string): void {
+    this.#variables.set(name, value);
+    this.#environment.set(name, value);
+  }
+
+  /** An ARG; without a value it is known but unset. */
+  declare(name: string, value: string | undefined): void {
+    this.#declared.set(name, value);
+    if (value !== undefined) this.#variables.set(name, value);
+  }
+
+  lookup(name: string): string | undefined {
+    return this.#variables.get(name);
+  }
+
+  has(name: string): boolean {
+    return this.#variables.has(name) || this.#declared.has(name);
+  }
+
+  /** Everything a RUN sees, `NAME=value`. */
+  variables(): readonly string[] {
+    return [...this.#variables].map(([name, value]) => `${name}=${value}`);
+  }
+
+  variableMap(): ReadonlyMap<string, string> {
+    return this.#variables;
+  }
+
+  /** What the image keeps, `NAME=value`. */
+  environment(): readonly string[] {
+    return [...this.#environment].map(([name, value]) => `${name}=${value}`);
+  }
+
+  /** ARGs with values, as history shows them in front of a RUN. */
+  arguments(): readonly string[] {
+    return [...this.#declared].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+  }
+}

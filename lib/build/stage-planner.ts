@@ -1,0 +1,241 @@
+/** Plans one stage: the base's triggers and its own instructions, in order, become steps and a config. */
+import { posix } from 'node:path';
+import { expandInstruction } from '../dockerfile/expansion.js';
+import type {
+  AddInstruction,
+  ArgInstruction,
+  CopyInstruction,
+  ExpandedRunInstruction,
+  Stage,
+  StageInstruction,
+} from '../dockerfile/instructions.js';
+import { parseTrigger } from '../dockerfile/parse.js';
+import { CoracleError } from '../errors.js';
+import { type BuildSource, instructionError, placeError } from './build-source.js';
+import { sha256 } from './cache-key.js';
+import type {
+  ConfigStep,
+  CopyStep,
+  PlannedStage,
+  RunStep,
+  Source,
+  StageBase,
+  Step,
+  WorkdirStep,
+} from './plan.js';
+import type { Planner } from './planner.js';
+import { runCommand } from './run-command.js';
+import { proxyArguments } from './scope.js';
+import { StageState } from './stage-state.js';
+import { refuseUnsupported } from './unsupported.js';
+
+type Placed = { readonly instruction: StageInstruction; readonly source: BuildSource };
+/** Distributes over the kinds of steps. */
+type Unnamed<S extends Step> = S extends Step ? Omit<S, 'id' | 'name'> : never;
+
+export class StagePlanner {
+  readonly #planner: Planner;
+  readonly #stage: Stage;
+  readonly #base: StageBase;
+  readonly #reference: string;
+  readonly #state: StageState;
+  readonly #steps: Unnamed<Step>[] = [];
+
+  constructor(
+    planner: Planner,
+    stage: Stage,
+    base: StageBase,
+    reference: string,
+    inherited: Pick<PlannedStage, 'config' | 'author'>,
+  ) {
+    this.#planner = planner;
+    this.#stage = stage;
+    this.#base = base;
+    this.#reference = reference;
+    this.#state = new StageState(inherited.config, inherited.author);
+    this.#triggers = inherited.config.OnBuild ?? [];
+  }
+
+  readonly #triggers: readonly string[];
+
+  async plan(): Promise<PlannedStage> {
+    for (const placed of this.#instructions()) {
+      try {
+        refuseUnsupported(placed.instruction, placed.source);
+        await this.#read(placed);
+      } catch (error) {
+        throw placeError(error, placed.source, placed.instruction);
+      }
+    }
+    const label = this.#stage.name ?? `stage-${this.#stage.index}`;
+    return {
+      index: this.#stage.index,
+      label,
+      base: this.#base,
+      ...this.#naming(label),
+      fromRange: this.#stage.from.range,
+      config: this.#state.config,
+      author: this.#state.author,
+    };
+  }
+
+  /** Triggers of the base come first, each with its own text as source. */
+  *#instructions(): Generator<Placed> {
+    const { escape: escapeToken } = this.#planner.input.dockerfile.directives;
+    for (const text of this.#triggers) {
+      const name = `ONBUILD of ${this.#reference}`;
+      yield { instruction: parseTrigger(text, name, escapeToken), source: { name, lines: text.split('\n') } };
+    }
+    for (const instruction of this.#stage.instructions) yield { instruction, source: this.#planner.source };
+  }
+
+  async #read({ instruction, source }: Placed): Promise<void> {
+    const { escape: escapeToken } = this.#planner.input.dockerfile.directives;
+    const { instruction: expanded } = expandInstruction(
+      instruction,
+      (name) => this.#state.scope.lookup(name),
+      escapeToken,
+      (name, hasDefault) =>
+        this.#planner.buildArgument(name) ?? (hasDefault ? undefined : this.#planner.globals.lookup(name)),
+    );
+    switch (expanded.kind) {
+      case 'arg':
+        return this.#declare(expanded);
+      case 'run':
+        return this.#run(expanded, source);
+      case 'copy':
+      case 'add':
+        return this.#copy(expanded);
+      case 'workdir':
+        return this.#workdir(expanded.path, expanded.range);
+      default:
+        this.#state.apply(expanded);
+        this.#push({
+          kind: 'config',
+          range: expanded.range,
+          createdBy: expanded.original,
+        } satisfies Unnamed<ConfigStep>);
+    }
+  }
+
+  /** Values are settled by the expansion: --build-arg, then the default, then the global ARG of the same name. */
+  #declare(instruction: ArgInstruction): void {
+    for (const { key, value } of instruction.args) this.#state.scope.declare(key, value);
+    this.#push({ kind: 'config', range: instruction.range, createdBy: instruction.original });
+  }
+
+  #run(instruction: ExpandedRunInstruction, source: BuildSource): void {
+    if (instruction.network === 'host' && this.#planner.input.options.network !== 'host') {
+      throw instructionError(
+        source,
+        instruction,
+        'UNSUPPORTED',
+        'run with --network=host: the build was not allowed to',
+        {
+          hint: 'add --network host to the build command',
+        },
+      );
+    }
+    const { args, files } = runCommand(instruction.command, this.#state.shell);
+    const shown = this.#state.scope.arguments();
+    const prefix = shown.length === 0 ? '' : `|${shown.length} ${shown.join(' ')} `;
+    this.#push({
+      kind: 'run',
+      range: instruction.range,
+      createdBy: `RUN ${prefix}${args.join(' ')}`,
+      command: { args, files },
+      env: this.#state.scope.variables(),
+      proxies: this.#proxies(),
+      cwd: this.#state.workdir,
+      user: this.#state.user,
+      network: instruction.network,
+    } satisfies Unnamed<RunStep>);
+  }
+
+  #proxies(): readonly string[] {
+    return proxyArguments.flatMap((name) => {
+      const value = this.#state.scope.has(name) ? undefined : this.#planner.buildArgument(name);
+      return value === undefined ? [] : [`${name}=${value}`];
+    });
+  }
+
+  async #copy(instruction: CopyInstruction | AddInstruction): Promise<void> {
+    const from: Source =
+      instruction.kind === 'copy' && instruction.from !== undefined
+        ? await this.#planner.resolveSource(instruction.from, this.#stage.index, instruction)
+        : { kind: 'context' };
+    this.#push({
+      kind: 'copy',
+      range: instruction.range,
+      createdBy: instruction.original,
+      unpack: instruction.kind === 'add',
+      from,
+      sources: instruction.sources,
+      contents: instruction.contents,
+      destination: this.#destination(instruction),
+      chown: instruction.chown,
+      chmod: instruction.chmod === undefined ? undefined : parseMode(instruction.chmod),
+    } satisfies Unnamed<CopyStep>);
+  }
+
+  #destination(instruction: CopyInstruction | AddInstruction): string {
+    const { destination } = instruction;
+    const absolute = posix.resolve(this.#state.workdir, destination);
+    const isDirectory = /(^|\/)\.{0,2}$/.test(destination);
+    if (!isDirectory && instruction.sources.length + instruction.contents.length > 1) {
+      throw new CoracleError(
+        'INVALID',
+        `copy to ${destination}: with more than one source the destination must end with /`,
+      );
+    }
+    return isDirectory && absolute !== '/' ? `${absolute}/` : absolute;
+  }
+
+  #workdir(path: string, range: WorkdirStep['range']): void {
+    const absolute = this.#state.enter(path);
+    this.#push({
+      kind: 'workdir',
+      range,
+      createdBy: `WORKDIR ${absolute}`,
+      path: absolute,
+      user: this.#state.user,
+    });
+  }
+
+  #push(step: Unnamed<Step>): void {
+    this.#steps.push(step);
+  }
+
+  /** `[label 2/5]`: FROM is the first, config steps are not counted, the label is left out of single-stage files. */
+  #naming(label: string): Pick<PlannedStage, 'fromId' | 'fromName' | 'steps'> {
+    const { stages } = this.#planner.input.dockerfile;
+    const total = 1 + this.#steps.filter((step) => step.kind !== 'config').length;
+    const prefix = stages.length > 1 ? `${label} ` : '';
+    let number = 1;
+    const steps = this.#steps.map((step, position): Step => {
+      if (step.kind !== 'config') number++;
+      const place = step.kind === 'config' ? '' : `[${prefix}${number}/${total}] `;
+      const name = `${place}${shorten(step.createdBy)}`;
+      return { ...step, id: sha256(`${this.#stage.index} ${position} ${step.createdBy}`), name };
+    });
+    return {
+      fromId: sha256(`${this.#stage.index} FROM ${this.#reference}`),
+      fromName: `[${prefix}1/${total}] FROM ${this.#reference}`,
+      steps,
+    };
+  }
+}
+
+function shorten(text: string): string {
+  const line = text.replace(/\s+/g, ' ');
+  return line.length > 200 ? `${line.slice(0, 197)}...` : line;
+}
+
+/** Octal permission bits of --chmod. */
+function parseMode(text: string): number {
+  if (/^0?[0-7]{3,4}$/.test(text)) return Number.parseInt(text, 8);
+  throw new CoracleError(
+    'UNSUPPORTED',
+    `set mode "${text}" by --chmod: expected an octal number such as 755`,
+  );
+}

@@ -1,0 +1,59 @@
+/** Instructions and flags that are understood but not carried out: refused by name, at their place in the file. */
+import type { Flag, StageInstruction } from '../dockerfile/instructions.js';
+import { type BuildSource, instructionError } from './build-source.js';
+
+/** Flags each instruction carries out; anything else on it is refused. */
+const supportedFlags: Readonly<Partial<Record<StageInstruction['kind'], readonly string[]>>> = {
+  run: ['network', 'security'],
+  copy: ['from', 'chown', 'chmod'],
+  add: ['chown', 'chmod'],
+  healthcheck: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
+};
+
+/**
+ * Refuses what this version does not do.
+ * @throws UNSUPPORTED with the excerpt, the caret under the flag.
+ */
+export function refuseUnsupported(instruction: StageInstruction, source: BuildSource): void {
+  const allowed = supportedFlags[instruction.kind] ?? [];
+  for (const flag of instruction.flags) {
+    if (!allowed.includes(flag.name) || isRefusedValue(flag)) throw refused(instruction, flag, source);
+  }
+  if (instruction.kind === 'add') {
+    const remote = instruction.sources.find(isRemote);
+    if (remote !== undefined) {
+      throw instructionError(
+        source,
+        instruction,
+        'UNSUPPORTED',
+        `add ${remote}: remote sources are not supported`,
+        {
+          hint: 'fetch it in a RUN step, or put the file into the context',
+        },
+      );
+    }
+  }
+}
+
+/** A URL or git repository, as ADD tells them apart from paths. */
+export function isRemote(text: string): boolean {
+  return /^(https?|git|ssh):\/\//.test(text) || /^git@[^/]+:/.test(text);
+}
+
+function isRefusedValue(flag: Flag): boolean {
+  return flag.name === 'security' && flag.value !== undefined && flag.value !== 'sandbox';
+}
+
+function refused(instruction: StageInstruction, flag: Flag, source: BuildSource): Error {
+  const value = isRefusedValue(flag) ? `=${flag.value}` : '';
+  const what = `${instruction.kind.toUpperCase()} --${flag.name}${value}`;
+  return instructionError(
+    source,
+    { range: flag.range },
+    'UNSUPPORTED',
+    `build ${source.name}: ${what} is not supported`,
+    {
+      hint: `this version carries out ${(supportedFlags[instruction.kind] ?? []).map((name) => `--${name}`).join(', ') || 'no flags'} on ${instruction.kind.toUpperCase()}`,
+    },
+  );
+}
