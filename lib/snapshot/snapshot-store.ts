@@ -47,6 +47,7 @@ export type LayerFacts = {
   readonly chainId?: ChainId;
   readonly diffId?: DiffId;
   readonly size?: number;
+  readonly clampMtime?: number;
   readonly comment?: string;
 };
 

@@ -1,0 +1,128 @@
+/**
+ * What the store still needs, counted from disk: tags, manifests, layers and their snapshots, containers, the
+ * build cache. Nothing is ever counted while somebody holds a lease, so that work in progress is safe.
+ */
+import { emptyTrash } from '../host/trash.js';
+import { type ChainId, chainIds, type DiffId } from '../oci/chain-id.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
+import { imageConfigLimit, parseImageConfig } from '../oci/image-config.js';
+import { manifestLimit, parseManifest } from '../oci/manifest.js';
+import { isImageConfig, isIndex, isManifest } from '../oci/media-types.js';
+import type { SnapshotId } from '../snapshot/record.js';
+import { cachedSnapshots, containerUses } from './container-use.js';
+import type { Stores } from './stores.js';
+
+export type References = { readonly blobs: ReadonlySet<Digest>; readonly snapshots: ReadonlySet<SnapshotId> };
+
+export type SweepOptions = {
+  /**
+   * Whether snapshots that only the build cache would reuse stay. With `drop` their space is freed; the cache's
+   * records then name snapshots that are gone, which the builder takes as misses.
+   */
+  readonly buildCache: 'keep' | 'drop';
+};
+
+export type SweepResult = {
+  readonly blobs: readonly Digest[];
+  readonly snapshots: readonly SnapshotId[];
+  /** Bytes of the blobs; a snapshot's are known only where it was measured. */
+  readonly bytes: number;
+  /** Nothing was done, because a pull, a build or another sweep is under way; the next one finds the same. */
+  readonly busy: boolean;
+};
+
+type Sha256 = (text: string) => string;
+
+/**
+ * What tags, containers and, if it is to be kept, the build cache refer to.
+ * @throws INVALID for a damaged container or snapshot record: what it refers to is unknown then.
+ */
+export async function countReferences(stores: Stores, options: SweepOptions): Promise<References> {
+  return count(stores, options, await loadSha256());
+}
+
+/** Removes what nothing refers to. */
+export async function sweep(stores: Stores, options: SweepOptions): Promise<SweepResult> {
+  const sha256 = await loadSha256();
+  let result: SweepResult = { blobs: [], snapshots: [], bytes: 0, busy: true };
+  stores.staging.alone(() => {
+    result = removeUnreferenced(stores, count(stores, options, sha256));
+  });
+  await emptyTrash(stores.paths, stores.removeTree);
+  return result;
+}
+
+async function loadSha256(): Promise<Sha256> {
+  const { createHash } = await import('node:crypto');
+  return (text) => createHash('sha256').update(text).digest('hex');
+}
+
+function removeUnreferenced(stores: Stores, references: References): SweepResult {
+  const blobs = stores.content.list().filter((digest) => !references.blobs.has(digest));
+  const snapshots = stores.snapshots.ids().filter((id) => !references.snapshots.has(id));
+  let bytes = 0;
+  for (const id of snapshots) stores.snapshots.detach(id);
+  for (const digest of blobs) {
+    bytes += stores.content.size(digest) ?? 0;
+    stores.content.remove(digest);
+  }
+  stores.snapshots.sweepLinks();
+  return { blobs, snapshots, bytes, busy: false };
+}
+
+function count(stores: Stores, options: SweepOptions, sha256: Sha256): References {
+  const walk = new ReferenceWalk(stores, sha256);
+  for (const { descriptor } of stores.images.entries()) walk.descriptor(descriptor);
+  for (const { snapshot } of containerUses(stores.paths)) walk.snapshot(snapshot);
+  if (options.buildCache === 'keep') for (const id of cachedSnapshots(stores.paths)) walk.snapshot(id);
+  return walk;
+}
+
+class ReferenceWalk implements References {
+  readonly blobs = new Set<Digest>();
+  readonly snapshots = new Set<SnapshotId>();
+  readonly #stores: Stores;
+  readonly #sha256: Sha256;
+
+  constructor(stores: Stores, sha256: Sha256) {
+    this.#stores = stores;
+    this.#sha256 = sha256;
+  }
+
+  /** A blob and what it refers to. What is not in the store has nothing to keep. */
+  descriptor({ digest, mediaType }: Descriptor): void {
+    if (this.blobs.has(digest)) return;
+    this.blobs.add(digest);
+    if (!this.#stores.content.has(digest)) return;
+    if (isManifest(mediaType) || isIndex(mediaType)) this.#manifest(digest, mediaType);
+    else if (isImageConfig(mediaType)) this.#config(digest);
+  }
+
+  /** A snapshot and all it lies on. */
+  snapshot(id: SnapshotId | undefined): void {
+    if (id === undefined || this.snapshots.has(id)) return;
+    this.snapshots.add(id);
+    for (const lower of this.#stores.snapshots.get(id)?.lowers ?? []) this.snapshots.add(lower);
+  }
+
+  #manifest(digest: Digest, mediaType: string): void {
+    const bytes = this.#stores.content.readTrusted(digest, manifestLimit);
+    const manifest = parseManifest(bytes, `manifest ${digest}`, mediaType);
+    const children = manifest.kind === 'index' ? manifest.manifests : [manifest.config, ...manifest.layers];
+    for (const child of children) this.descriptor(child);
+  }
+
+  #config(digest: Digest): void {
+    const bytes = this.#stores.content.readTrusted(digest, imageConfigLimit);
+    const { rootfs } = parseImageConfig(bytes, `config ${digest}`);
+    this.snapshot(this.#stores.snapshots.topOfImage(digest)?.id);
+    for (const chainId of this.#chain(rootfs.diff_ids)) {
+      this.snapshot(this.#stores.snapshots.byChainId(chainId)?.id);
+    }
+  }
+
+  #chain(diffIds: readonly DiffId[]): readonly ChainId[] {
+    return chainIds(diffIds, this.#sha256);
+  }
+}

@@ -1,0 +1,67 @@
+/** Unpacking an image of the store: a snapshot per layer, each once per chainID. */
+import { CoracleError } from '../errors.js';
+import { layerCompression } from '../oci/media-types.js';
+import type { SnapshotRecord } from '../snapshot/record.js';
+import type { ImageRecord } from './image-record.js';
+import { LayerChain } from './layer-chain.js';
+import type { Stores } from './stores.js';
+
+export type UnpackOptions = {
+  /** Told of each layer's uncompressed bytes so far. */
+  readonly onProgress?: (layer: number, bytes: number) => void;
+  /** Told what could not be kept, such as device nodes. */
+  readonly onWarning?: (text: string) => void;
+  readonly signal?: AbortSignal;
+};
+
+/**
+ * Makes the snapshots an image still lacks and remembers its uppermost one. An image without layers gets an
+ * empty snapshot.
+ * @throws NOT_FOUND when a layer's blob is missing, INTEGRITY when a layer is not what the config says.
+ */
+export async function unpackImage(
+  record: ImageRecord,
+  stores: Stores,
+  options: UnpackOptions = {},
+): Promise<SnapshotRecord> {
+  const known = stores.images.topSnapshot(record);
+  if (known !== undefined) return known;
+  const chain = await LayerChain.open(stores, record.config.rootfs.diff_ids, options.signal);
+  try {
+    for (let index = chain.next; index !== undefined; index = chain.next) {
+      await applyBlob(index, record, stores, { chain, options });
+    }
+    return await finishUnpack(chain, record, stores);
+  } finally {
+    for (const warning of chain.warnings) options.onWarning?.(warning);
+    await chain.abandon();
+  }
+}
+
+/** Commits a chain all of whose layers were applied, and remembers the image's uppermost snapshot. */
+export async function finishUnpack(
+  chain: LayerChain,
+  image: Pick<ImageRecord, 'configDigest'>,
+  stores: Stores,
+): Promise<SnapshotRecord> {
+  const top = (await chain.finish()) ?? stores.snapshots.commit(stores.snapshots.prepare());
+  stores.snapshots.setTopOfImage(image.configDigest, top.id);
+  return top;
+}
+
+async function applyBlob(
+  index: number,
+  record: ImageRecord,
+  stores: Stores,
+  { chain, options }: { readonly chain: LayerChain; readonly options: UnpackOptions },
+): Promise<void> {
+  const layer = record.manifest.layers[index];
+  if (layer === undefined)
+    throw new CoracleError('INVALID', `unpack ${record.id}: the manifest has no layer ${index}`);
+  const { onProgress } = options;
+  await chain.apply({
+    bytes: stores.content.open(layer.digest),
+    compression: layerCompression(layer.mediaType),
+    ...(onProgress === undefined ? {} : { onProgress: (bytes: number) => onProgress(index, bytes) }),
+  });
+}
