@@ -1,0 +1,97 @@
+/** A container's mounts from requests, volumes and files on this host. */
+import { statSync } from 'node:fs';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
+import type { StorePaths } from '../host/paths.js';
+import type { Mount, MountRequest } from '../sandbox/mount.js';
+import {
+  bindFile,
+  combineMounts,
+  defaultMounts,
+  readonlyRootMounts,
+  requestedMount,
+} from '../sandbox/mounts.js';
+import { isEmptyDirectory, VolumeStore } from '../volume/volume-store.js';
+import type { ContainerRecord, VolumeUse } from './record.js';
+
+/** Fails early for bind sources that do not exist and destinations given twice. */
+export function checkMounts(requests: readonly MountRequest[]): void {
+  combineMounts(
+    [],
+    requests.map(({ destination }): Mount => ({ type: 'tmpfs', source: '', destination, options: [] })),
+  );
+  for (const request of requests) if (request.type === 'bind') isDirectory(request.source);
+}
+
+/** The volumes a container will use; those of the image are anonymous unless something else is mounted there. */
+export function requestVolumes(
+  paths: StorePaths,
+  requests: readonly MountRequest[],
+  imageVolumes: readonly string[],
+): VolumeUse[] {
+  const store = new VolumeStore(paths);
+  const taken = new Set(requests.map(({ destination }) => destination));
+  const asked = requests.flatMap((request) =>
+    request.type === 'volume'
+      ? [{ ...request, name: request.name ?? store.anonymousName(), anonymous: request.name === undefined }]
+      : [],
+  );
+  const own = imageVolumes
+    .filter((destination) => destination.startsWith('/') && destination !== '/' && !taken.has(destination))
+    .map((destination) => ({
+      name: store.anonymousName(),
+      destination,
+      readonly: false,
+      copy: true,
+      anonymous: true,
+    }));
+  return [...asked, ...own].map(({ name, destination, readonly, copy, anonymous }) => ({
+    name,
+    destination,
+    readonly,
+    copy,
+    anonymous,
+  }));
+}
+
+/** All mounts of a start, volumes made where missing. `directory` holds the name files. */
+export function containerMounts(paths: StorePaths, record: ContainerRecord, directory: string): Mount[] {
+  const { options } = record;
+  const store = new VolumeStore(paths);
+  const defaults = [
+    ...defaultMounts(options.shmSize),
+    ...(options.readonlyRoot && options.readonlyTmpfs !== false ? readonlyRootMounts() : []),
+    bindFile(`${directory}/resolv.conf`, '/etc/resolv.conf'),
+    bindFile(`${directory}/hosts`, '/etc/hosts'),
+    bindFile(`${directory}/hostname`, '/etc/hostname'),
+  ];
+  const volumes = record.volumes.map((use) => volumeMount(store, use));
+  const others = (options.mounts ?? []).filter(({ type }) => type !== 'volume');
+  return combineMounts(defaults, [...volumes, ...others.map(otherMount)]);
+}
+
+function volumeMount(store: VolumeStore, use: VolumeUse): Mount {
+  const volume = store.ensure(use.name, { anonymous: use.anonymous });
+  return requestedMount(
+    { type: 'volume', ...use },
+    { volumePath: volume.data, volumeEmpty: use.copy && isEmptyDirectory(volume.data) },
+  );
+}
+
+function otherMount(request: MountRequest): Mount {
+  return requestedMount(
+    request,
+    request.type === 'bind' ? { sourceIsDirectory: isDirectory(request.source) } : {},
+  );
+}
+
+function isDirectory(source: string): boolean {
+  try {
+    return statSync(source).isDirectory();
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw ioError(`bind ${source}`, error);
+    throw new CoracleError('NOT_FOUND', `bind ${source}: no such file or directory`, {
+      cause: error,
+      hint: 'make it first, or use a volume: a name instead of a path',
+    });
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * The containers of a store as they are on disk. A container *is* its directory with a container.json; its state is
+ * derived when it is looked at.
+ */
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
+import type { StorePaths } from '../host/paths.js';
+import { readReservation } from './names.js';
+import { readContainerRecord } from './records.js';
+import { readState } from './state.js';
+import type { ContainerView } from './view.js';
+
+export class ContainerStore {
+  readonly #paths: StorePaths;
+
+  constructor(paths: StorePaths) {
+    this.#paths = paths;
+  }
+
+  /** All containers, newest first. */
+  list(): readonly ContainerView[] {
+    return this.ids()
+      .map((id) => this.get(id))
+      .filter((view) => view !== undefined)
+      .sort((a, b) => (a.record.created < b.record.created ? 1 : -1));
+  }
+
+  /** Directory names that are ids, whether finished or not. */
+  ids(): readonly string[] {
+    try {
+      return readdirSync(this.#paths.containers).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return [];
+      throw ioError(`read ${this.#paths.containers}`, error);
+    }
+  }
+
+  /** The container of a full id; undefined when there is none, or it is being made. */
+  get(id: string): ContainerView | undefined {
+    const directory = join(this.#paths.containers, id);
+    const record = readContainerRecord(directory);
+    return record === undefined ? undefined : { record, directory, ...readState(directory) };
+  }
+
+  /**
+   * The container that a person means by a name, an id or the beginning of exactly one id. A name wins.
+   * @throws NOT_FOUND, or USAGE when several ids begin so.
+   */
+  resolve(text: string): ContainerView {
+    const view = this.find(text);
+    if (view !== undefined) return view;
+    throw new CoracleError('NOT_FOUND', `open container ${text}: no such container`, {
+      hint: 'coracle ps -a lists all containers',
+    });
+  }
+
+  /** As `resolve`, but undefined when there is none. */
+  find(text: string): ContainerView | undefined {
+    const named = /^[a-zA-Z0-9][a-zA-Z0-9_.-]{0,127}$/.test(text)
+      ? readReservation(this.#paths, text)
+      : undefined;
+    if (named !== undefined) {
+      const view = this.get(named.id);
+      if (view !== undefined) return view;
+    }
+    if (!/^[0-9a-f]{1,64}$/.test(text)) return undefined;
+    const [first, second] = this.ids().filter((id) => id.startsWith(text));
+    if (second !== undefined) {
+      throw new CoracleError('USAGE', `open container ${text}: several ids begin with it`, {
+        hint: 'give more digits, or the name',
+      });
+    }
+    return first === undefined ? undefined : this.get(first);
+  }
+}

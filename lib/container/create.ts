@@ -1,0 +1,151 @@
+/**
+ * Makes a container: decides everything, reserves its name, writes its directory, container.json last. A directory
+ * without it is being made or was abandoned; the name's reservation tells which.
+ */
+import { mkdirSync } from 'node:fs';
+import { hostname as hostHostname } from 'node:os';
+import { CoracleError, ioError } from '../errors.js';
+import { ensureDirectory } from '../host/files.js';
+import { randomHex } from '../host/random.js';
+import type { ImageRecord } from '../image/image-record.js';
+import { assignHostPorts } from '../network/free-ports.js';
+import type { NetworkPlan } from '../network/network-plan.js';
+import type { ContainerConfig } from '../oci/container-config.js';
+import { chooseCapabilities } from '../sandbox/capabilities.js';
+import type { LogSpec } from '../sandbox/launch-spec.js';
+import { parseSignal } from '../sandbox/signals.js';
+import { abandon } from './abandon.js';
+import { checkMounts, requestVolumes } from './container-mounts.js';
+import { parseDetachKeys } from './detach-keys.js';
+import { reserveName } from './names.js';
+import { networkOf } from './network.js';
+import { mergeCommand, mergeProcess } from './process.js';
+import type { ContainerRecord } from './record.js';
+import { writeContainerRecord } from './records.js';
+import type { RunOptions } from './run-options.js';
+import { type ContainerStores, containerPlaces } from './stores.js';
+
+const defaultStopSignal = 'TERM';
+const defaultStopTimeout = 10;
+
+/** A container as made, and the network of its first start. */
+export type CreatedContainer = { readonly record: ContainerRecord; readonly network: NetworkPlan };
+
+/**
+ * Makes a container of an image; it is not started.
+ * @throws USAGE, CONFLICT (the name), HOST, NOT_FOUND (a bind source); nothing is left behind then.
+ */
+export async function createContainer(
+  stores: ContainerStores,
+  options: RunOptions,
+  image: ImageRecord,
+): Promise<CreatedContainer> {
+  const snapshot = stores.snapshots.topOfImage(image.configDigest) ?? (await stores.unpack(image));
+  const id = randomHex(32);
+  checkMounts(options.mounts ?? []);
+  parseDetachKeys(options.detachKeys ?? '');
+  const draft = decide({ stores, options, image, id });
+  const name = reserveName(stores.paths, id, options.name);
+  try {
+    const network = draft.network(name);
+    const record: ContainerRecord = {
+      ...draft.record,
+      name,
+      network: network.mode,
+      ...(snapshot === undefined ? {} : { snapshot: snapshot.id }),
+    };
+    makeDirectories(stores, id);
+    if (record.driver === 'copy') await copyRoot(stores, record);
+    writeContainerRecord(containerPlaces(stores, id).directory, record);
+    return { record, network };
+  } catch (error) {
+    await abandon(stores, id, name);
+    throw error;
+  }
+}
+
+type Request = {
+  readonly stores: ContainerStores;
+  readonly options: RunOptions;
+  readonly image: ImageRecord;
+  readonly id: string;
+};
+
+type Draft = {
+  readonly record: Omit<ContainerRecord, 'name' | 'network' | 'snapshot'>;
+  readonly network: (name: string) => NetworkPlan;
+};
+
+function decide({ stores, options, image, id }: Request): Draft {
+  const config: ContainerConfig = image.config.config ?? {};
+  const line = mergeCommand(options, config, image.reference ?? image.id.slice(0, 12));
+  const hostname = options.hostname ?? (options.network === 'host' ? hostHostname() : id.slice(0, 12));
+  const ports = assignHostPorts(options.publish ?? []);
+  return {
+    record: {
+      version: 1,
+      id,
+      created: new Date().toISOString(),
+      imageId: image.id,
+      ...(image.reference === undefined ? {} : { imageReference: image.reference }),
+      imageDigest: image.manifestDescriptor.digest,
+      driver: stores.driver(options.storageDriver),
+      options,
+      process: mergeProcess(options, config, line, checkHostname(hostname)),
+      ...line,
+      capabilities: chooseCapabilities(options.capabilityAdd ?? [], options.capabilityDrop ?? []),
+      ports,
+      exposed: Object.keys(config.ExposedPorts ?? {}),
+      volumes: requestVolumes(stores.paths, options.mounts ?? [], Object.keys(config.Volumes ?? {})),
+      labels: { ...config.Labels, ...options.labels },
+      hostname,
+      stopSignal: parseSignal(options.stopSignal ?? config.StopSignal ?? defaultStopSignal),
+      stopTimeout: options.stopTimeout ?? defaultStopTimeout,
+      autoRemove: options.remove ?? false,
+      log: chooseLog(options, containerPlaces(stores, id).log),
+    },
+    network: (name) => networkOf(stores, { options, ports, hostname, name, mode: options.network }),
+  };
+}
+
+function checkHostname(hostname: string): string {
+  if (/^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?$/.test(hostname)) return hostname;
+  throw new CoracleError('USAGE', `set hostname "${hostname}": not a host name`, {
+    hint: 'up to 64 letters, digits, dots and dashes',
+  });
+}
+
+function chooseLog({ log }: RunOptions, path: string): LogSpec | undefined {
+  if (log?.driver === 'none') return undefined;
+  return {
+    driver: log?.driver ?? 'k8s-file',
+    path,
+    maxSize: log?.maxSize ?? 0,
+    maxFiles: log?.maxFiles ?? 1,
+  };
+}
+
+function makeDirectories(stores: ContainerStores, id: string): void {
+  const places = containerPlaces(stores, id);
+  try {
+    ensureDirectory(stores.paths.containers);
+    mkdirSync(places.directory, { mode: 0o700 });
+    mkdirSync(places.fs, { mode: 0o755 });
+    mkdirSync(places.work, { mode: 0o700 });
+  } catch (error) {
+    throw ioError(`create container directory ${places.directory}`, error);
+  }
+}
+
+/** The copy driver's root file system: the image's layers as one tree. */
+async function copyRoot(stores: ContainerStores, record: ContainerRecord): Promise<void> {
+  const top = record.snapshot === undefined ? undefined : stores.snapshots.get(record.snapshot);
+  if (top === undefined) return;
+  const agent = await stores.openAgent();
+  const layers = await Promise.all(top.lowers.map((layer) => agent.open(0, `snapshots/${layer}/fs`)));
+  const source = await agent.stack(layers);
+  const target = await agent.open(0, `containers/${record.id}/fs`, { writable: true });
+  await agent.flatten(source, target);
+  await agent.sync();
+  for (const handle of [target, source, ...layers]) await agent.release(handle);
+}

@@ -1,0 +1,137 @@
+/** A container in the words of `docker inspect` and `podman inspect`. Pure. */
+import { capabilityName } from '../sandbox/capabilities.js';
+import type { Mount } from '../sandbox/mount.js';
+import { signalName } from '../sandbox/signals.js';
+import type { ContainerView } from './view.js';
+
+const never = '0001-01-01T00:00:00Z';
+
+/** A JSON document; the fields that scripts read keep their names and shapes. */
+export type ContainerInspection = Readonly<Record<string, unknown>>;
+
+/** `mounts` are those of the bundle, `ownAddress` the container's IP address where it has one. */
+export function inspectContainer(
+  view: ContainerView,
+  extra: { readonly mounts: readonly Mount[]; readonly ownAddress: string | undefined },
+): ContainerInspection {
+  const { record, directory } = view;
+  return {
+    Id: record.id,
+    Created: record.created,
+    Path: record.process.args[0] ?? '',
+    Args: record.process.args.slice(1),
+    State: stateFields(view),
+    Image: `sha256:${record.imageId}`,
+    ImageName: record.imageReference ?? '',
+    ImageDigest: record.imageDigest,
+    Name: record.name,
+    RestartCount: view.live?.restarts ?? view.exit?.restarts ?? 0,
+    Driver: record.driver,
+    ResolvConfPath: `${directory}/resolv.conf`,
+    HostnamePath: `${directory}/hostname`,
+    HostsPath: `${directory}/hosts`,
+    LogPath: record.log?.path ?? '',
+    OCIConfigPath: `${directory}/config.json`,
+    BoundingCaps: record.capabilities.map(capabilityName),
+    EffectiveCaps: record.capabilities.map(capabilityName),
+    Mounts: mountFields(view, extra.mounts),
+    Config: configFields(view),
+    HostConfig: hostFields(view),
+    NetworkSettings: {
+      IPAddress: extra.ownAddress ?? '',
+      Ports: portFields(view),
+      Networks: { [record.network]: { IPAddress: extra.ownAddress ?? '' } },
+    },
+  };
+}
+
+function stateFields({ status, live, exit }: ContainerView): ContainerInspection {
+  return {
+    Status: status,
+    Running: status === 'running',
+    Paused: false,
+    Restarting: false,
+    OOMKilled: exit?.oom ?? false,
+    Dead: false,
+    Pid: live?.pid ?? 0,
+    ExitCode: status === 'exited' ? (exit?.code ?? 0) : 0,
+    Error: status === 'exited' ? (exit?.error ?? '') : '',
+    StartedAt: live?.started ?? (exit?.started || never),
+    FinishedAt: exit?.finished || never,
+  };
+}
+
+function configFields({ record }: ContainerView): ContainerInspection {
+  const { process, options } = record;
+  return {
+    Hostname: record.hostname,
+    User: process.user,
+    Tty: process.tty,
+    OpenStdin: process.interactive,
+    Env: process.env,
+    Cmd: record.command,
+    Entrypoint: record.entrypoint,
+    Image: record.imageReference ?? record.imageId,
+    Volumes: Object.fromEntries(record.volumes.map(({ destination }) => [destination, {}])),
+    WorkingDir: process.cwd,
+    Labels: record.labels,
+    StopSignal: signalName(record.stopSignal),
+    StopTimeout: record.stopTimeout,
+    Umask: (options.umask ?? 0o022).toString(8).padStart(4, '0'),
+    ExposedPorts: Object.fromEntries(record.exposed.map((port) => [port, {}])),
+  };
+}
+
+function hostFields({ record }: ContainerView): ContainerInspection {
+  const { options } = record;
+  return {
+    AutoRemove: record.autoRemove,
+    NetworkMode: record.network,
+    PortBindings: portFields({ record }),
+    ReadonlyRootfs: options.readonlyRoot ?? false,
+    CapAdd: options.capabilityAdd ?? [],
+    CapDrop: options.capabilityDrop ?? [],
+    Init: options.init ?? false,
+    Dns: options.dns ?? [],
+    ExtraHosts: (options.extraHosts ?? []).map(({ name, address }) => `${name}:${address}`),
+    Ulimits: (options.ulimits ?? []).map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
+    RestartPolicy: { Name: options.restart?.name ?? 'no', MaximumRetryCount: options.restart?.maximum ?? 0 },
+    LogConfig: { Type: record.log?.driver ?? 'none', Path: record.log?.path ?? '' },
+    SecurityOpt: securityTexts(record.options.security),
+  };
+}
+
+function securityTexts(security: ContainerView['record']['options']['security']): string[] {
+  const seccomp = security?.seccomp;
+  return [
+    ...(security?.noNewPrivileges ? ['no-new-privileges'] : []),
+    ...(seccomp?.kind === 'unconfined' ? ['seccomp=unconfined'] : []),
+    ...(seccomp?.kind === 'file' ? [`seccomp=${seccomp.path}`] : []),
+  ];
+}
+
+function mountFields({ record }: ContainerView, mounts: readonly Mount[]): ContainerInspection[] {
+  const volumes = record.volumes.map((use) => ({
+    Type: 'volume',
+    Name: use.name,
+    Destination: use.destination,
+    RW: !use.readonly,
+    Source: mounts.find(({ destination }) => destination === use.destination)?.source ?? '',
+  }));
+  const binds = (record.options.mounts ?? []).flatMap((mount) =>
+    mount.type === 'bind'
+      ? [{ Type: 'bind', Source: mount.source, Destination: mount.destination, RW: !mount.readonly }]
+      : [],
+  );
+  return [...volumes, ...binds];
+}
+
+function portFields({ record }: Pick<ContainerView, 'record'>): Record<string, unknown> {
+  const ports: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
+  for (const exposed of record.exposed) ports[exposed.includes('/') ? exposed : `${exposed}/tcp`] = null;
+  for (const { protocol, hostAddress, hostPort, containerPort } of record.ports) {
+    const key = `${containerPort}/${protocol}`;
+    ports[key] = [...(ports[key] ?? []), { HostIp: hostAddress, HostPort: `${hostPort}` }];
+  }
+  return ports;
+}

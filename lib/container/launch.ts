@@ -1,0 +1,134 @@
+/** From a container's record to the launch spec of its next start. */
+
+import { CoracleError } from '../errors.js';
+import { findProgram } from '../host/id-map.js';
+import { addon } from '../native/addon.js';
+import type { PlanRecord } from '../native/plan.js';
+import type { NetworkPlan } from '../network/network-plan.js';
+import type { CleanupSpec, LaunchSpec, NamespaceName, ProcessSpec } from '../sandbox/launch-spec.js';
+import { maskedPaths, readonlyPaths } from '../sandbox/mounts.js';
+import { rootPlan } from '../snapshot/root-plan.js';
+import { containerMounts } from './container-mounts.js';
+import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
+import type { ContainerProcess, ContainerRecord } from './record.js';
+import type { RunOptions } from './run-options.js';
+import { type ContainerStores, containerPlaces } from './stores.js';
+
+/** What a start decides on top of the record. */
+export type LaunchChoice = {
+  readonly mode: 'detach' | 'foreground';
+  readonly network: Pick<NetworkPlan, 'records'>;
+  readonly seccompFile: string | undefined;
+};
+
+/** The spec of a start. Makes missing volumes; reads snapshots' records. */
+export function launchSpec(
+  stores: ContainerStores,
+  record: ContainerRecord,
+  choice: LaunchChoice,
+): LaunchSpec {
+  const { options } = record;
+  const places = containerPlaces(stores, record.id);
+  const hostNamespaces: NamespaceName[] = record.network === 'host' ? ['net'] : [];
+  return {
+    id: record.id,
+    mode: choice.mode,
+    directory: places.directory,
+    socket: places.socket,
+    idMap: stores.idMap(),
+    root: rootRecords(stores, record),
+    rootReadonly: options.readonlyRoot ?? false,
+    hostNamespaces,
+    network: choice.network.records,
+    mounts: containerMounts(stores.paths, record, places.directory),
+    maskedPaths: hidden(maskedPaths, options, options.security?.mask ?? []),
+    readonlyPaths: hidden(readonlyPaths, options, []),
+    process: processSpec(record.process, options, choice.mode),
+    confinement: {
+      capabilities: record.capabilities,
+      noNewPrivileges: options.security?.noNewPrivileges ?? false,
+      seccompFile: choice.seccompFile,
+    },
+    rlimits: options.ulimits ?? [],
+    hostname: record.hostname,
+    sysctls: options.sysctls ?? {},
+    init: options.init ?? false,
+    stop: { signal: record.stopSignal, timeoutMs: record.stopTimeout * 1000 },
+    timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
+    restart: options.restart,
+    log: record.log,
+    cleanup: record.autoRemove ? cleanup(stores, record) : undefined,
+    detachKeys:
+      choice.mode === 'foreground' ? parseDetachKeys(options.detachKeys ?? defaultDetachKeys) : undefined,
+    signalProxy: choice.mode === 'foreground' && (options.signalProxy ?? true),
+  };
+}
+
+/** What the process is started with; a terminal has the size of ours where there is one. */
+export function processSpec(
+  process: ContainerProcess,
+  options: Pick<RunOptions, 'groups' | 'umask'>,
+  mode: 'detach' | 'foreground',
+): ProcessSpec {
+  const size = process.tty && mode === 'foreground' ? addon().ttySize(0) : null;
+  return {
+    args: process.args,
+    env: process.env,
+    cwd: process.cwd,
+    user: process.user,
+    groups: options.groups ?? [],
+    tty: process.tty ? { rows: size?.[0] ?? 24, columns: size?.[1] ?? 80 } : undefined,
+    stdin: process.interactive ? (mode === 'foreground' ? 'once' : 'open') : undefined,
+    umask: options.umask ?? 0o022,
+  };
+}
+
+function hidden(
+  defaults: readonly string[],
+  options: RunOptions,
+  added: readonly string[],
+): readonly string[] {
+  const shown = options.security?.unmask ?? [];
+  const kept = shown.includes('ALL') ? [] : defaults.filter((path) => !shown.includes(path));
+  return [...kept, ...added];
+}
+
+function rootRecords(stores: ContainerStores, record: ContainerRecord): readonly PlanRecord[] {
+  const { fs, work } = containerPlaces(stores, record.id);
+  if (record.driver === 'copy') return rootPlan('copy', [], { rootdir: fs });
+  const fuse = record.driver === 'fuse-overlayfs' ? findProgram('fuse-overlayfs', stores.env) : undefined;
+  if (record.driver === 'fuse-overlayfs' && fuse === undefined) {
+    throw new CoracleError('HOST', `start container ${record.name}: fuse-overlayfs is not installed`, {
+      hint: 'install the package fuse-overlayfs: this container was made with that driver',
+    });
+  }
+  return rootPlan(record.driver, layerPaths(stores, record), {
+    upper: fs,
+    work,
+    ...(fuse === undefined ? {} : { fuseProgram: fuse }),
+  });
+}
+
+function layerPaths(stores: ContainerStores, record: ContainerRecord): readonly string[] {
+  if (record.snapshot === undefined) return [];
+  const top = stores.snapshots.get(record.snapshot);
+  if (top !== undefined) return stores.snapshots.layerPaths(top);
+  throw new CoracleError('NOT_FOUND', `start container ${record.name}: snapshot ${record.snapshot} is gone`, {
+    hint: 'its image was removed by force: remove the container and make it again',
+  });
+}
+
+/** What `--rm` removes, done by the infra process so that no program of ours need stay. */
+function cleanup(stores: ContainerStores, record: ContainerRecord): CleanupSpec {
+  const { paths } = stores;
+  const { directory, socketDirectory } = containerPlaces(stores, record.id);
+  const trash = (name: string): string => `${paths.trash}/${name}`;
+  const volumes = record.volumes.filter(({ anonymous }) => anonymous).map(({ name }) => name);
+  return {
+    rename: [
+      { from: directory, to: trash(record.id) },
+      ...volumes.map((name) => ({ from: `${paths.volumes}/${name}`, to: trash(name) })),
+    ],
+    remove: [`${paths.names}/${record.name}`, trash(record.id), ...volumes.map(trash), socketDirectory],
+  };
+}

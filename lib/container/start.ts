@@ -1,0 +1,119 @@
+/** Starting containers: the bundle's files, the plan, the supervisor. */
+import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { ensureDirectory, writeFileAtomic } from '../host/files.js';
+import { encodePlan } from '../native/plan.js';
+import type { Started } from '../native/supervisor.js';
+import { handOver, startDetached } from '../native/supervisor.js';
+import type { NetworkPlan } from '../network/network-plan.js';
+import { planLaunch } from '../sandbox/launch-plan.js';
+import { runtimeConfigText } from '../sandbox/runtime-config.js';
+import type { SeccompFilter } from '../sandbox/seccomp.js';
+import { type LaunchChoice, launchSpec } from './launch.js';
+import { networkOf } from './network.js';
+import type { ContainerRecord } from './record.js';
+import { isHeld } from './state.js';
+import { type ContainerPlaces, type ContainerStores, containerPlaces } from './stores.js';
+
+/** A network planned just now can be handed in. */
+export type StartOptions = { readonly network?: NetworkPlan | undefined };
+
+/**
+ * Starts a container that stays after we are gone; returns once its process was executed.
+ * @throws IN_USE when it runs, START with an exit code of 125, 126 or 127.
+ */
+export async function startContainer(
+  stores: ContainerStores,
+  record: ContainerRecord,
+  options: StartOptions = {},
+): Promise<Started> {
+  const { records } = await prepareStart(stores, record, 'detach', options);
+  return startDetached('run', records);
+}
+
+/**
+ * Starts a container and becomes its client: this process is replaced, its exit code will be the container's.
+ * Nothing after the call runs unless it throws.
+ */
+export async function startInForeground(
+  stores: ContainerStores,
+  record: ContainerRecord,
+  options: StartOptions = {},
+): Promise<never> {
+  const { records } = await prepareStart(stores, record, 'foreground', options);
+  return handOver('run', records);
+}
+
+async function prepareStart(
+  stores: ContainerStores,
+  record: ContainerRecord,
+  mode: LaunchChoice['mode'],
+  options: StartOptions,
+): Promise<{ readonly records: ReturnType<typeof planLaunch> }> {
+  const places = containerPlaces(stores, record.id);
+  if (isHeld(places.directory)) {
+    throw new CoracleError('IN_USE', `start container ${record.name}: it is running already`);
+  }
+  const network =
+    options.network ??
+    networkOf(stores, {
+      options: record.options,
+      mode: record.network,
+      ports: record.ports,
+      hostname: record.hostname,
+      name: record.name,
+    });
+  const filter = await confinement(stores, record);
+  const spec = launchSpec(stores, record, { mode, network, seccompFile: filter?.program });
+  const records = planLaunch(spec);
+  writeNameFiles(places, network);
+  writeFileAtomic(`${places.directory}/config.json`, configText(spec, record, filter));
+  writeFileAtomic(`${places.directory}/plan`, encodePlan(records));
+  prepareSocketDirectory(stores, places);
+  ensureDirectory(stores.paths.trash);
+  return { records };
+}
+
+/** The compiled filter; undefined when the container is to run without one. */
+export async function confinement(
+  stores: Pick<ContainerStores, 'cache'>,
+  record: ContainerRecord,
+): Promise<SeccompFilter | undefined> {
+  const choice = record.options.security?.seccomp ?? { kind: 'default' };
+  if (choice.kind === 'unconfined') return undefined;
+  const { seccompFilter } = await import('../sandbox/seccomp.js');
+  return seccompFilter(choice, record.capabilities, stores.cache);
+}
+
+function configText(
+  spec: ReturnType<typeof launchSpec>,
+  record: ContainerRecord,
+  filter: SeccompFilter | undefined,
+): string {
+  return runtimeConfigText(spec, {
+    rootPath: 'fs',
+    seccomp: filter === undefined ? undefined : readFileSync(filter.profile, 'utf8'),
+    annotations: {
+      'org.opencontainers.image.ref.name': record.imageReference ?? record.imageId,
+      'coracle.name': record.name,
+      'coracle.created': record.created,
+    },
+  });
+}
+
+/** Readable for every user of the container, whatever our umask. */
+function writeNameFiles({ directory }: ContainerPlaces, { files }: NetworkPlan): void {
+  writeFileAtomic(`${directory}/resolv.conf`, files.resolvConf, { mode: 0o644 });
+  writeFileAtomic(`${directory}/hosts`, files.hosts, { mode: 0o644 });
+  writeFileAtomic(`${directory}/hostname`, files.hostname, { mode: 0o644 });
+}
+
+/** The link tells a sweep whose directory it is, also when the store is another one. */
+function prepareSocketDirectory(stores: ContainerStores, places: ContainerPlaces): void {
+  try {
+    mkdirSync(places.socketDirectory, { recursive: true, mode: 0o700 });
+    symlinkSync(places.directory, `${places.socketDirectory}/d`);
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw ioError(`create socket directory below ${stores.runtime}`, error);
+  }
+}
