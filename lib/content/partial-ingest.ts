@@ -45,6 +45,11 @@ export class PartialIngest {
     return this.#parts.writer.size;
   }
 
+  /** The file that grows, for reading along; an open descriptor of it stays good after the commit. */
+  get path(): string {
+    return this.#parts.path;
+  }
+
   /** Takes the next bytes; the chunk belongs to the ingest from now on. */
   async append(chunk: Uint8Array): Promise<void> {
     try {
