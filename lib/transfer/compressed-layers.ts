@@ -1,0 +1,93 @@
+/**
+ * Layers made here have no blob: it is made when a push or an archive asks for it, the same each time. What it
+ * came out as is remembered, so that the next push only asks whether the registry has it.
+ * `build/compressed/<diffid hex>.json`: `{"gzip-6": {"digest": ..., "size": ...}}`.
+ */
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import type { StorePaths } from '../host/paths.js';
+import type { ImageRecord } from '../image/image-record.js';
+import { readLayerTar } from '../image/layer-reader.js';
+import type { Stores } from '../image/stores.js';
+import { compress } from '../layer/compression.js';
+import { tarWriterVersion } from '../layer/tar-writer.js';
+import type { DiffId } from '../oci/chain-id.js';
+import { type Digest, digestHex, parseDigest } from '../oci/digest.js';
+import { requireObject, requireSize } from '../oci/guards.js';
+
+/** How layers are compressed on their way out. */
+export type LayerEncoding = { readonly kind: 'gzip' | 'zstd'; readonly level: number };
+
+/** The levels used unless a person chooses. */
+export const defaultLevels = { gzip: 6, zstd: 3 } as const;
+
+/** A compressed layer's identity. */
+export type CompressedLayer = { readonly digest: Digest; readonly size: number };
+
+/** A compressed layer being made: its bytes, and after the last one what they are. */
+export type CompressedStream = { readonly chunks: AsyncIterable<Buffer>; finish(): CompressedLayer };
+
+/** What this layer was when it was compressed like this before. */
+export function rememberedLayer(
+  paths: StorePaths,
+  diffId: DiffId,
+  encoding: LayerEncoding,
+): CompressedLayer | undefined {
+  const path = recordPath(paths, diffId);
+  const value = readJson(path);
+  const found = value === undefined ? undefined : requireObject(value, path)[keyOf(encoding)];
+  if (found === undefined) return undefined;
+  const record = requireObject(found, path);
+  return { digest: parseDigest(record.digest, path), size: requireSize(record.size, path) };
+}
+
+/** Remembers what a layer is when it is compressed like this. */
+export function rememberLayer(
+  paths: StorePaths,
+  diffId: DiffId,
+  encoding: LayerEncoding,
+  layer: CompressedLayer,
+): void {
+  const path = recordPath(paths, diffId);
+  ensureDirectory(join(paths.build, 'compressed'));
+  const known = readJson(path);
+  const others = known === undefined ? {} : requireObject(known, path);
+  const { digest, size } = layer;
+  writeFileAtomic(path, `${JSON.stringify({ ...others, [keyOf(encoding)]: { digest, size } })}\n`);
+}
+
+/** A layer without a blob, compressed; remembered when `finish` is called. Throws as `readLayerTar` does. */
+export function compressLayer(
+  stores: Stores,
+  image: ImageRecord,
+  index: number,
+  encoding: LayerEncoding,
+): CompressedStream {
+  const hash = createHash('sha256');
+  let size = 0;
+  async function* chunks(): AsyncGenerator<Buffer, void> {
+    for await (const chunk of compress(readLayerTar(image, index, stores), encoding)) {
+      hash.update(chunk);
+      size += chunk.length;
+      yield chunk;
+    }
+  }
+  const finish = (): CompressedLayer => {
+    const layer = { digest: parseDigest(`sha256:${hash.digest('hex')}`, 'layer'), size };
+    const diffId = image.config.rootfs.diff_ids[index];
+    if (diffId !== undefined) rememberLayer(stores.paths, diffId, encoding, layer);
+    return layer;
+  };
+  return { chunks: chunks(), finish };
+}
+
+function recordPath(paths: StorePaths, diffId: DiffId): string {
+  return join(paths.build, 'compressed', `${digestHex(diffId)}.json`);
+}
+
+/** zlib's version is part of it: another one may write other bytes. */
+function keyOf({ kind, level }: LayerEncoding): string {
+  const library = kind === 'gzip' ? process.versions.zlib : 'libzstd';
+  return `${kind}-${level}-tar${tarWriterVersion}-${library}`;
+}

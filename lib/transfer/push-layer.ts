@@ -1,0 +1,127 @@
+/** One layer to a registry: found there, mounted from a neighbour, uploaded from its blob, or made on the way. */
+import { CoracleError } from '../errors.js';
+import type { ImageRecord } from '../image/image-record.js';
+import type { Stores } from '../image/stores.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import { dockerTypes, isForeignLayer, layerCompression, ociTypes } from '../oci/media-types.js';
+import { parseReference } from '../oci/reference.js';
+import { hasBlob } from '../registry/blobs.js';
+import type { RegistryClient } from '../registry/client.js';
+import { mountBlob, uploadBlob, uploadStream } from '../registry/uploads.js';
+import { compressLayer, type LayerEncoding, rememberedLayer } from './compressed-layers.js';
+import { layerEventId, type OnTransferEvent } from './events.js';
+
+/** Where a push goes. */
+export type PushTarget = {
+  readonly stores: Stores;
+  readonly client: RegistryClient;
+  readonly repository: string;
+  readonly encoding: LayerEncoding;
+  readonly onEvent: OnTransferEvent;
+};
+
+/** Makes the layer available at the registry. Resolves with its descriptor there: another one where it had to be compressed. */
+export async function pushLayer(target: PushTarget, image: ImageRecord, index: number): Promise<Descriptor> {
+  const layer = image.manifest.layers[index];
+  if (layer === undefined) throw new CoracleError('INTERNAL', `push layer ${index}: the manifest has none`);
+  const { stores, onEvent } = target;
+  const id = layerEventId(layer.digest);
+  if (stores.content.size(layer.digest) !== undefined) {
+    await pushBlob(target, layer);
+    return layer;
+  }
+  if (await hasBlob(target.client, target.repository, layer)) {
+    onEvent({ kind: 'layer', id, status: 'exists' });
+    return layer;
+  }
+  if (isForeignLayer(layer.mediaType)) {
+    onEvent({ kind: 'message', text: `layer ${id} is not distributable and not in the store: left out` });
+    return layer;
+  }
+  if (layerCompression(layer.mediaType) === 'none') return pushMade(target, image, index, layer);
+  throw new CoracleError(
+    'NOT_FOUND',
+    `push layer ${layer.digest}: neither the store nor the registry has it`,
+    {
+      hint: 'pull the image again',
+    },
+  );
+}
+
+/** Uploads a blob of the store unless the registry has it. */
+export async function pushBlob(target: PushTarget, blob: Descriptor): Promise<void> {
+  const { stores, client, repository, onEvent } = target;
+  const id = layerEventId(blob.digest);
+  if (await hasBlob(client, repository, blob)) {
+    onEvent({ kind: 'layer', id, status: 'exists', total: blob.size });
+    return;
+  }
+  for (const from of neighbours(target, blob)) {
+    if (!(await mountBlob(client, repository, blob.digest, from))) continue;
+    onEvent({ kind: 'layer', id, status: 'exists', total: blob.size });
+    return;
+  }
+  const open = (): AsyncIterable<Buffer> =>
+    counted(stores.content.open(blob.digest), (current) =>
+      onEvent({ kind: 'layer', id, status: 'pushing', current, total: blob.size }),
+    );
+  await uploadBlob(client, repository, blob, open);
+  onEvent({ kind: 'layer', id, status: 'pushed', current: blob.size, total: blob.size });
+}
+
+/** A layer made here: compressed while it is sent, unless what it compresses to is at the registry already. */
+async function pushMade(
+  target: PushTarget,
+  image: ImageRecord,
+  index: number,
+  layer: Descriptor,
+): Promise<Descriptor> {
+  const { stores, client, repository, encoding, onEvent } = target;
+  const id = layerEventId(layer.digest);
+  const diffId = image.config.rootfs.diff_ids[index];
+  const mediaType = compressedType(image, encoding);
+  const known = diffId === undefined ? undefined : rememberedLayer(stores.paths, diffId, encoding);
+  if (known !== undefined && (await hasBlob(client, repository, known))) {
+    onEvent({ kind: 'layer', id, status: 'exists', total: known.size });
+    return { mediaType, ...known };
+  }
+  const made = await uploadStream(client, repository, () => {
+    const stream = compressLayer(stores, image, index, encoding);
+    const chunks = counted(stream.chunks, (current) =>
+      onEvent({ kind: 'layer', id, status: 'pushing', current }),
+    );
+    return { chunks, finish: stream.finish };
+  });
+  onEvent({ kind: 'layer', id, status: 'pushed', current: made.size, total: made.size });
+  return { mediaType, digest: made.digest, size: made.size };
+}
+
+/** Other repositories of the registry that an image with this layer has a name in; at most three are asked. */
+function neighbours({ stores, client, repository }: PushTarget, { digest }: Descriptor): readonly string[] {
+  const found = new Set<string>();
+  for (const { reference } of stores.images.entries()) {
+    if (reference === undefined || found.size === 3) continue;
+    const parsed = parseReference(reference);
+    if (parsed.registry !== client.registry || parsed.repository === repository) continue;
+    const layers = stores.images.find(reference)?.manifest.layers ?? [];
+    if (layers.some((layer) => layer.digest === digest)) found.add(parsed.repository);
+  }
+  return [...found];
+}
+
+function compressedType(image: ImageRecord, { kind }: LayerEncoding): string {
+  const types = image.manifest.mediaType === dockerTypes.manifest ? dockerTypes : ociTypes;
+  return kind === 'gzip' ? types.layerGzip : types.layerZstd;
+}
+
+async function* counted(
+  source: AsyncIterable<Buffer>,
+  onBytes: (bytes: number) => void,
+): AsyncGenerator<Buffer, void> {
+  let bytes = 0;
+  for await (const chunk of source) {
+    bytes += chunk.length;
+    onBytes(bytes);
+    yield chunk;
+  }
+}

@@ -1,0 +1,134 @@
+/** Pushing: an image, or a whole index, from the store to a registry. */
+import { createHash } from 'node:crypto';
+import { type ImageRecord, readImage } from '../image/image-record.js';
+import type { Stores } from '../image/stores.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import { parseDigest } from '../oci/digest.js';
+import { type ImageIndex, manifestLimit, parseManifest, serializeManifest } from '../oci/manifest.js';
+import { isIndex } from '../oci/media-types.js';
+import { parseReference, type Reference } from '../oci/reference.js';
+import { putManifest } from '../registry/manifests.js';
+import { defaultLevels } from './compressed-layers.js';
+import { ignoreEvents, type OnTransferEvent } from './events.js';
+import { runParallel } from './parallel.js';
+import { type PushTarget, pushBlob, pushLayer } from './push-layer.js';
+import { openRegistry, type RegistryAccess } from './registry-access.js';
+
+export type PushOptions = RegistryAccess & {
+  /** For layers made here; those that were pulled go as they are. Default gzip. */
+  readonly compression?: 'gzip' | 'zstd';
+  readonly level?: number;
+};
+
+/** Layers sent at a time. */
+const uploads = 4;
+
+type Document = { readonly bytes: Buffer; readonly descriptor: Descriptor };
+
+/**
+ * Pushes an image under a reference. An index goes with all its images when the store has them all, else only
+ * this platform's image goes. Resolves with what the reference then points at: layers made here get their
+ * compressed form, so its digest may differ from the one in the store.
+ * @throws NOT_FOUND, UNAUTHORIZED, NETWORK, REGISTRY, INTEGRITY when files of the store were changed.
+ */
+export async function pushImage(
+  stores: Stores,
+  source: string | ImageRecord,
+  destination: string,
+  options: PushOptions = {},
+  onEvent: OnTransferEvent = ignoreEvents,
+): Promise<{ readonly descriptor: Descriptor }> {
+  const image = typeof source === 'string' ? stores.images.resolve(source) : source;
+  const reference = parseReference(destination);
+  const { compression: kind = 'gzip' } = options;
+  const client = openRegistry(reference.registry, options, onEvent);
+  const encoding = { kind, level: options.level ?? defaultLevels[kind] };
+  const target: PushTarget = { stores, client, repository: reference.repository, encoding, onEvent };
+  const lease = stores.staging.lease();
+  try {
+    const document = await pushGraph(target, image, options.signal);
+    await putManifest(client, reference, { bytes: document.bytes, mediaType: document.descriptor.mediaType });
+    return { descriptor: document.descriptor };
+  } finally {
+    lease.release();
+    await client.close();
+  }
+}
+
+async function pushGraph(
+  target: PushTarget,
+  image: ImageRecord,
+  signal: AbortSignal | undefined,
+): Promise<Document> {
+  if (!isIndex(image.descriptor.mediaType)) return pushManifest(target, image, signal);
+  const index = await readIndex(target.stores, image.descriptor);
+  if (index !== undefined && isComplete(target.stores, index)) {
+    return pushIndex(target, index, image.descriptor, signal);
+  }
+  const text = 'the store has only some of the index: pushing the image of this platform alone';
+  target.onEvent({ kind: 'message', text });
+  return pushManifest(target, image, signal);
+}
+
+/** All that an image's manifest names, then the manifest's bytes, which the caller stores under a name. */
+async function pushManifest(
+  target: PushTarget,
+  image: ImageRecord,
+  signal: AbortSignal | undefined,
+): Promise<Document> {
+  const { manifest } = image;
+  const layers = [...manifest.layers];
+  const tasks = layers.map((_layer, index) => async (): Promise<void> => {
+    layers[index] = await pushLayer(target, image, index);
+  });
+  await runParallel(tasks, { limit: uploads, signal });
+  await pushBlob(target, manifest.config);
+  const same = layers.every((layer, index) => layer.digest === manifest.layers[index]?.digest);
+  if (!same) return document(Buffer.from(serializeManifest({ ...manifest, layers })), manifest.mediaType);
+  const { digest } = image.manifestDescriptor;
+  return document(await target.stores.content.read(digest, manifestLimit), manifest.mediaType);
+}
+
+async function pushIndex(
+  target: PushTarget,
+  index: ImageIndex,
+  descriptor: Descriptor,
+  signal: AbortSignal | undefined,
+): Promise<Document> {
+  const { stores, client, repository } = target;
+  const manifests: Descriptor[] = [];
+  for (const entry of index.manifests) {
+    const inner = isIndex(entry.mediaType) ? await readIndex(stores, entry) : undefined;
+    const pushed =
+      inner === undefined
+        ? await pushManifest(target, readImage({ descriptor: entry }, stores.content), signal)
+        : await pushIndex(target, inner, entry, signal);
+    const { digest, size, mediaType } = pushed.descriptor;
+    const place: Reference = { registry: client.registry, repository, digest };
+    await putManifest(client, place, { bytes: pushed.bytes, mediaType });
+    manifests.push({ ...entry, digest, size });
+  }
+  const same = manifests.every(({ digest }, at) => digest === index.manifests[at]?.digest);
+  if (!same) return document(Buffer.from(serializeManifest({ ...index, manifests })), index.mediaType);
+  return document(await stores.content.read(descriptor.digest, manifestLimit), index.mediaType);
+}
+
+/** Undefined when the index itself is not in the store. */
+async function readIndex(stores: Stores, { digest, mediaType }: Descriptor): Promise<ImageIndex | undefined> {
+  if (!stores.content.has(digest)) return undefined;
+  const manifest = parseManifest(
+    await stores.content.read(digest, manifestLimit),
+    `manifest ${digest}`,
+    mediaType,
+  );
+  return manifest.kind === 'index' ? manifest : undefined;
+}
+
+function isComplete(stores: Stores, index: ImageIndex): boolean {
+  return index.manifests.every(({ digest }) => stores.content.has(digest));
+}
+
+function document(bytes: Buffer, mediaType: string): Document {
+  const digest = parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`, 'manifest');
+  return { bytes, descriptor: { mediaType, digest, size: bytes.length } };
+}
