@@ -1,0 +1,76 @@
+/* `coracle-sv agent`: starts the file agent in its own namespaces and waits for it. */
+#define _GNU_SOURCE
+#include "agent.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "syscalls.h"
+#include "userns.h"
+
+enum { EXIT_BROKEN = 125, PIPE_SIZE = 1 << 20 };
+
+static int complain(const struct failure *failure) {
+    const char *reason = failure->number ? strerror(failure->number) : "";
+    dprintf(STDERR_FILENO, "coracle: start file agent: %s: %s%s%s\n", failure->stage, failure->object, failure->number ? ": " : "", reason);
+    return EXIT_BROKEN;
+}
+
+/* Without it the pipe's size is what it is: only speed depends on it. */
+static void grow_pipes(void) {
+    fcntl(STDIN_FILENO, F_SETPIPE_SZ, PIPE_SIZE);
+    fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_SIZE);
+}
+
+static int serve(const struct plan *plan, const int *roots) {
+    struct agent agent;
+    int result = agent_create(&agent, plan->ids.how == ID_MAP_SINGLE, STDOUT_FILENO);
+    for (size_t i = 0; result >= 0 && i < plan->roots.count; i++)
+        result = agent_add_root(&agent, roots[i], plan->roots.items[i].writable);
+    if (result >= 0)
+        result = agent_serve(&agent, STDIN_FILENO);
+    agent_destroy(&agent);
+    return result < 0 ? EXIT_BROKEN : 0;
+}
+
+static int run_inside(const struct plan *plan) {
+    struct failure failure = {0};
+    auto_free int *roots = calloc(plan->roots.count + 1, sizeof *roots);
+    umask(0);
+    signal(SIGPIPE, SIG_IGN);
+    if (!roots)
+        return EXIT_BROKEN;
+    if (agent_enter_jail(plan, roots, &failure) < 0 || agent_confine(&failure) < 0)
+        return complain(&failure);
+    return serve(plan, roots);
+}
+
+int agent_main(int plan_fd) {
+    struct plan plan;
+    struct failure failure = {0};
+    pid_t pid = -1;
+    int status;
+    if (plan_read(plan_fd, PLAN_AGENT, &plan, &failure) < 0)
+        return complain(&failure);
+    sys_close_range(3, ~0U, 0);
+    grow_pipes();
+    if (prctl(PR_SET_DUMPABLE, 0) == 0)
+        pid = userns_clone(&plan.ids, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, NULL, &failure);
+    if (pid == 0)
+        _exit(run_inside(&plan));
+    if (pid < 0)
+        return complain(&failure);
+    close(STDIN_FILENO);
+    close(STDOUT_FILENO);
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return EXIT_BROKEN;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
