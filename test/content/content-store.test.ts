@@ -81,7 +81,7 @@ test('a stream is stored under its digest, in sha512 too', async (t) => {
   t.deepEqual(await content.ingest(stream('ab', 'c')), { digest: sha256('abc'), size: 3 });
   const digest = makeDigest('sha512', createHash('sha512').update('abc').digest('hex'));
   t.deepEqual(await content.ingest(stream('abc'), { digest }), { digest, size: 3 });
-  t.deepEqual(new Set(content.list()), new Set([sha256('abc'), digest]));
+  t.deepEqual(content.list().sort(), [sha256('abc'), digest]);
 });
 
 test('large streams arrive whole', async (t) => {
