@@ -15,7 +15,7 @@ export type Platform = {
   readonly variant?: string;
 };
 
-const component = /^[A-Za-z0-9_.-]{1,64}$/;
+const component = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 const knownSystems = ['linux', 'windows', 'darwin', 'freebsd', 'netbsd', 'openbsd', 'wasip1'];
 const nodeArchitectures: Readonly<Record<string, string>> = {
   x64: 'amd64',

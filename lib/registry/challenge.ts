@@ -42,7 +42,7 @@ function readParameters(text: Cursor, header: string): Readonly<Record<string, s
     const start = text.position;
     text.take(separator);
     const name = text.take(token);
-    if (name === undefined || text.take(equals) === undefined || text.at(/,|$/y)) {
+    if (name === undefined || text.take(equals) === undefined || text.at(/[=,]|$/y)) {
       text.position = start;
       if (parameters.size === 0) text.take(token68);
       return Object.fromEntries(parameters);

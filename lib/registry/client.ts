@@ -161,6 +161,9 @@ export class RegistryClient {
     } catch (error) {
       // Nobody at the https port says nothing about the http one, where no port was named.
       if (secure.port === '' && hasErrno(error, 'ECONNREFUSED')) return false;
+      // Where plain HTTP has a proxy, the host may be out of direct reach: then the proxy decides.
+      const plainProxy = proxyFor(new URL(`http://${secure.host}/`), this.#env);
+      if (plainProxy !== undefined && this.signal?.aborted !== true) return false;
       throw networkError(action, secure.host, error, false);
     }
   }

@@ -147,7 +147,7 @@ function field(value: unknown, name: string): unknown {
 
 /** Foreign text made fit for a terminal: one line, no control characters, at most 300 characters. */
 export function printable(text: string): string {
-  const clean = text.replace(/[\p{Cc}\p{Cf}\u2028\u2029]+/gu, ' ').trim();
+  const clean = text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return clean.length > 300 ? `${clean.slice(0, 300)}...` : clean;
 }
 

@@ -47,8 +47,8 @@ export async function withRetry<T>(options: RetryOptions, operation: () => Promi
 export async function beforeRetry(error: unknown, attempt: number, options: RetryOptions): Promise<void> {
   const { policy, signal, onRetry } = options;
   if (!(error instanceof TransientError) || attempt > policy.retries) throw error;
+  if ((error.retryAfter ?? 0) > policy.patience) throw error;
   const delay = error.retryAfter ?? backOff(policy, attempt, Math.random());
-  if (delay > policy.patience) throw error;
   onRetry?.({ attempt, delay, error });
   await sleep(delay, signal);
 }

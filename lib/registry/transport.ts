@@ -132,7 +132,12 @@ export class Transport {
 
   async #secureOptions(request: HttpRequest): Promise<RequestOptions> {
     this.#httpsAgent ??= makeSecureAgent(this.#options);
-    return { ...this.#baseOptions(request), agent: await this.#httpsAgent };
+    try {
+      return { ...this.#baseOptions(request), agent: await this.#httpsAgent };
+    } catch (error) {
+      this.#httpsAgent = undefined; // nothing to close, and the certificates may be there the next time
+      throw error;
+    }
   }
 }
 
