@@ -14,8 +14,10 @@ export type CacheRecord = {
   readonly parent: CacheKey;
   readonly instruction: string;
   readonly inputs: NamedInputs;
-  /** What the step made; absent when it changed nothing (a WORKDIR that was there). */
+  /** The stage's top after the step; absent for an empty file system. */
   readonly snapshot?: SnapshotId;
+  /** False when the step changed nothing (a WORKDIR that was there) and the top is its parent's. */
+  readonly madeLayer: boolean;
   /** RFC 3339; the time the step ran. */
   readonly created: string;
 };
@@ -80,6 +82,7 @@ function parseRecord(value: unknown, key: CacheKey): CacheRecord | undefined {
     typeof record.parent === 'string' &&
     typeof record.instruction === 'string' &&
     typeof record.created === 'string' &&
+    typeof record.madeLayer === 'boolean' &&
     typeof record.inputs === 'object' &&
     (record.snapshot === undefined || /^[a-z2-7]{26}$/.test(record.snapshot));
   return isWhole ? (record as CacheRecord) : undefined;

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync } from 'node:fs';
 import { posix } from 'node:path';
 import { CoracleError } from '../errors.js';
-import type { Agent, CopyCheck, Entry, Handle, Meta, Time } from '../native/agent.js';
+import type { Agent, AgentPath, CopyCheck, Entry, Handle, Meta, Time } from '../native/agent.js';
 import { sha256 } from './cache-key.js';
 import type { ContextTree, Match } from './context-tree.js';
 import { compileGlob, hasWildcards, unescapePattern } from './glob.js';
@@ -14,6 +14,8 @@ import type { StatCache } from './stat-cache.js';
 export type SourceEntry = {
   /** Relative to the match, latin1 for bytes; empty for the match itself. */
   readonly relative: string;
+  /** In the source's tree, for the agent. */
+  readonly origin: AgentPath;
   readonly type: 'file' | 'directory' | 'symlink';
   readonly meta: Required<Pick<Meta, 'mode' | 'mtime'>> & Pick<Meta, 'owner'>;
   /** Of symbolic links. */
@@ -37,10 +39,12 @@ export function contextSource(tree: ContextTree, stats: StatCache, handle: Handl
   const root = { uid: 0, gid: 0 };
   return {
     handle: async () => handle,
-    expand: async (pattern) => tree.expand(pattern),
+    expand: async (pattern) =>
+      tree.expand(pattern).map((match) => ({ ...match, name: Buffer.from(match.name).toString('latin1') })),
     entries: async (match) =>
       tree.entries(match).map(({ relative, path, stat, target }) => ({
         relative: Buffer.from(relative).toString('latin1'),
+        origin: path,
         type: stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'symlink',
         meta: { mode: stat.mode & 0o7777, owner: root, mtime: timeOf(stat.mtimeMs) },
         target: Buffer.from(target),
@@ -120,6 +124,7 @@ function isCopied(entry: Entry): boolean {
 function sourceEntry(entry: Entry, match: Match): SourceEntry {
   return {
     relative: relativeTo(match, entry.path),
+    origin: Buffer.from(entry.path),
     type: entry.type === 'directory' || entry.type === 'symlink' ? entry.type : 'file',
     meta: { mode: entry.mode, owner: { uid: entry.uid, gid: entry.gid }, mtime: entry.mtime },
     target: Buffer.from(entry.target),

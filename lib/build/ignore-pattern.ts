@@ -140,7 +140,8 @@ function matcherOf(text: string, tokens: readonly Token[]): ((path: string) => b
       const prefix = text.slice(0, -2);
       return (path) => path.startsWith(prefix);
     }
-    if (first?.kind === 'path') {
+    // Several `**` in a row are one token, but not one text.
+    if (first?.kind === 'path' && !text.includes('*', 2)) {
       const suffix = text.slice(2);
       return (path) => path.endsWith(suffix) || (suffix.startsWith('/') && path === suffix.slice(1));
     }

@@ -3,6 +3,7 @@
  * MatchesUsingParentResults: the last matching pattern wins, a match of a directory holds for all
  * below it, `!` takes back in.
  */
+import { trim } from '../dockerfile/characters.js';
 import { CoracleError } from '../errors.js';
 import { compilePattern, type IgnorePattern } from './ignore-pattern.js';
 
@@ -23,10 +24,10 @@ export function parseIgnoreFile(text: string): string[] {
   const patterns: string[] = [];
   for (const line of text.replace(/^\ufeff/, '').split(/\r?\n/)) {
     if (line.startsWith('#')) continue;
-    const trimmed = line.trim();
+    const trimmed = trim(line);
     if (trimmed === '') continue;
     const exclusion = trimmed.startsWith('!');
-    const pattern = exclusion ? trimmed.slice(1).trim() : trimmed;
+    const pattern = exclusion ? trim(trimmed.slice(1)) : trimmed;
     patterns.push((exclusion ? '!' : '') + relative(pattern));
   }
   return patterns;
@@ -63,7 +64,7 @@ export class IgnoreMatcher {
    */
   constructor(patterns: readonly string[], origin = '.dockerignore') {
     this.#patterns = patterns
-      .map((pattern) => pattern.trim())
+      .map(trim)
       .filter(Boolean)
       .map((pattern) => compile(pattern, origin));
     this.#exclusions = this.#patterns.filter((pattern) => pattern.exclusion);

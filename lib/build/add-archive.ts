@@ -1,0 +1,97 @@
+/** ADD of a local archive: recognised by its content, unpacked into the destination. It is no layer: nothing in it hides anything. */
+import { CoracleError } from '../errors.js';
+import type { IdMap } from '../host/id-map.js';
+import { decompress, detectCompression } from '../layer/compression.js';
+import { LayerExtractor } from '../layer/layer-extractor.js';
+import { isReservedName } from '../layer/layer-path.js';
+import { defaultTarLimits, printablePath, type TarEntry } from '../layer/tar-entry.js';
+import { readTar } from '../layer/tar-reader.js';
+import type { Agent, Handle } from '../native/agent.js';
+import { pathBytes } from './copy-source.js';
+import type { Owner } from './owner.js';
+
+export type ArchiveFile = { readonly agent: Agent; readonly handle: Handle; readonly path: string };
+
+export type ArchiveTarget = {
+  readonly handle: Handle;
+  /** In the image, latin1. */
+  readonly directory: string;
+  readonly owner: Owner | undefined;
+  readonly idMap: IdMap;
+};
+
+const blockSize = 512;
+const magicOffset = 257;
+const readSize = 1 << 20;
+
+/** Whether the file is a tar, plain or compressed with gzip, bzip2, xz or zstd. */
+export async function isArchive(file: ArchiveFile): Promise<boolean> {
+  const start = await file.agent.read(file.handle, pathBytes(file.path), 0, blockSize);
+  const kind = detectCompression(start);
+  if (kind === 'none') return isTarBlock(start);
+  try {
+    for await (const chunk of decompress(readFile(file), kind)) return isTarBlock(chunk);
+  } catch (error) {
+    // Something that only begins like a compressed file is copied as it is.
+    if (error instanceof CoracleError && (error.code === 'INTEGRITY' || error.code === 'INVALID'))
+      return false;
+    throw error;
+  }
+  return false;
+}
+
+/** Unpacks with the archive's owners, or --chown's. @throws INVALID for hostile or damaged archives. */
+export async function unpackArchive(
+  file: ArchiveFile,
+  target: ArchiveTarget,
+  onWarning: (text: string) => void,
+): Promise<void> {
+  const extractor = new LayerExtractor(
+    { agent: file.agent, handle: target.handle, idMap: target.idMap },
+    defaultTarLimits,
+  );
+  for await (const entry of readTar(decompress(readFile(file), 'auto'), defaultTarLimits)) {
+    const pending = extractor.apply(relocate(entry, target));
+    if (pending !== undefined) await pending;
+  }
+  await extractor.finish();
+  for (const warning of extractor.warnings) onWarning(warning);
+}
+
+function isTarBlock(block: Buffer): boolean {
+  return (
+    block.length >= magicOffset + 5 && block.toString('latin1', magicOffset, magicOffset + 5) === 'ustar'
+  );
+}
+
+/** The entry below the destination. Names that mean deletions in a layer mean nothing here and are refused. */
+function relocate(entry: TarEntry, { directory, owner }: ArchiveTarget): TarEntry {
+  if (isReservedName(entry.path)) {
+    throw new CoracleError(
+      'INVALID',
+      `unpack ${printablePath(entry.path)}: names that begin with .wh. are reserved for layers`,
+    );
+  }
+  const prefix = directory === '.' ? Buffer.alloc(0) : Buffer.from(`${directory}/`, 'latin1');
+  return {
+    ...entry,
+    path: Buffer.concat([prefix, stripRoot(entry.path)]),
+    ...(entry.type === 'link' ? { linkTarget: Buffer.concat([prefix, stripRoot(entry.linkTarget)]) } : {}),
+    ...(owner === undefined ? {} : owner),
+    content: () => entry.content(),
+  };
+}
+
+function stripRoot(path: Buffer): Buffer {
+  let start = 0;
+  while (path[start] === 0x2f) start++;
+  return path.subarray(start);
+}
+
+async function* readFile(file: ArchiveFile): AsyncGenerator<Buffer> {
+  for (let offset = 0; ; offset += readSize) {
+    const chunk = await file.agent.read(file.handle, pathBytes(file.path), offset, readSize);
+    if (chunk.length > 0) yield chunk;
+    if (chunk.length < readSize) return;
+  }
+}

@@ -1,0 +1,144 @@
+/** What the steps of one build share: the stores, the file agent with its handles, the context, the cache. */
+import type { Environment } from '../host/paths.js';
+import type { ImageRecord } from '../image/image-record.js';
+import { openInStore, type Stores } from '../image/stores.js';
+import { unpackImage } from '../image/unpack.js';
+import { type Agent, type Handle, openAgent } from '../native/agent.js';
+import type { StorageDriver } from '../snapshot/driver.js';
+import { initLayer } from '../snapshot/init-layer.js';
+import type { SnapshotRecord } from '../snapshot/record.js';
+import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
+import { BuildCache } from './cache.js';
+import type { ContextTree } from './context-tree.js';
+import { type CopySource, contextSource, stackSource } from './copy-source.js';
+import type { BuildListener } from './events.js';
+import type { BuildOptions } from './options.js';
+import type { Accounts } from './owner.js';
+import type { StatCache } from './stat-cache.js';
+
+/** The stores, and what of the host a RUN needs. */
+export type BuildStores = Stores & {
+  readonly env: Environment;
+  /** For compiled filters. */
+  readonly cache: string;
+  /** The driver asked for or the best that works. */
+  driver(forced?: string): StorageDriver;
+};
+
+const contextHandle: Handle = 1;
+const accountLimit = 1 << 20;
+
+export class BuildSession {
+  readonly stores: BuildStores;
+  readonly options: BuildOptions;
+  readonly onEvent: BuildListener;
+  readonly cache: BuildCache;
+  readonly #tree: ContextTree;
+  readonly #stats: StatCache;
+  readonly #layers = new Map<string, Promise<Handle>>();
+  #agent: Agent | undefined;
+
+  constructor(input: {
+    readonly stores: BuildStores;
+    readonly options: BuildOptions;
+    readonly onEvent: BuildListener;
+    readonly tree: ContextTree;
+    readonly stats: StatCache;
+  }) {
+    this.stores = input.stores;
+    this.options = input.options;
+    this.onEvent = input.onEvent;
+    this.cache = new BuildCache(`${input.stores.paths.build}/cache`, input.stores.snapshots);
+    this.#tree = input.tree;
+    this.#stats = input.stats;
+  }
+
+  /** The build's agent: the store as handle 0, the context, read-only, as handle 1. Started when first needed. */
+  agent(): Agent {
+    this.#agent ??= openAgent({
+      idMap: this.stores.idMap(),
+      roots: [
+        { path: this.stores.paths.root, writable: true },
+        { path: this.#tree.root, writable: false },
+      ],
+    });
+    return this.#agent;
+  }
+
+  /** The context's files. Works without an agent until something is copied. */
+  context(): CopySource {
+    return contextSource(this.#tree, this.#stats, contextHandle);
+  }
+
+  /** The files of a finished stage or an image; an empty tree for nothing. */
+  files(top: SnapshotRecord | undefined): CopySource {
+    return stackSource(this.agent(), () => this.stack(top));
+  }
+
+  /** A read-only handle of a snapshot's stack. */
+  async stack(top: SnapshotRecord | undefined): Promise<Handle> {
+    const lowers = top === undefined ? [this.emptyLayer()] : top.lowers.map((id) => this.#layer(id));
+    return this.agent().stack(await Promise.all(lowers));
+  }
+
+  /** A handle whose top is a new layer above what it lies on. */
+  async writable(active: ActiveSnapshot): Promise<Handle> {
+    const top = await openInStore(this.agent(), this.stores.paths, active.fs, { writable: true });
+    const lowers = await Promise.all((active.parent?.lowers ?? []).map((id) => this.#layer(id)));
+    return this.agent().stack([top, ...lowers], { writable: true });
+  }
+
+  async emptyLayer(): Promise<Handle> {
+    return openInStore(this.agent(), this.stores.paths, initLayer(this.stores.paths));
+  }
+
+  /** The account files of a stack, for names of users. Only regular files, and of them no more than a sane size (S11). */
+  async accounts(handle: Handle): Promise<Accounts> {
+    const read = async (path: string): Promise<string | undefined> => {
+      const entry = await this.agent().stat(handle, path, { follow: true });
+      if (entry?.type !== 'file' || entry.size > accountLimit) return undefined;
+      return (await this.agent().read(handle, path, 0, accountLimit)).toString();
+    };
+    return { passwd: await read('etc/passwd'), group: await read('etc/group') };
+  }
+
+  /** The top snapshot of an image, unpacked if it was not; undefined for one without layers. */
+  async unpacked(image: ImageRecord): Promise<SnapshotRecord | undefined> {
+    if (image.config.rootfs.diff_ids.length === 0) return undefined;
+    const known = this.stores.images.topSnapshot(image);
+    if (known !== undefined) return known;
+    return unpackImage(image, this.stores, {
+      onWarning: (message) => this.onEvent({ kind: 'warning', message }),
+      ...(this.options.signal === undefined ? {} : { signal: this.options.signal }),
+    });
+  }
+
+  /** Runs `fill` on a new layer above `parent` and commits it; when it throws, nothing stays. */
+  async commitLayer(
+    parent: SnapshotRecord | undefined,
+    comment: string,
+    fill: (active: ActiveSnapshot) => Promise<void>,
+  ): Promise<SnapshotRecord> {
+    const active = this.stores.snapshots.prepare(parent);
+    try {
+      await fill(active);
+      return this.stores.snapshots.commit(active, { comment });
+    } catch (error) {
+      await this.stores.snapshots.discard(active, this.stores.removeTree);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#stats.save();
+    await this.#agent?.close();
+  }
+
+  #layer(id: SnapshotRecord['id']): Promise<Handle> {
+    const known = this.#layers.get(id);
+    if (known !== undefined) return known;
+    const handle = openInStore(this.agent(), this.stores.paths, this.stores.snapshots.layerPath(id));
+    this.#layers.set(id, handle);
+    return handle;
+  }
+}
