@@ -7,6 +7,7 @@ import { hostname as hostHostname } from 'node:os';
 import { CoracleError, ioError } from '../errors.js';
 import { ensureDirectory } from '../host/files.js';
 import { randomHex } from '../host/random.js';
+import { moveToTrash } from '../host/trash.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { assignHostPorts } from '../network/free-ports.js';
 import type { NetworkPlan } from '../network/network-plan.js';
@@ -14,10 +15,9 @@ import type { ContainerConfig } from '../oci/container-config.js';
 import { chooseCapabilities } from '../sandbox/capabilities.js';
 import type { LogSpec } from '../sandbox/launch-spec.js';
 import { parseSignal } from '../sandbox/signals.js';
-import { abandon } from './abandon.js';
 import { checkMounts, requestVolumes } from './container-mounts.js';
 import { parseDetachKeys } from './detach-keys.js';
-import { reserveName } from './names.js';
+import { releaseName, reserveName } from './names.js';
 import { networkOf } from './network.js';
 import { mergeCommand, mergeProcess } from './process.js';
 import type { ContainerRecord } from './record.js';
@@ -135,6 +135,13 @@ function makeDirectories(stores: ContainerStores, id: string): void {
   } catch (error) {
     throw ioError(`create container directory ${places.directory}`, error);
   }
+}
+
+/** Undoes what was made of a container that was not finished. */
+async function abandon(stores: ContainerStores, id: string, name: string): Promise<void> {
+  const trash = moveToTrash(stores.paths, containerPlaces(stores, id).directory);
+  releaseName(stores.paths, name, id);
+  if (trash !== undefined) await stores.removeTree(trash);
 }
 
 /** The copy driver's root file system: the image's layers as one tree. */

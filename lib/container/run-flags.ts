@@ -1,0 +1,155 @@
+/** The texts of `run`'s and `create`'s flags as run options. Pure but for relative paths, which lie below `cwd`. */
+import { posix } from 'node:path';
+import { CoracleError } from '../errors.js';
+import type { HostEntry, NetworkMode } from '../network/network-plan.js';
+import { isIpv4, isIpv6, parsePublishFlag } from '../network/port-flags.js';
+import { parseMountFlag, parseTmpfsFlag, parseVolumeFlag } from '../sandbox/mount-flags.js';
+import { parseRlimit } from '../sandbox/rlimit.js';
+import type { RunOptions, SecurityOptions } from './run-options.js';
+
+/** Flags that need reading; the plain ones go into RunOptions as they are. */
+export type RunFlags = {
+  readonly volume?: readonly string[] | undefined;
+  readonly mount?: readonly string[] | undefined;
+  readonly tmpfs?: readonly string[] | undefined;
+  readonly publish?: readonly string[] | undefined;
+  readonly network?: string | undefined;
+  readonly addHost?: readonly string[] | undefined;
+  readonly dns?: readonly string[] | undefined;
+  readonly securityOpt?: readonly string[] | undefined;
+  readonly ulimit?: readonly string[] | undefined;
+  /** `NAME=value`, or `NAME` to take the value from `env`. */
+  readonly env?: readonly string[] | undefined;
+  readonly envFileTexts?: readonly { readonly path: string; readonly text: string }[] | undefined;
+  readonly label?: readonly string[] | undefined;
+  /** Text of `--entrypoint`: one program, or a JSON list; empty for none. */
+  readonly entrypoint?: string | undefined;
+};
+
+/** What the texts refer to outside of themselves. */
+export type FlagContext = {
+  readonly cwd: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
+};
+
+/** @throws USAGE or UNSUPPORTED naming the flag's text. */
+export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions {
+  const mounts = [
+    ...(flags.volume ?? []).map((text) => parseVolumeFlag(text, context.cwd)),
+    ...(flags.mount ?? []).map((text) => parseMountFlag(text, context.cwd)),
+    ...(flags.tmpfs ?? []).map(parseTmpfsFlag),
+  ];
+  return {
+    mounts,
+    publish: (flags.publish ?? []).flatMap(parsePublishFlag),
+    network: flags.network === undefined ? undefined : parseNetwork(flags.network),
+    extraHosts: (flags.addHost ?? []).map(parseHost),
+    dns: flags.dns?.map(parseResolver),
+    security: parseSecurity(flags.securityOpt ?? [], context.cwd),
+    ulimits: (flags.ulimit ?? []).map(parseRlimit),
+    env: parseEnvironment(flags, context),
+    labels: Object.fromEntries((flags.label ?? []).map(splitLabel)),
+    entrypoint: flags.entrypoint === undefined ? undefined : parseEntrypoint(flags.entrypoint),
+  };
+}
+
+const modes: readonly NetworkMode[] = ['none', 'host', 'pasta', 'slirp4netns'];
+
+/** `--network`. @throws UNSUPPORTED for what this version does not do. */
+export function parseNetwork(text: string): NetworkMode | undefined {
+  if (text === 'default' || text === 'private') return undefined;
+  const mode = modes.find((each) => each === text);
+  if (mode !== undefined) return mode;
+  throw new CoracleError('UNSUPPORTED', `use network "${text}": no such mode`, {
+    hint: `one of ${modes.join(', ')}`,
+  });
+}
+
+function parseHost(text: string): HostEntry {
+  const match = /^([^:=\s]+)[:=](.+)$/.exec(text);
+  const [, name = '', address = ''] = match ?? [];
+  const plain = address.replace(/^\[(.*)\]$/, '$1');
+  if (match !== null && (plain === 'host-gateway' || isIpv4(plain) || isIpv6(plain)))
+    return { name, address: plain };
+  throw new CoracleError('USAGE', `add host "${text}": expected NAME:ADDRESS`, {
+    hint: 'the address is an IP address, or host-gateway for this host',
+  });
+}
+
+function parseResolver(text: string): string {
+  if (isIpv4(text) || isIpv6(text)) return text;
+  throw new CoracleError('USAGE', `use nameserver "${text}": no IP address`);
+}
+
+function parseSecurity(texts: readonly string[], cwd: string): SecurityOptions {
+  let security: SecurityOptions = {};
+  for (const text of texts) {
+    const [, key = '', value = ''] = /^([^=:]+)(?:[=:](.*))?$/.exec(text) ?? [];
+    if (key === 'seccomp' && value !== '') security = { ...security, seccomp: seccompChoice(value, cwd) };
+    else if (key === 'no-new-privileges' && ['', 'true', 'false'].includes(value)) {
+      security = { ...security, noNewPrivileges: value !== 'false' };
+    } else if (key === 'mask' && value !== '') {
+      security = { ...security, mask: [...(security.mask ?? []), ...value.split(':')] };
+    } else if (key === 'unmask' && value !== '') {
+      security = { ...security, unmask: [...(security.unmask ?? []), ...value.split(':')] };
+    } else if (!(['label', 'apparmor'].includes(key) && ['disable', 'unconfined'].includes(value))) {
+      throw new CoracleError('UNSUPPORTED', `use security option "${text}": not supported`, {
+        hint: 'seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL',
+      });
+    }
+  }
+  return security;
+}
+
+function seccompChoice(value: string, cwd: string): NonNullable<SecurityOptions['seccomp']> {
+  if (value === 'unconfined') return { kind: 'unconfined' };
+  return value === 'default' ? { kind: 'default' } : { kind: 'file', path: posix.resolve(cwd, value) };
+}
+
+/** Files first, in order, then the flags; a bare name that is not set here sets nothing. */
+function parseEnvironment(flags: RunFlags, context: FlagContext): string[] {
+  const files = (flags.envFileTexts ?? []).flatMap(({ path, text }) => environmentLines(path, text));
+  return [...files, ...(flags.env ?? [])].flatMap((entry) => {
+    if (entry.startsWith('=') || entry === '') {
+      throw new CoracleError('USAGE', `set environment "${entry}": no name before =`);
+    }
+    if (entry.includes('=')) return [entry];
+    const value = context.env[entry];
+    return value === undefined ? [] : [`${entry}=${value}`];
+  });
+}
+
+function environmentLines(path: string, text: string): string[] {
+  const lines = text
+    .replace(/^\uFEFF/, '')
+    .split('\n')
+    .map((line) => line.replace(/\r$/, '').trimStart());
+  const entries = lines.filter((line) => line !== '' && !line.startsWith('#'));
+  const bad = entries.find((line) => /^=|^[^=]*\s[^=]*(=|$)/.test(line));
+  if (bad === undefined) return entries;
+  throw new CoracleError('USAGE', `read environment file ${path}: "${bad}" is neither NAME=value nor NAME`);
+}
+
+function splitLabel(text: string): [string, string] {
+  const equals = text.indexOf('=');
+  if (equals === 0 || text === '') throw new CoracleError('USAGE', `set label "${text}": no name before =`);
+  return equals < 0 ? [text, ''] : [text.slice(0, equals), text.slice(equals + 1)];
+}
+
+function parseEntrypoint(text: string): readonly string[] {
+  if (text === '') return [];
+  if (!text.startsWith('[')) return [text];
+  const words = jsonWords(text);
+  if (words !== undefined) return words;
+  throw new CoracleError('USAGE', `set entrypoint ${text}: not a JSON list of strings`);
+}
+
+function jsonWords(text: string): string[] | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return Array.isArray(value) && value.every((word) => typeof word === 'string') ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
