@@ -54,7 +54,7 @@ export function findHeredocs(line: string): readonly HeredocWord[] {
 
 /** The body of a heredoc with the leading tabs gone that `<<-` asks to remove. */
 export function heredocBody(heredoc: Pick<Heredoc, 'data' | 'chomp'>): string {
-  return heredoc.chomp ? heredoc.data.replace(/^\t+/gm, '') : heredoc.data;
+  return heredoc.chomp ? heredoc.data.replace(/(^|\n)\t+/g, '$1') : heredoc.data;
 }
 
 /** What a shell-form RUN executes. */

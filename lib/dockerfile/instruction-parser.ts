@@ -109,6 +109,6 @@ function parseOnbuild(request: Request): OnbuildInstruction {
   }
   const trigger = parseTrigger({ ...request, split, keyword });
   const bodies = request.heredocs.map((heredoc) => `\n${heredoc.data}${heredoc.name}`);
-  const expression = request.line.text.slice(request.split.restOffset) + bodies.join('');
+  const expression = rest + bodies.join('');
   return { ...sourceOf(request), kind: 'onbuild', expression, trigger };
 }

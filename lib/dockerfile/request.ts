@@ -1,5 +1,6 @@
 /** What the parser of one instruction gets, and how it reports faults. */
 import { parseJsonWords } from './arguments.js';
+import { trimEnd } from './characters.js';
 import { type FlagTypes, type FlagValues, readFlags, type SplitLine } from './flags.js';
 import type { Command, EscapeToken, Flag, Heredoc, InstructionSource } from './instructions.js';
 import { type LogicalLine, locate } from './lines.js';
@@ -44,7 +45,7 @@ export function sourceOf(request: Request): InstructionSource {
   return {
     keyword: request.split.keyword,
     range: { startLine: start.line, endLine: request.line.range.endLine, startColumn: start.column },
-    original: request.line.text.slice(request.split.offset).trimEnd(),
+    original: trimEnd(request.line.text.slice(request.split.offset)),
     comments: request.line.comments,
     flags,
   };

@@ -58,6 +58,8 @@ const single: readonly (readonly [string, string, boolean])[] = [
   ['**/file', 'dir/dir/file', true],
   ['**/file*txt', 'dir/dir/file.txt', true],
   ['**/**/*.txt', 'dir/dir/file.txt', true],
+  ['**/**/a', 'a', true],
+  ['**/**/a', 'x/y/a', true],
   ['**/**/*.txt2', 'dir/dir/file.txt', false],
   ['**/*.txt', 'file.txt', true],
   ['a**/*.txt', 'a/dir/dir/file.txt', true],
