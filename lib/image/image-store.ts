@@ -16,7 +16,7 @@ import type { SnapshotStore } from '../snapshot/snapshot-store.js';
 import { containerUses } from './container-use.js';
 import { type ImageRecord, readImage } from './image-record.js';
 import { type ImageSummary, summarize } from './image-summary.js';
-import { type IndexEntry, IndexFile } from './index-file.js';
+import { type IndexEntry, IndexFile, type IndexView } from './index-file.js';
 import { lookUp } from './look-up.js';
 import { type RemovedImage, removeEntries } from './remove-entries.js';
 import { addEntry, dropReference, tagEntry } from './tag-entries.js';
@@ -43,12 +43,12 @@ export class ImageStore {
 
   /** All entries of index.json. */
   entries(): readonly IndexEntry[] {
-    return this.#index.entries();
+    return this.#index.read().entries();
   }
 
   /** All images, each once, with all its references; newest first. */
   list(): readonly ImageSummary[] {
-    return summarize(this.#index.entries(), this.#content, this.#snapshots);
+    return summarize(this.entries(), this.#content, this.#snapshots);
   }
 
   /**
@@ -137,18 +137,11 @@ export class ImageStore {
   }
 
   #open(text: string, options: ResolveOptions): ImageRecord | undefined {
-    const entry = lookUp(text, this.#index, (other) => this.#configOf(other.descriptor));
+    const index = this.#index.read();
+    const entry = lookUp(text, index, (other) => this.#configOf(other.descriptor));
     if (entry === undefined) return undefined;
     const record = readImage(entry, this.#content, options);
-    return { ...record, references: this.#referencesOf(entry, record) };
-  }
-
-  #referencesOf(entry: IndexEntry, record: ImageRecord): readonly string[] {
-    if (entry.config === undefined) return record.references;
-    return this.#index
-      .select({ kind: 'id', prefix: record.id })
-      .map(({ reference }) => reference)
-      .filter((reference) => reference !== undefined);
+    return entry.config === undefined ? record : { ...record, references: referencesTo(record.id, index) };
   }
 
   /** The config's digest, undefined when the image is not (or not for this platform) in the store. */
@@ -165,4 +158,11 @@ export class ImageStore {
 
 function fullReference(reference: string): string {
   return formatReference(parseReference(reference));
+}
+
+function referencesTo(id: string, index: IndexView): readonly string[] {
+  return index
+    .select({ kind: 'id', prefix: id })
+    .map(({ reference }) => reference)
+    .filter((reference) => reference !== undefined);
 }

@@ -33,9 +33,35 @@ export type IndexQuery =
   | { readonly kind: 'digest'; readonly digest: Digest }
   | { readonly kind: 'id'; readonly prefix: string };
 
-/** Entries before another is refused; far beyond use, it bounds what a hostile file can cost. */
+/** Bytes of the file, far beyond use: the limit bounds what a hostile one can cost. */
 const indexLimit = 64 * 1024 * 1024;
 
+/** One reading of the file. */
+export class IndexView {
+  readonly #bytes: Buffer;
+  readonly #where: string;
+
+  constructor(bytes: Buffer, where: string) {
+    this.#bytes = bytes;
+    this.#where = where;
+  }
+
+  /** All entries, in the order of the file. @throws INVALID for a damaged file. */
+  entries(): readonly IndexEntry[] {
+    return parseIndex(this.#bytes, this.#where);
+  }
+
+  /** The entries that match, without parsing the others. */
+  select(query: IndexQuery): readonly IndexEntry[] {
+    const found = linesWith(this.#bytes, needle(query))
+      .map((line) => parseLine(line, this.#where))
+      .filter((entry) => entry !== undefined)
+      .filter((entry) => matches(entry, query));
+    return found.length > 0 ? found : this.entries().filter((entry) => matches(entry, query));
+  }
+}
+
+/** The file itself. */
 export class IndexFile {
   readonly #paths: StorePaths;
   readonly #locks: Locks;
@@ -45,18 +71,11 @@ export class IndexFile {
     this.#locks = locks;
   }
 
-  /** All entries, in the order of the file. @throws INVALID for a damaged file. */
-  entries(): readonly IndexEntry[] {
-    return parseIndex(this.#read(), this.#paths.index);
-  }
-
-  /** The entries that match, without parsing the others. */
-  select(query: IndexQuery): readonly IndexEntry[] {
-    const bytes = this.#read();
-    const lines = linesWith(bytes, needle(query)).map((line) => parseLine(line, this.#paths.index));
-    const found = lines.filter((entry) => entry !== undefined).filter((entry) => matches(entry, query));
-    if (found.length > 0) return found;
-    return parseIndex(bytes, this.#paths.index).filter((entry) => matches(entry, query));
+  /** Reads the file as it is now; a store without one is empty. */
+  read(): IndexView {
+    const bytes =
+      readBytes(this.#paths.index, indexLimit) ?? Buffer.from('{"schemaVersion":2,"manifests":[]}');
+    return new IndexView(bytes, this.#paths.index);
   }
 
   /**
@@ -67,17 +86,13 @@ export class IndexFile {
     edit: (entries: readonly IndexEntry[]) => { readonly entries: readonly IndexEntry[]; readonly result: T },
   ): T {
     return this.#locks.withLock(join(this.#paths.locks, 'index'), () => {
-      const before = this.entries();
+      const before = this.read().entries();
       const { entries, result } = edit(before);
       if (entries !== before) {
         writeFileAtomic(this.#paths.index, serializeIndex(entries), { durable: true, mode: 0o644 });
       }
       return result;
     });
-  }
-
-  #read(): Buffer {
-    return readBytes(this.#paths.index, indexLimit) ?? Buffer.from('{"schemaVersion":2,"manifests":[]}');
   }
 }
 
@@ -88,7 +103,8 @@ function needle(query: IndexQuery): string {
     case 'digest':
       return `"digest":"${query.digest}"`;
     case 'id':
-      return `"${imageIdAnnotation}":"sha256:${query.prefix}`;
+      // The whole key begins on every line alike: many digits alone are found faster.
+      return query.prefix.length < 12 ? `"${imageIdAnnotation}":"sha256:${query.prefix}` : query.prefix;
   }
 }
 
