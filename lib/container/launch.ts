@@ -125,10 +125,12 @@ function cleanup(stores: ContainerStores, record: ContainerRecord): CleanupSpec 
   const trash = (name: string): string => `${paths.trash}/${name}`;
   const volumes = record.volumes.filter(({ anonymous }) => anonymous).map(({ name }) => name);
   return {
+    // The name goes first: a name whose container is gone would look like a leftover that others may take.
     rename: [
+      { from: `${paths.names}/${record.name}`, to: trash(`${record.id}.name`) },
       { from: directory, to: trash(record.id) },
       ...volumes.map((name) => ({ from: `${paths.volumes}/${name}`, to: trash(name) })),
     ],
-    remove: [`${paths.names}/${record.name}`, trash(record.id), ...volumes.map(trash), socketDirectory],
+    remove: [trash(`${record.id}.name`), trash(record.id), ...volumes.map(trash), socketDirectory],
   };
 }

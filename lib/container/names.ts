@@ -2,7 +2,7 @@
  * Container names. A name is reserved by a symbolic link `containers/.names/<name>` whose target tells the
  * container and the process that made it: one system call, so nobody ever sees half a reservation.
  */
-import { readdirSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from '../host/files.js';
@@ -28,7 +28,7 @@ export function checkName(name: string): string {
 export function reserveName(paths: StorePaths, id: string, name: string | undefined): string {
   const target = `${id}:${process.pid}:${startTicks(process.pid) ?? 0}:${bootId()}`;
   if (name !== undefined) {
-    if (link(paths, checkName(name), target)) return name;
+    if (link(paths, checkName(name), target) || takeLeftover(paths, name, target)) return name;
     const holder = readReservation(paths, name)?.id.slice(0, 12) ?? 'another container';
     throw new CoracleError('CONFLICT', `name container ${name}: the name is used by ${holder}`, {
       hint: `remove it with coracle rm ${name}, or choose another --name`,
@@ -38,6 +38,15 @@ export function reserveName(paths: StorePaths, id: string, name: string | undefi
     const generated = generateName(attempt);
     if (link(paths, generated, target)) return generated;
   }
+}
+
+/** A name whose container was never finished and whose maker is dead is free. */
+function takeLeftover(paths: StorePaths, name: string, target: string): boolean {
+  const holder = readReservation(paths, name);
+  if (holder === undefined) return link(paths, name, target);
+  if (holder.makerAlive || existsSync(join(paths.containers, holder.id, 'container.json'))) return false;
+  releaseName(paths, name, holder.id);
+  return link(paths, name, target);
 }
 
 /** Gives a name back if that container has it. */

@@ -2,6 +2,7 @@
  * What a container does, derived from its directory: a held lock means a living supervisor, whatever pids say.
  * A supervisor that died without a record (killed, or the machine went down) gets its record written here.
  */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootId, isAlive } from '../host/process.js';
 import { addon } from '../native/addon.js';
@@ -25,7 +26,8 @@ export function readState(directory: string): ContainerState {
   // The lock first: a supervisor writes its exit record before it lets go.
   const held = isHeld(directory);
   const [live, exit] = [readLive(directory), readExit(directory)];
-  const state = deriveState({ held, live, exit, boot: bootId(), isAlive });
+  const begun = exit === undefined && existsSync(join(directory, 'exit.new'));
+  const state = deriveState({ held, live, exit, begun, boot: bootId(), isAlive });
   if (state.lost !== undefined) writeExit(directory, state.lost);
   return { status: state.status, live: state.status === 'running' ? live : undefined, exit: state.exit };
 }
@@ -35,6 +37,8 @@ export type StateFacts = {
   readonly held: boolean;
   readonly live: LiveRecord | undefined;
   readonly exit: ExitRecord | undefined;
+  /** A supervisor has reserved its exit record and not written it. */
+  readonly begun: boolean;
   readonly boot: string;
   readonly isAlive: (pid: number, start: number) => boolean;
 };
@@ -45,20 +49,20 @@ export function deriveState(facts: StateFacts): {
   readonly exit: ExitRecord | undefined;
   readonly lost?: ExitRecord;
 } {
-  const { held, live, exit, boot } = facts;
+  const { held, live, exit, begun, boot } = facts;
   if (held) {
     // While it starts, `live` may still speak of the run before.
     const current =
       live?.boot === boot && live.pid > 0 && facts.isAlive(live.supervisor, live.supervisorStart);
     return { status: current ? 'running' : 'starting', exit };
   }
-  const unfinished = live !== undefined && (exit === undefined || exit.finished < live.started);
+  const unfinished = begun || (live !== undefined && (exit === undefined || exit.finished < live.started));
   if (!unfinished) return { status: exit === undefined ? 'created' : 'exited', exit };
-  const lost = lostExit(live, live.boot === boot);
+  const lost = lostExit(live, live === undefined || live.boot === boot);
   return { status: 'exited', exit: lost, lost };
 }
 
-function lostExit(live: LiveRecord, sameBoot: boolean): ExitRecord {
+function lostExit(live: LiveRecord | undefined, sameBoot: boolean): ExitRecord {
   return {
     code: sameBoot ? 137 : 255,
     signal: sameBoot ? 9 : 0,
@@ -66,8 +70,8 @@ function lostExit(live: LiveRecord, sameBoot: boolean): ExitRecord {
     error: sameBoot ? 'the supervisor was killed' : 'the machine went down',
     stage: 'supervisor',
     errno: 0,
-    started: live.started,
+    started: live?.started ?? '',
     finished: new Date().toISOString(),
-    restarts: live.restarts,
+    restarts: live?.restarts ?? 0,
   };
 }

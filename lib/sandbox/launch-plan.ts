@@ -40,7 +40,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...Object.entries(spec.sysctls).map(([key, value]): PlanRecord => ['sysctl', key, value]),
     ...processRecords(spec.process),
     ...confinementRecords(spec.confinement),
-    ...spec.rlimits.map(({ name, soft, hard }): PlanRecord => ['rlimit', name, `${soft}`, `${hard}`]),
+    ...limitRecords(spec.rlimits),
     ...optional('oom-score-adj', spec.oomScoreAdj),
     ...flag('init', spec.init),
     ['stop', `${spec.stop.signal}`, `${spec.stop.timeoutMs}`],
@@ -59,6 +59,7 @@ export function planExec(spec: ExecSpec): PlanRecord[] {
     ['socket', spec.socket],
     ...processRecords(spec.process),
     ...confinementRecords(spec.confinement),
+    ...limitRecords(spec.rlimits),
     ...clientRecords(spec.detachKeys, spec.signalProxy),
   ];
 }
@@ -85,6 +86,10 @@ function confinementRecords(confinement: ConfinementSpec): PlanRecord[] {
     ...flag('nnp', confinement.noNewPrivileges),
     ...optional('seccomp', confinement.seccompFile),
   ];
+}
+
+function limitRecords(limits: LaunchSpec['rlimits']): PlanRecord[] {
+  return limits.map(({ name, soft, hard }): PlanRecord => ['rlimit', name, `${soft}`, `${hard}`]);
 }
 
 function restartRecords(restart: RestartPolicy | undefined): PlanRecord[] {

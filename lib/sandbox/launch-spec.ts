@@ -107,6 +107,7 @@ export type ExecSpec = {
   readonly socket: string;
   readonly process: ProcessSpec;
   readonly confinement: ConfinementSpec;
+  readonly rlimits: readonly Rlimit[];
   readonly detachKeys?: Uint8Array | undefined;
   readonly signalProxy: boolean;
 };

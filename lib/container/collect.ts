@@ -1,0 +1,97 @@
+/**
+ * Leftovers of processes that were killed: reservations without a container, directories without a record,
+ * containers of `--rm` whose supervisor died, sockets of containers that are gone.
+ */
+import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasErrno, ioError } from '../errors.js';
+import { moveToTrash } from '../host/trash.js';
+import { VolumeStore } from '../volume/volume-store.js';
+import { ContainerStore } from './container-store.js';
+import { listReservations, releaseName } from './names.js';
+import type { ContainerRecord } from './record.js';
+import { type ContainerStores, containerPlaces } from './stores.js';
+
+/** Takes every leftover out of the store; returns what of it lies in the trash, for `removeTree`. */
+export function detachLeftovers(stores: Pick<ContainerStores, 'paths' | 'runtime'>): readonly string[] {
+  const trashed = [...detachUnfinished(stores), ...detachEnded(stores)];
+  removeDeadSockets(stores.runtime);
+  return trashed;
+}
+
+/** Removes leftovers with their trees. */
+export async function collectLeftovers(stores: ContainerStores): Promise<void> {
+  for (const path of detachLeftovers(stores)) await stores.removeTree(path);
+}
+
+/** A directory is listed before the names are read: whoever makes one reserves its name first. */
+function detachUnfinished({ paths }: Pick<ContainerStores, 'paths'>): string[] {
+  const unfinished = new ContainerStore(paths).ids().filter((id) => !hasRecord(paths.containers, id));
+  const reservations = listReservations(paths);
+  const beingMade = new Set(reservations.filter(({ makerAlive }) => makerAlive).map(({ id }) => id));
+  for (const { name, id, makerAlive } of reservations) {
+    if (!makerAlive && !hasRecord(paths.containers, id)) releaseName(paths, name, id);
+  }
+  return unfinished
+    .filter((id) => !beingMade.has(id) && !hasRecord(paths.containers, id))
+    .flatMap((id) => moveToTrash(paths, join(paths.containers, id)) ?? []);
+}
+
+function hasRecord(containers: string, id: string): boolean {
+  return existsSync(join(containers, id, 'container.json'));
+}
+
+/** Containers that were to vanish at their end. */
+function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>): string[] {
+  return new ContainerStore(stores.paths)
+    .list()
+    .filter(({ record, status }) => record.autoRemove && status === 'exited')
+    .flatMap(({ record }) => detachContainer(stores, record, { volumes: true }));
+}
+
+/** Takes a container that does not run out of the store; its trees lie in the trash. */
+export function detachContainer(
+  stores: Pick<ContainerStores, 'paths' | 'runtime'>,
+  record: ContainerRecord,
+  options: { readonly volumes: boolean },
+): string[] {
+  const { paths } = stores;
+  const places = containerPlaces(stores, record.id);
+  const volumes = new VolumeStore(paths);
+  const anonymous = options.volumes ? record.volumes.filter((volume) => volume.anonymous) : [];
+  const trashed = [
+    moveToTrash(paths, places.directory),
+    ...anonymous.map(({ name }) => volumes.detach(name)),
+  ].filter((path) => path !== undefined);
+  releaseName(paths, record.name, record.id);
+  rmSync(places.socketDirectory, { recursive: true, force: true });
+  return trashed;
+}
+
+/** Socket directories whose container's directory is gone, of this store or another. */
+function removeDeadSockets(runtime: string): void {
+  for (const name of namesIn(join(runtime, 'c'))) {
+    const directory = join(runtime, 'c', name);
+    const container = readLink(join(directory, 'd'));
+    if (container !== undefined && !existsSync(container))
+      rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw ioError(`read ${directory}`, error);
+  }
+}
+
+function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'EINVAL')) return undefined;
+    throw ioError(`read ${path}`, error);
+  }
+}
