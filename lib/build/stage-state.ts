@@ -1,7 +1,7 @@
 /** What a stage's instructions have made of its config so far: folds one expanded instruction after the other. */
 import { posix } from 'node:path';
 import type { Command, ExpandedInstruction, Healthcheck } from '../dockerfile/instructions.js';
-import { CoracleError } from '../errors.js';
+import { exposedPorts } from '../dockerfile/ports.js';
 import { type ContainerConfig, keySet } from '../oci/container-config.js';
 import { configCommand } from './run-command.js';
 import { Scope } from './scope.js';
@@ -124,16 +124,4 @@ function healthcheckOf(healthcheck: Healthcheck | undefined): NonNullable<Contai
     ...(startInterval === undefined ? {} : { StartInterval: startInterval }),
     ...(retries === undefined ? {} : { Retries: retries }),
   };
-}
-
-/** `80`, `80/udp` and `8000-8002/tcp` as the config's keys. */
-function exposedPorts(text: string): readonly string[] {
-  const match = /^(\d+)(?:-(\d+))?(?:\/(tcp|udp|sctp))?$/i.exec(text);
-  const first = Number(match?.[1]);
-  const last = Number(match?.[2] ?? match?.[1]);
-  if (match === null || !(first <= last) || last > 65535) {
-    throw new CoracleError('INVALID', `expose port "${text}": expected PORT[-PORT][/tcp|udp|sctp]`);
-  }
-  const protocol = (match[3] ?? 'tcp').toLowerCase();
-  return Array.from({ length: last - first + 1 }, (_, offset) => `${first + offset}/${protocol}`);
 }

@@ -152,7 +152,7 @@ test('heredocs become a script, a program of their own, or go back to the shell'
     runs(stage).map((step) => step.command),
     [
       { args: ['/bin/sh', '-c', 'a\nb\n'], files: [] },
-      { args: ['/dev/pipes/EOF'], files: [{ name: 'EOF', data: '#!/bin/x\nc\n' }] },
+      { args: ['/bin/sh', '-c', '/dev/pipes/EOF'], files: [{ name: 'EOF', data: '#!/bin/x\nc\n' }] },
       { args: ['/bin/sh', '-c', 'cat <<EOF >/f\nd\nEOF'], files: [] },
     ],
   );
