@@ -38,15 +38,16 @@ static char *next_string(struct reader *reader) {
     return text;
 }
 
-static int check_end(const struct plan *plan, const char *end_op, struct reader *reader, struct failure *failure) {
-    const char *count = next_string(reader), *sum = next_string(reader);
-    char expected[9];
-    if (!count || !sum || strcmp(count, "1") != 0 || reader->next != reader->end)
-        return fail(failure, "plan", EINVAL, "end of the plan");
-    snprintf(expected, sizeof expected, "%08x", (unsigned)plan_crc(plan->buffer, (size_t)(end_op - plan->buffer)));
-    if (strcmp(sum, expected) != 0)
-        return fail(failure, "plan", EBADMSG, "checksum of the plan");
-    return 0;
+/** `end`, `1`, eight digits. Checked before anything is parsed, because parsing cuts strings in place. */
+enum { END_SIZE = sizeof "end" + sizeof "1" + 9 };
+
+static int check_sum(const char *buffer, size_t size, struct failure *failure) {
+    char expected[END_SIZE + 1];
+    if (size < END_SIZE || size > PLAN_MAX_SIZE || buffer[size - 1] != 0)
+        return fail(failure, "plan", EINVAL, "size %zu", size);
+    size_t body = size - END_SIZE;
+    snprintf(expected, sizeof expected, "end%c1%c%08x", 0, 0, (unsigned)plan_crc(buffer, body));
+    return memcmp(buffer + body, expected, END_SIZE) == 0 ? 0 : fail(failure, "plan", EBADMSG, "checksum of the plan");
 }
 
 static int read_record(struct reader *reader, const char *name, enum plan_kind kind, struct plan *plan, struct failure *failure) {
@@ -93,18 +94,16 @@ static int check_complete(const struct plan *plan, enum plan_kind kind, struct f
 
 int plan_parse(char *buffer, size_t size, enum plan_kind kind, struct plan *plan, struct failure *failure) {
     *plan = (struct plan){.buffer = buffer, .umask = 022, .stop_signal = 15, .stop_timeout_ms = 10000};
-    if (size == 0 || size > PLAN_MAX_SIZE || buffer[size - 1] != 0)
-        return fail(failure, "plan", EINVAL, "size %zu", size);
-    struct reader reader = {buffer, buffer + size};
+    if (check_sum(buffer, size, failure) < 0)
+        return -1;
+    struct reader reader = {buffer, buffer + size - END_SIZE};
     const char *first = next_string(&reader);
     if (!first || strcmp(first, magic) != 0)
         return fail(failure, "plan", EINVAL, "version %.32s", first ? first : "");
     for (size_t records = 0; records < PLAN_MAX_RECORDS; records++) {
         const char *name = next_string(&reader);
         if (!name)
-            return fail(failure, "plan", EINVAL, "no end");
-        if (strcmp(name, "end") == 0)
-            return check_end(plan, name, &reader, failure) < 0 ? -1 : check_complete(plan, kind, failure);
+            return check_complete(plan, kind, failure);
         if (read_record(&reader, name, kind, plan, failure) < 0)
             return -1;
     }

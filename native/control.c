@@ -1,0 +1,134 @@
+#define _GNU_SOURCE
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "client_io.h"
+#include "publish.h"
+#include "supervisor.h"
+#include "syscalls.h"
+#include "terminal.h"
+
+static uint32_t get_u32(const unsigned char *bytes) {
+    return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+}
+
+static void answer_error(struct client *client, int number, const char *text) {
+    char payload[256] = {(char)(number >> 24), (char)(number >> 16), (char)(number >> 8), (char)number};
+    size_t length = strlen(text);
+    if (length > sizeof payload - 4)
+        length = sizeof payload - 4;
+    memcpy(payload + 4, text, length);
+    client_send(client, FRAME_ERROR, payload, 4 + length);
+}
+
+static const char *state_name(const struct supervisor *supervisor) {
+    static const char *const names[] = {"starting", "running", "exiting", "restarting", "exiting", "exited"};
+    return names[supervisor->phase];
+}
+
+static void answer_hello(struct supervisor *supervisor, struct client *client) {
+    char text[256];
+    int length = snprintf(text, sizeof text, "state=%s\npid=%d\ntty=%d\nstarted=%s\nrestarts=%u\nlogDropped=%llu\n", state_name(supervisor), (int)supervisor->pid,
+                          supervisor->plan->tty, supervisor->started, supervisor->restarts, (unsigned long long)supervisor->log.dropped);
+    client_send(client, FRAME_STATE, text, (size_t)length);
+}
+
+static void do_signal(struct supervisor *supervisor, struct client *client, uint32_t number) {
+    if (number == 0 || number > 64)
+        answer_error(client, EINVAL, "signal number");
+    else if (supervisor->pidfd < 0)
+        answer_error(client, ESRCH, "the container is not running");
+    else if (sys_pidfd_signal(supervisor->pidfd, (int)number) < 0)
+        answer_error(client, errno, "signal the container");
+    else {
+        supervisor->stopped = supervisor->stopped || number == 9;
+        client_send(client, FRAME_DONE, "", 0);
+    }
+}
+
+static void do_stop(struct supervisor *supervisor, struct client *client, const unsigned char *payload, size_t size) {
+    uint32_t number = size >= 4 ? get_u32(payload) : UINT32_MAX, timeout = size >= 8 ? get_u32(payload + 4) : UINT32_MAX;
+    const struct plan *plan = supervisor->plan;
+    if (number != UINT32_MAX && (number == 0 || number > 64)) {
+        answer_error(client, EINVAL, "signal number");
+        return;
+    }
+    client_send(client, FRAME_DONE, "", 0);
+    lifecycle_stop(supervisor, number == UINT32_MAX ? plan->stop_signal : (int)number, timeout == UINT32_MAX ? plan->stop_timeout_ms : timeout);
+}
+
+/** Descriptors travel with the first byte of the answer, so nothing may be queued before it. */
+static void send_namespaces(struct supervisor *supervisor, struct client *client) {
+    int fds[1 + NS_COUNT] = {supervisor->pidfd};
+    char frame[FRAME_HEADER + 64] = {FRAME_NAMESPACES};
+    if (supervisor->phase != PHASE_RUNNING) {
+        answer_error(client, ESRCH, "the container is not running");
+        return;
+    }
+    memcpy(fds + 1, supervisor->namespaces, sizeof supervisor->namespaces);
+    int length = snprintf(frame + FRAME_HEADER, sizeof frame - FRAME_HEADER, "single=%d\n", supervisor->plan->ids.how == ID_MAP_SINGLE);
+    frame[7] = (char)length;
+    if (client->out.end > client->out.start || send_fds(client->watch.fd, frame, FRAME_HEADER + (size_t)length, fds, N_ELEMENTS(fds)) != FRAME_HEADER + length)
+        client_leave(client);
+}
+
+static void send_ports(struct supervisor *supervisor, struct client *client) {
+    char *text = malloc(FRAME_MAX);
+    if (!text) {
+        answer_error(client, ENOMEM, "ports");
+        return;
+    }
+    size_t length = publish_text(supervisor->plan, supervisor->ports, text, FRAME_MAX);
+    client_send(client, FRAME_PORTS, text, length);
+    free(text);
+}
+
+static void reopen_log(struct supervisor *supervisor, struct client *client) {
+    if (supervisor->log.format == LOG_NONE)
+        answer_error(client, ENOENT, "the container has no log");
+    else if (log_reopen(&supervisor->log) < 0)
+        answer_error(client, errno, "reopen the log");
+    else
+        client_send(client, FRAME_DONE, "", 0);
+}
+
+void control_frame(void *owner, struct client *client, unsigned type, const unsigned char *payload, size_t size) {
+    struct supervisor *supervisor = owner;
+    switch (type) {
+    case FRAME_HELLO:
+        answer_hello(supervisor, client);
+        break;
+    case FRAME_RESIZE:
+        if (size >= 4 && supervisor->plan->tty && supervisor->relay.streams[0].watch.fd >= 0)
+            terminal_resize(supervisor->relay.streams[0].watch.fd, (unsigned)(payload[0] << 8 | payload[1]), (unsigned)(payload[2] << 8 | payload[3]));
+        break;
+    case FRAME_SIGNAL:
+        do_signal(supervisor, client, size >= 4 ? get_u32(payload) : 0);
+        break;
+    case FRAME_STOP:
+        do_stop(supervisor, client, payload, size);
+        break;
+    case FRAME_WAIT:
+        client->waits = true;
+        break;
+    case FRAME_NAMESPACES:
+        send_namespaces(supervisor, client);
+        break;
+    case FRAME_PORTS:
+        send_ports(supervisor, client);
+        break;
+    case FRAME_REOPEN_LOG:
+        reopen_log(supervisor, client);
+        break;
+    case FRAME_PAUSE:
+        answer_error(client, ENOTSUP, "pause the container: it has no cgroup");
+        break;
+    case FRAME_START: /* a container starts when its supervisor does */
+        client_send(client, FRAME_DONE, "", 0);
+        break;
+    default:
+        break;
+    }
+}

@@ -1,0 +1,152 @@
+#define _GNU_SOURCE
+#include "helper.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include "message.h"
+#include "syscalls.h"
+
+enum { REVIVE_DELAY_MS = 1000 };
+
+/** A cannot make it itself: it could not come back to the host's network, where the helper belongs. */
+static int netns_from_child(struct failure *failure) {
+    int ends[2], fd = -1;
+    size_t count = 1;
+    char byte;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return fail(failure, "network", errno, "socketpair");
+    pid_t pid = sys_clone(CLONE_NEWNET, NULL);
+    if (pid == 0) {
+        int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+        _exit(own >= 0 && send_fds(ends[1], "n", 1, &own, 1) == 1 ? 0 : 1);
+    }
+    int error = errno;
+    close(ends[1]);
+    if (pid > 0 && receive_fds(ends[0], &byte, 1, &fd, &count, NULL) <= 0)
+        error = EIO;
+    close(ends[0]);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    return fd >= 0 && count == 1 ? fd : fail(failure, "network", error, "network namespace");
+}
+
+int netns_create(const char *path, struct failure *failure) {
+    auto_close int netns = netns_from_child(failure);
+    if (netns < 0)
+        return -1;
+    /* A file, because newer pasta closes inherited descriptors before it opens the path. */
+    auto_close int file = open(path, O_CREAT | O_EXCL | O_RDONLY | O_CLOEXEC, 0600);
+    auto_close int tree = file < 0 ? -1 : sys_open_tree(netns, "", OPEN_TREE_CLONE | AT_EMPTY_PATH);
+    if (tree < 0 || sys_move_mount(tree, AT_FDCWD, path, 0) < 0)
+        return fail(failure, "network", errno, "%s", path);
+    return take_fd(&netns);
+}
+
+static _Noreturn void exec_helper(const struct plan *plan, const char *netns, bool slirp, int write_end) {
+    char *arguments[PLAN_MAX_ARGUMENTS + 1] = {0}, number[12];
+    char *const environment[] = {"PATH=/usr/bin:/usr/sbin:/bin:/sbin", NULL};
+    sigset_t none;
+    snprintf(number, sizeof number, "%d", write_end);
+    for (size_t i = 0; i < plan->net_arguments.count; i++) {
+        char *argument = plan->net_arguments.items[i];
+        arguments[i] = strcmp(argument, "@NETNS@") == 0 ? (char *)(uintptr_t)netns : strcmp(argument, "@READY@") == 0 ? number : argument;
+    }
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (slirp ? set_inheritable(write_end) < 0 : dup2(write_end, 2) < 0)
+        _exit(126);
+    execve(arguments[0], arguments, environment);
+    dprintf(2, "%s: %s\n", arguments[0], strerror(errno));
+    _exit(127);
+}
+
+int helper_start(struct helper *helper, const struct plan *plan, const char *netns, struct failure *failure) {
+    int ends[2];
+    if (!plan->net_helper)
+        return 0;
+    *helper = (struct helper){.slirp = strcmp(plan->net_helper, "slirp4netns") == 0, .ready_fd = -1};
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return fail(failure, "network", errno, "pipe");
+    helper->pid = fork();
+    if (helper->pid == 0)
+        exec_helper(plan, netns, helper->slirp, ends[1]);
+    int error = errno;
+    close(ends[1]);
+    helper->ready_fd = ends[0];
+    if (helper->pid > 0)
+        return set_nonblocking(ends[0]) < 0 ? fail(failure, "network", errno, "pipe") : 0;
+    drop_fd(&helper->ready_fd);
+    return fail(failure, "network", error, "fork");
+}
+
+static void declare_ready(struct helper *helper, int channel) {
+    helper->ready = true;
+    message_send(channel, &(struct message){.kind = MESSAGE_NETWORK}, NULL, 0);
+}
+
+static void helper_lost(struct helper *helper, int status, int channel) {
+    struct failure failure = {0};
+    int code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    const char *name = helper->slirp ? "slirp4netns" : "pasta";
+    helper->pid = 0;
+    if (helper->ready) {
+        helper->revive_at = monotonic_ms() + REVIVE_DELAY_MS;
+        message_warn(channel, "network", 0, "%s ended with status %d and is started again", name, code);
+        return;
+    }
+    helper_readable(helper, channel);
+    helper->said[strcspn(helper->said, "\n")] = 0;
+    fail(&failure, "network", 0, "%s ended with status %d%s%s", name, code, helper->said[0] ? ": " : "", helper->said);
+    message_complain(channel, MESSAGE_FAILURE, &failure);
+}
+
+void helper_child_ended(struct helper *helper, pid_t pid, int status, int channel) {
+    bool background = pid != helper->pid && helper->ready && !helper->slirp;
+    if (pid == helper->pid && !helper->slirp && status == 0) {
+        helper->pid = 0; /* pasta goes on in the background, where A inherits it */
+        if (!helper->ready)
+            declare_ready(helper, channel);
+    } else if (pid == helper->pid || (background && helper->revive_at == 0)) {
+        helper_lost(helper, status, channel);
+    }
+}
+
+void helper_readable(struct helper *helper, int channel) {
+    char text[256];
+    ssize_t got = helper->ready_fd < 0 ? -1 : read(helper->ready_fd, text, sizeof text - 1);
+    if (got <= 0) {
+        if (got == 0 || (errno != EAGAIN && errno != EINTR))
+            drop_fd(&helper->ready_fd);
+        return;
+    }
+    text[got] = 0;
+    if (helper->slirp && !helper->ready)
+        declare_ready(helper, channel);
+    else if (!helper->said[0])
+        memcpy(helper->said, text, sizeof text);
+}
+
+int helper_delay(const struct helper *helper) {
+    if (helper->revive_at == 0)
+        return -1;
+    int64_t left = helper->revive_at - monotonic_ms();
+    return left < 0 ? 0 : (int)left;
+}
+
+void helper_revive(struct helper *helper, const struct plan *plan, const char *netns, int channel) {
+    struct failure failure = {0};
+    if (helper->revive_at == 0 || monotonic_ms() < helper->revive_at)
+        return;
+    drop_fd(&helper->ready_fd);
+    if (helper_start(helper, plan, netns, &failure) < 0)
+        message_complain(channel, MESSAGE_WARNING, &failure);
+    helper->ready = true; /* S has its answer; a second failure only means another try */
+}

@@ -1,0 +1,196 @@
+#define _GNU_SOURCE
+#include "infra.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+
+#include "cleaning.h"
+#include "forward.h"
+#include "helper.h"
+#include "init.h"
+#include "message.h"
+#include "root.h"
+#include "syscalls.h"
+
+struct infra {
+    const struct infra_arguments *given;
+    const struct plan *plan;
+    int channel;
+    int signals;
+    struct scratch scratch;
+    pid_t init, fuse, forwarder;
+    struct helper helper;
+    int netns;
+};
+
+static void give_up(const struct infra *infra, const struct failure *failure) {
+    message_complain(infra->channel, MESSAGE_FAILURE, failure);
+    _exit(failure->code);
+}
+
+/** Everything S had open but the channel and the listeners: its lock above all, which lives as long as any copy of it. */
+static int close_others(const struct infra_arguments *given, struct failure *failure) {
+    auto_free int *keep = calloc(given->listener_count + 1, sizeof *keep);
+    size_t count = 0;
+    if (!keep)
+        return fail(failure, "infra", ENOMEM, "descriptors");
+    keep[count++] = given->channel;
+    for (size_t i = 0; i < given->listener_count; i++)
+        keep[count++] = given->listeners[i];
+    for (size_t i = 1; i < count; i++)
+        for (size_t k = i; k > 0 && keep[k] < keep[k - 1]; k--) {
+            int swapped = keep[k];
+            keep[k] = keep[k - 1];
+            keep[k - 1] = swapped;
+        }
+    unsigned next = 3;
+    for (size_t i = 0; i < count; next = (unsigned)keep[i++] + 1)
+        if ((unsigned)keep[i] > next)
+            sys_close_range(next, (unsigned)keep[i] - 1, 0);
+    sys_close_range(next, ~0U, 0);
+    return null_stdio() < 0 ? fail(failure, "infra", errno, "/dev/null") : 0;
+}
+
+static int start_forwarder(struct infra *infra, struct failure *failure) {
+    if (infra->given->listener_count == 0)
+        return 0;
+    infra->forwarder = fork();
+    if (infra->forwarder < 0)
+        return fail(failure, "publish", errno, "fork");
+    if (infra->forwarder > 0) {
+        for (size_t i = 0; i < infra->given->listener_count; i++)
+            close(infra->given->listeners[i]);
+        return 0;
+    }
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        _exit(125);
+    close(infra->channel);
+    close(infra->signals);
+    _exit(forward_main(infra->plan, infra->given->listeners, infra->given->listener_count, infra->netns));
+}
+
+static int set_up(struct infra *infra, struct failure *failure) {
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    if (close_others(infra->given, failure) < 0)
+        return -1;
+    prctl(PR_SET_CHILD_SUBREAPER, 1); /* matters where we are no pid 1 */
+    prctl(PR_SET_NAME, "coracle-infra");
+    sigset_t children;
+    sigemptyset(&children);
+    sigaddset(&children, SIGCHLD);
+    if ((infra->signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
+        return fail(failure, "infra", errno, "signalfd");
+    if (scratch_mount(infra->plan, &infra->scratch, failure) < 0)
+        return -1;
+    bool own_net = infra->plan->net_helper || infra->given->listener_count > 0;
+    if (own_net && !infra->plan->ns_host[PLAN_NS_NET] && (infra->netns = netns_create(infra->scratch.netns, failure)) < 0)
+        return -1;
+    if (helper_start(&infra->helper, infra->plan, infra->scratch.netns, failure) < 0)
+        return -1;
+    if (root_mount(infra->plan, &infra->scratch, &infra->fuse, failure) < 0)
+        return -1;
+    return start_forwarder(infra, failure);
+}
+
+/** New namespaces of I; those shared with the host stay A's, which are the host's. */
+static uint64_t init_namespaces(const struct infra *infra) {
+    static const uint64_t flags[PLAN_NS_COUNT] = {CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWNET};
+    uint64_t wanted = CLONE_NEWNS;
+    for (size_t i = 0; i < PLAN_NS_COUNT; i++)
+        if (!infra->plan->ns_host[i] && !(i == PLAN_NS_NET && infra->netns >= 0))
+            wanted |= flags[i];
+    return wanted;
+}
+
+static void spawn(struct infra *infra, const int fds[4], size_t count) {
+    struct failure failure = {0};
+    if (count == 4)
+        infra->init = sys_clone(init_namespaces(infra), NULL);
+    if (count != 4 || infra->init < 0) {
+        fail(&failure, "clone", errno, "namespaces of the container");
+        message_complain(infra->channel, MESSAGE_FAILURE, &failure);
+    }
+    if (count == 4 && infra->init == 0) {
+        close(infra->channel);
+        close(infra->signals);
+        struct init_arguments arguments = {.plan = infra->plan, .scratch = &infra->scratch, .stdio = {fds[0], fds[1], fds[2]}, .report = fds[3], .netns = infra->netns};
+        init_main(&arguments);
+    }
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+}
+
+static void serve_channel(struct infra *infra) {
+    struct message message;
+    struct failure failure = {0};
+    int fds[4];
+    size_t count = N_ELEMENTS(fds);
+    int got = message_receive(infra->channel, &message, fds, &count, NULL);
+    if (got <= 0)
+        _exit(0);
+    if (message.kind == MESSAGE_SPAWN)
+        spawn(infra, fds, count);
+    if (message.kind == MESSAGE_CLEAN) {
+        umount2(infra->scratch.root, MNT_DETACH);
+        if (cleaning_run(infra->plan, &failure) < 0)
+            message_complain(infra->channel, MESSAGE_WARNING, &failure);
+        message_send(infra->channel, &(struct message){.kind = MESSAGE_CLEANED}, NULL, 0);
+    }
+}
+
+static void child_ended(struct infra *infra, pid_t pid, int status) {
+    struct failure failure = {0};
+    if (pid == infra->init) {
+        infra->init = 0;
+        message_send(infra->channel, &(struct message){.kind = MESSAGE_EXITED, .value = status}, NULL, 0);
+    } else if (pid == infra->fuse) {
+        infra->fuse = 0;
+        fail(&failure, "fuse", EIO, "fuse-overlayfs ended while the container ran");
+        message_complain(infra->channel, MESSAGE_FAILURE, &failure);
+    } else if (pid == infra->forwarder) {
+        infra->forwarder = 0;
+        message_warn(infra->channel, "publish", 0, "the port forwarder ended with status %d", status);
+    } else {
+        helper_child_ended(&infra->helper, pid, status, infra->channel);
+    }
+}
+
+static void reap(struct infra *infra) {
+    struct signalfd_siginfo drained[8];
+    while (read(infra->signals, drained, sizeof drained) > 0)
+        continue;
+    int status;
+    for (pid_t pid; (pid = waitpid(-1, &status, WNOHANG)) > 0;)
+        child_ended(infra, pid, status);
+}
+
+_Noreturn void infra_main(const struct infra_arguments *arguments) {
+    struct infra infra = {.given = arguments, .plan = arguments->plan, .channel = arguments->channel, .signals = -1, .netns = -1};
+    struct failure failure = {0};
+    infra.helper.ready_fd = -1;
+    if (set_up(&infra, &failure) < 0)
+        give_up(&infra, &failure);
+    if (!infra.plan->net_helper)
+        message_send(infra.channel, &(struct message){.kind = MESSAGE_NETWORK}, NULL, 0);
+    for (;;) {
+        struct pollfd watched[3] = {{infra.channel, POLLIN, 0}, {infra.signals, POLLIN, 0}, {infra.helper.ready_fd, POLLIN, 0}};
+        if (poll(watched, 3, helper_delay(&infra.helper)) < 0 && errno != EINTR)
+            _exit(125);
+        if (watched[1].revents)
+            reap(&infra);
+        if (watched[2].revents)
+            helper_readable(&infra.helper, infra.channel);
+        helper_revive(&infra.helper, infra.plan, infra.scratch.netns, infra.channel);
+        if (watched[0].revents)
+            serve_channel(&infra);
+    }
+}

@@ -1,0 +1,161 @@
+#define _GNU_SOURCE
+#include "init.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+
+#include "kernel.h"
+#include "message.h"
+#include "mounts.h"
+#include "paths.h"
+#include "process.h"
+#include "syscalls.h"
+#include "terminal.h"
+
+/** Everything the steps hand on to each other. */
+struct container {
+    const struct init_arguments *given;
+    const struct plan *plan;
+    struct mount_sources sources;
+    struct process process;
+    struct terminal terminal;
+    int namespaces[NS_COUNT];
+    int pidfd;
+    int root;
+};
+
+static int tie_to_parent(struct container *container, struct failure *failure) {
+    (void)container;
+    return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? fail(failure, "init", errno, "death signal") : 0;
+}
+
+static int enter_network(struct container *container, struct failure *failure) {
+    if (container->given->netns >= 0 && setns(container->given->netns, CLONE_NEWNET) < 0)
+        return fail(failure, "network", errno, "setns");
+    return container->plan->ns_host[PLAN_NS_NET] ? 0 : kernel_loopback_up(failure);
+}
+
+/** Our own descriptors, because nobody else may open them: I is not dumpable. */
+static int open_namespaces(struct container *container, struct failure *failure) {
+    static const char *const names[NS_COUNT] = {"user", "mnt", "pid", "net", "ipc", "uts", "cgroup"};
+    for (size_t i = 0; i < NS_COUNT; i++) {
+        char path[40];
+        snprintf(path, sizeof path, "/proc/self/ns/%s", names[i]);
+        if ((container->namespaces[i] = open(path, O_RDONLY | O_CLOEXEC)) < 0)
+            return fail(failure, "namespaces", errno, "%s", path);
+    }
+    container->pidfd = sys_pidfd_open(getpid());
+    return container->pidfd < 0 ? fail(failure, "namespaces", errno, "pidfd_open") : 0;
+}
+
+static int open_sources(struct container *container, struct failure *failure) {
+    if (filter_read(container->plan->seccomp, &container->process.filter, failure) < 0)
+        return -1;
+    return mounts_open(container->plan, &container->sources, failure);
+}
+
+static int configure_kernel(struct container *container, struct failure *failure) {
+    const char *hostname = container->plan->hostname;
+    if (hostname && !container->plan->ns_host[PLAN_NS_UTS] && sethostname(hostname, strlen(hostname)) < 0)
+        return fail(failure, "hostname", errno, "%s", hostname);
+    return kernel_configure(container->plan, container->sources.proc, container->given->report, failure);
+}
+
+static int pivot(struct container *container, struct failure *failure) {
+    const char *path = container->given->scratch->root;
+    auto_close int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    auto_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (old < 0 || root < 0 || fchdir(root) < 0)
+        return fail(failure, "pivot", errno, "%s", path);
+    if (syscall(SYS_pivot_root, ".", ".") < 0)
+        return fail(failure, "pivot", errno, "pivot_root %s", path);
+    if (fchdir(old) < 0 || mount(NULL, ".", NULL, MS_REC | MS_SLAVE, NULL) < 0 || umount2(".", MNT_DETACH) < 0)
+        return fail(failure, "pivot", errno, "leave the old root");
+    if (chdir("/") < 0)
+        return fail(failure, "pivot", errno, "/");
+    container->root = take_fd(&root);
+    return 0;
+}
+
+static int attach_mounts(struct container *container, struct failure *failure) {
+    if (mounts_attach(container->plan, &container->sources, container->root, failure) < 0)
+        return -1;
+    return mounts_restrict(container->plan, container->root, failure);
+}
+
+static int resolve_process(struct container *container, struct failure *failure) {
+    const struct plan *plan = container->plan;
+    if (identity_resolve(container->root, plan->user, &plan->groups, &plan->ids, &container->process.identity, failure) < 0)
+        return -1;
+    if (process_environment(&container->process, failure) < 0)
+        return -1;
+    return process_enter_cwd(container->root, plan->cwd, failure);
+}
+
+static int open_terminal(struct container *container, struct failure *failure) {
+    const struct plan *plan = container->plan;
+    if (!plan->tty)
+        return 0;
+    if (terminal_open(container->root, plan->rows, plan->columns, container->process.identity.uid, &container->terminal, failure) < 0)
+        return -1;
+    for (size_t i = 0; i < 3; i++)
+        container->process.stdio[i] = container->terminal.peer;
+    return terminal_console(container->root, container->terminal.peer, failure);
+}
+
+static int close_root(struct container *container, struct failure *failure) {
+    if (container->plan->root_read_only && sys_mount_setattr(container->root, 0, MOUNT_ATTR_RDONLY) < 0)
+        return fail(failure, "root", errno, "read-only");
+    return 0;
+}
+
+/** Tells S that only execve is left, and waits until S lets it happen. */
+static int await_start(struct container *container, struct failure *failure) {
+    struct message message = {.kind = MESSAGE_READY};
+    int fds[READY_COUNT];
+    size_t count = READY_MASTER, none = 0;
+    fds[READY_PIDFD] = container->pidfd;
+    memcpy(&fds[READY_NS], container->namespaces, sizeof container->namespaces);
+    if (container->plan->tty)
+        fds[count++] = container->terminal.master;
+    if (message_send(container->given->report, &message, fds, count) < 0)
+        return fail(failure, "init", errno, "supervisor");
+    for (size_t i = 0; i < count; i++)
+        close(fds[i]);
+    if (message_receive(container->given->report, &message, NULL, &none, NULL) != 1 || message.kind != MESSAGE_GO)
+        return fail(failure, "init", ECANCELED, "supervisor");
+    return 0;
+}
+
+static const struct {
+    const char *name;
+    int (*take)(struct container *, struct failure *);
+} steps[] = {
+    {"tie to parent", tie_to_parent},       {"network", enter_network}, {"namespaces", open_namespaces}, {"sources", open_sources},
+    {"kernel settings", configure_kernel}, {"pivot", pivot},           {"mounts", attach_mounts},       {"process", resolve_process},
+    {"terminal", open_terminal},           {"close root", close_root}, {"start", await_start},
+};
+
+_Noreturn void init_main(const struct init_arguments *arguments) {
+    struct failure failure = {0};
+    struct container container = {.given = arguments, .plan = arguments->plan, .root = -1, .pidfd = -1, .terminal = {-1, -1}};
+    container.process.plan = arguments->plan;
+    container.process.report = arguments->report;
+    memcpy(container.process.stdio, arguments->stdio, sizeof arguments->stdio);
+    for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
+        if (steps[i].take(&container, &failure) == 0)
+            continue;
+        if (!failure.stage)
+            fail(&failure, "init", errno, "%s", steps[i].name);
+        message_complain(arguments->report, MESSAGE_FAILURE, &failure);
+        _exit(failure.code);
+    }
+    if (arguments->plan->init)
+        process_start_with_reaper(&container.process);
+    process_start(&container.process);
+}

@@ -1,0 +1,20 @@
+/* I: the container's first process, from its clone to execve. */
+#ifndef CORACLE_INIT_H
+#define CORACLE_INIT_H
+
+#include "plan.h"
+#include "root.h"
+
+struct init_arguments {
+    const struct plan *plan;
+    const struct scratch *scratch;
+    /** Descriptors of the standard streams (-1 with a terminal), the socket to S, the network namespace to join (-1: none). */
+    int stdio[3];
+    int report;
+    int netns;
+};
+
+/** Runs in the new namespaces; ends in execve or in a failure told on `report`. */
+_Noreturn void init_main(const struct init_arguments *arguments);
+
+#endif

@@ -1,0 +1,28 @@
+/* coracle-sv: one static program, one duty per sub-command. */
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <string.h>
+
+#include "agent.h"
+#include "client.h"
+#include "run.h"
+
+static int run_agent(int argc, char **argv) {
+    (void)argc;
+    (void)argv;
+    return agent_main(PLAN_FD);
+}
+
+int main(int argc, char **argv) {
+    static const struct {
+        const char *name;
+        int (*run)(int argc, char **argv);
+    } commands[] = {
+        {"run", run_main}, {"attach", attach_main}, {"agent", run_agent},
+    };
+    for (size_t i = 0; argc > 1 && i < N_ELEMENTS(commands); i++)
+        if (strcmp(argv[1], commands[i].name) == 0)
+            return commands[i].run(argc, argv);
+    fprintf(stderr, "coracle-sv: unknown sub-command %s\n", argc > 1 ? argv[1] : "(none)");
+    return 125;
+}

@@ -1,0 +1,36 @@
+#define _GNU_SOURCE
+#include "message.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+int message_send(int socket, const struct message *message, const int *fds, size_t count) {
+    return send_fds(socket, message, sizeof *message, fds, count) == (ssize_t)sizeof *message ? 0 : -1;
+}
+
+int message_receive(int socket, struct message *message, int *fds, size_t *count, pid_t *sender) {
+    ssize_t got = receive_fds(socket, message, sizeof *message, fds, count, sender);
+    if (got == 0 || (got < 0 && errno == ECONNRESET))
+        return 0;
+    if (got < 0)
+        return -1;
+    if (got == (ssize_t)sizeof *message)
+        return 1;
+    errno = EBADMSG;
+    return -1;
+}
+
+void message_complain(int socket, enum message_kind kind, const struct failure *failure) {
+    struct message message = {.kind = kind, .failure = *failure};
+    message_send(socket, &message, NULL, 0);
+}
+
+void message_warn(int socket, const char *stage, int number, const char *format, ...) {
+    struct message message = {.kind = MESSAGE_WARNING, .failure = {.stage = stage, .number = number}};
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(message.failure.object, sizeof message.failure.object, format, arguments);
+    va_end(arguments);
+    message_send(socket, &message, NULL, 0);
+}

@@ -1,0 +1,152 @@
+#define _GNU_SOURCE
+#include "mounts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "copyup.h"
+#include "paths.h"
+#include "syscalls.h"
+
+int mount_new(const char *type, unsigned attributes, const char *const *options) {
+    auto_close int context = sys_fsopen(type);
+    if (context < 0)
+        return -1;
+    for (; options && *options; options += 2)
+        if (*options[1] && sys_fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1]) < 0)
+            return -1;
+    if (sys_fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL) < 0)
+        return -1;
+    return sys_fsmount(context, attributes);
+}
+
+static unsigned attributes_of(const struct plan_mount *mount) {
+    return (mount->read_only ? (unsigned)MOUNT_ATTR_RDONLY : 0) | (mount->nosuid ? (unsigned)MOUNT_ATTR_NOSUID : 0) |
+           (mount->nodev ? (unsigned)MOUNT_ATTR_NODEV : 0) | (mount->noexec ? (unsigned)MOUNT_ATTR_NOEXEC : 0);
+}
+
+/** A copy of a host tree. Always recursive: in a user namespace a copy that would uncover locked mounts is refused. */
+static int open_bind(const struct plan_mount *mount, bool *file, struct failure *failure) {
+    struct stat status;
+    auto_close int source = sys_openat2(AT_FDCWD, mount->source, O_PATH | (mount->nofollow_source ? O_NOFOLLOW : 0), mount->nofollow_source ? RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS : 0);
+    if (source < 0 || fstat(source, &status) < 0)
+        return fail(failure, "mount", errno, "%s", mount->source);
+    *file = !S_ISDIR(status.st_mode);
+    auto_close int tree = sys_open_tree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | (*file ? 0 : AT_RECURSIVE));
+    if (tree < 0)
+        return fail(failure, "mount", errno, "open_tree %s", mount->source);
+    if (sys_mount_setattr(tree, AT_RECURSIVE, attributes_of(mount)) < 0)
+        return fail(failure, "mount", errno, "mount_setattr %s", mount->source);
+    return take_fd(&tree);
+}
+
+/** What a shared namespace has instead of a new file system: the host's, bound. */
+static int open_host(const char *path, unsigned attributes) {
+    auto_close int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | AT_RECURSIVE);
+    return tree < 0 || sys_mount_setattr(tree, AT_RECURSIVE, attributes) < 0 ? -1 : take_fd(&tree);
+}
+
+static bool gid_is_mapped(const struct plan *plan, const char *text) {
+    uint64_t gid;
+    if (!parse_number(text, UINT32_MAX, &gid))
+        return false;
+    for (size_t i = 0; i < plan->ids.gid.count; i++) {
+        const struct id_range *range = &plan->ids.gid.items[i];
+        if (gid >= range->container && gid - range->container < range->size)
+            return true;
+    }
+    return false;
+}
+
+static int open_special(const struct plan *plan, const struct plan_mount *mount, struct failure *failure) {
+    unsigned attributes = attributes_of(mount);
+    const char *pts[] = {"ptmxmode", "0666", "mode", *mount->mode ? mount->mode : "0620", "gid", gid_is_mapped(plan, mount->gid) ? mount->gid : "", NULL};
+    const char *tmpfs[] = {"mode", mount->mode, "size", mount->size, "uid", mount->uid, "gid", mount->gid, "nr_inodes", mount->inodes, NULL};
+    switch (mount->kind) {
+    case MOUNT_PROC:
+        return plan->ns_host[PLAN_NS_PID] ? open_host("/proc", attributes) : mount_new("proc", attributes, NULL);
+    case MOUNT_SYSFS:
+        return plan->ns_host[PLAN_NS_NET] ? open_host("/sys", attributes) : mount_new("sysfs", attributes, NULL);
+    case MOUNT_CGROUP2:
+        return mount_new("cgroup2", attributes, NULL);
+    case MOUNT_DEV:
+        return devices_mount(attributes, mount->size, failure);
+    case MOUNT_DEVPTS:
+        return mount_new("devpts", attributes, pts);
+    case MOUNT_MQUEUE:
+        return plan->ns_host[PLAN_NS_IPC] ? open_host("/dev/mqueue", attributes) : mount_new("mqueue", attributes, NULL);
+    case MOUNT_TMPFS:
+    case MOUNT_BIND:
+        break;
+    }
+    return mount_new("tmpfs", mount->copy_up ? attributes & ~(unsigned)MOUNT_ATTR_RDONLY : attributes, tmpfs);
+}
+
+static int open_source(const struct plan *plan, size_t index, struct mount_sources *sources, struct failure *failure) {
+    const struct plan_mount *mount = &plan->mounts.items[index];
+    int fd = mount->kind == MOUNT_BIND ? open_bind(mount, &sources->files[index], failure) : open_special(plan, mount, failure);
+    if (fd < 0)
+        return failure->stage ? -1 : fail(failure, "mount", errno, "%s", mount->destination);
+    if (mount->kind == MOUNT_PROC)
+        sources->proc = fd;
+    sources->mounts[index] = fd;
+    return mount->kind == MOUNT_DEV ? devices_open(sources->nodes, failure) : 0;
+}
+
+int mounts_open(const struct plan *plan, struct mount_sources *sources, struct failure *failure) {
+    size_t mounts = plan->mounts.count, devices = plan->devices.count;
+    sources->mounts = calloc(mounts + 1, sizeof(int));
+    sources->files = calloc(mounts + 1, sizeof(bool));
+    sources->devices = calloc(devices + 1, sizeof(int));
+    sources->proc = -1;
+    if (!sources->mounts || !sources->files || !sources->devices)
+        return fail(failure, "mount", ENOMEM, "sources");
+    for (size_t i = 0; i < mounts; i++)
+        if (open_source(plan, i, sources, failure) < 0)
+            return -1;
+    for (size_t i = 0; i < devices; i++)
+        if ((sources->devices[i] = device_tree(plan->devices.items[i].source, failure)) < 0)
+            return -1;
+    return 0;
+}
+
+/** What the kernel provides may not be redirected by links of the image; what the user asks for resolves as in the container. */
+static enum path_rule rule_of(const struct plan_mount *mount) {
+    static const char *const guarded[] = {"/proc/", "/sys/", "/dev/"};
+    bool below = false;
+    for (size_t i = 0; i < N_ELEMENTS(guarded); i++)
+        below = below || strncmp(mount->destination, guarded[i], strlen(guarded[i])) == 0;
+    return below || (mount->kind != MOUNT_BIND && mount->kind != MOUNT_TMPFS) ? PATH_STRICT : PATH_IN_ROOT;
+}
+
+static int attach_one(const struct plan_mount *mount, const struct mount_sources *sources, size_t index, int root, struct failure *failure) {
+    int source = sources->mounts[index];
+    bool as_file = mount->create == CREATE_AS_SOURCE ? sources->files[index] : mount->create == CREATE_FILE;
+    auto_close int target = path_create(root, mount->destination, rule_of(mount), as_file ? PATH_FILE : PATH_DIRECTORY);
+    if (target < 0)
+        return fail(failure, "mount", errno, "%s", mount->destination);
+    if (mount->kind != MOUNT_PROC && path_is_proc(target))
+        return fail(failure, "mount", EPERM, "%s is on procfs", mount->destination);
+    if (mount->copy_up && (copy_tree(target, source) < 0 || sys_mount_setattr(source, 0, attributes_of(mount)) < 0))
+        return fail(failure, "mount", errno, "copy %s", mount->destination);
+    if (sys_move_mount(source, target, "", MOVE_MOUNT_T_EMPTY_PATH) < 0)
+        return fail(failure, "mount", errno, "move_mount %s", mount->destination);
+    return mount->kind == MOUNT_DEV ? devices_attach(root, mount->destination, sources->nodes, failure) : 0;
+}
+
+int mounts_attach(const struct plan *plan, struct mount_sources *sources, int root, struct failure *failure) {
+    for (size_t i = 0; i < plan->mounts.count; i++) {
+        if (attach_one(&plan->mounts.items[i], sources, i, root, failure) < 0)
+            return -1;
+        close(sources->mounts[i]);
+    }
+    for (size_t i = 0; i < plan->devices.count; i++) {
+        auto_close int target = path_create(root, plan->devices.items[i].destination, PATH_STRICT, PATH_FILE);
+        if (target < 0 || sys_move_mount(sources->devices[i], target, "", MOVE_MOUNT_T_EMPTY_PATH) < 0)
+            return fail(failure, "device", errno, "%s", plan->devices.items[i].destination);
+        close(sources->devices[i]);
+    }
+    return 0;
+}

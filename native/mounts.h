@@ -1,0 +1,27 @@
+/* The plan's mounts: sources become detached mounts while the host is still there, and are attached after pivot_root. */
+#ifndef CORACLE_MOUNTS_H
+#define CORACLE_MOUNTS_H
+
+#include "devices.h"
+#include "plan.h"
+
+/** One detached mount per record of the plan, in the plan's order. */
+struct mount_sources {
+    int *mounts;
+    bool *files;
+    int *devices;
+    int nodes[DEVICE_NODES];
+    /** procfs while still detached: writes through it cannot be redirected by the image. -1 without. */
+    int proc;
+};
+
+/** Opens every source. Must precede the loss of the old root: afterwards the kernel refuses a new procfs. */
+int mounts_open(const struct plan *plan, struct mount_sources *sources, struct failure *failure);
+/** Attaches everything below `root`, the container's root after the pivot, and closes the sources. */
+int mounts_attach(const struct plan *plan, struct mount_sources *sources, int root, struct failure *failure);
+/** Read-only paths and masks. */
+int mounts_restrict(const struct plan *plan, int root, struct failure *failure);
+/** An unattached tmpfs and the like: fsopen, the key/value options (NULL-terminated), fsmount. */
+int mount_new(const char *type, unsigned attributes, const char *const *options);
+
+#endif

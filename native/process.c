@@ -1,0 +1,125 @@
+#define _GNU_SOURCE
+#include "process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/keyctl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "execute.h"
+#include "message.h"
+#include "paths.h"
+#include "syscalls.h"
+
+int process_environment(struct process *process, struct failure *failure) {
+    const struct strings *given = &process->plan->environment;
+    char **environment = calloc(given->count + 2, sizeof *environment);
+    if (!environment)
+        return fail(failure, "env", ENOMEM, "%zu entries", given->count);
+    bool has_home = false;
+    for (size_t i = 0; i < given->count; i++) {
+        environment[i] = given->items[i];
+        has_home = has_home || strncmp(given->items[i], "HOME=", 5) == 0;
+    }
+    process->environment = environment;
+    if (process->plan->home_env && !has_home && asprintf(&environment[given->count], "HOME=%s", process->identity.home) < 0)
+        return fail(failure, "env", ENOMEM, "HOME");
+    return 0;
+}
+
+int process_enter_cwd(int root, const char *cwd, struct failure *failure) {
+    char seen[PATH_MAX];
+    auto_close int directory = path_create(root, cwd ? cwd : "/", PATH_IN_ROOT, PATH_DIRECTORY);
+    if (directory < 0 || fchdir(directory) < 0)
+        return fail(failure, "cwd", errno, "%s", cwd);
+    /* A directory outside the root shows as "(unreachable)". */
+    if (!getcwd(seen, sizeof seen) || seen[0] != '/')
+        return fail(failure, "cwd", errno ? errno : EPERM, "%s is outside", cwd);
+    return 0;
+}
+
+static _Noreturn void give_up(const struct process *process, const struct failure *failure) {
+    message_complain(process->report, MESSAGE_FAILURE, failure);
+    _exit(failure->code);
+}
+
+static int start_session(const struct process *process, struct failure *failure) {
+    setsid(); /* EPERM for a process that leads a session already */
+    if (process->plan->tty && ioctl(process->stdio[0], TIOCSCTTY, 0) < 0)
+        return fail(failure, "tty", errno, "controlling terminal");
+    /* A keyring of its own: else keys of the user's session would be in reach. */
+    if (syscall(SYS_keyctl, KEYCTL_JOIN_SESSION_KEYRING, NULL) < 0 && errno != ENOSYS)
+        message_warn(process->report, "keyring", errno, "session keyring");
+    umask((mode_t)process->plan->umask);
+    return place_stdio(process->stdio) < 0 ? fail(failure, "stdio", errno, "standard streams") : 0;
+}
+
+static void reset_signals(void) {
+    sigset_t none;
+    for (int number = 1; number < 65; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+}
+
+static int prepare(const struct process *process, struct failure *failure) {
+    if (start_session(process, failure) < 0 || limits_apply(process->plan, process->report, failure) < 0)
+        return -1;
+    if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
+        return fail(failure, "stdio", errno, "close_range");
+    if (privileges_drop(process->plan, &process->identity, &process->filter, failure) < 0)
+        return -1;
+    /* Without a pid namespace of its own nothing else ties the process to us; a change of ids cleared what was set. */
+    return prctl(PR_SET_PDEATHSIG, process->plan->ns_host[PLAN_NS_PID] ? SIGKILL : 0) < 0 ? fail(failure, "exec", errno, "death signal") : 0;
+}
+
+_Noreturn void process_start(const struct process *process) {
+    struct failure failure = {0};
+    if (prepare(process, &failure) == 0) {
+        reset_signals();
+        execute(process->plan->arguments.items, process->environment, &failure);
+    }
+    give_up(process, &failure);
+}
+
+/** Waits for everything that ends here; returns the process's exit code once it is among them. */
+static int reap(pid_t process) {
+    for (int status;;) {
+        pid_t ended = waitpid(-1, &status, WNOHANG);
+        if (ended <= 0)
+            return -1;
+        if (ended == process)
+            return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    }
+}
+
+_Noreturn void process_start_with_reaper(const struct process *process) {
+    struct failure failure = {0};
+    sigset_t all;
+    sigfillset(&all);
+    sigprocmask(SIG_SETMASK, &all, NULL);
+    pid_t child = fork();
+    if (child == 0)
+        process_start(process);
+    if (child < 0) {
+        fail(&failure, "init", errno, "fork");
+        give_up(process, &failure);
+    }
+    sys_close_range(0, ~0U, 0);
+    for (;;) {
+        int code = reap(child);
+        if (code >= 0)
+            _exit(code);
+        siginfo_t info;
+        int number = sigwaitinfo(&all, &info);
+        if (number > 0 && number != SIGCHLD)
+            kill(child, number);
+    }
+}

@@ -1,0 +1,120 @@
+#define _GNU_SOURCE
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/** Field 22 of /proc/PID/stat: with the pid it names a process for good. */
+static unsigned long long start_ticks(pid_t pid) {
+    char path[40], text[1024];
+    unsigned long long ticks = 0;
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    auto_close int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? -1 : read(fd, text, sizeof text - 1);
+    if (length <= 0)
+        return 0;
+    text[length] = 0;
+    const char *after = strrchr(text, ')'); /* the name may hold anything */
+    if (!after || sscanf(after + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d %llu", &ticks) != 1)
+        return 0;
+    return ticks;
+}
+
+static void read_boot_id(char out[40]) {
+    auto_close int fd = open("/proc/sys/kernel/random/boot_id", O_RDONLY | O_CLOEXEC);
+    ssize_t length = fd < 0 ? 0 : read(fd, out, 36);
+    out[length > 0 ? length : 0] = 0;
+}
+
+static int take_lock(struct record *record) {
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    record->lock = openat(record->directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (record->lock < 0)
+        return -1;
+    if (fcntl(record->lock, F_OFD_SETLK, &lock) == 0)
+        return 0;
+    if (errno == EAGAIN || errno == EACCES)
+        errno = EBUSY;
+    return -1;
+}
+
+/** Space for the exit record, taken while there is some: a full disk shall not cost the exit code. */
+static int reserve_exit(const struct record *record) {
+    auto_close int fd = openat(record->directory, "exit.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0)
+        return -1;
+    int error = posix_fallocate(fd, 0, 1024);
+    if (error == 0 || error == EOPNOTSUPP || error == EINVAL)
+        return 0;
+    errno = error;
+    return -1;
+}
+
+int record_open(struct record *record, const char *directory, struct failure *failure) {
+    *record = (struct record){.lock = -1};
+    record->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (record->directory < 0)
+        return fail(failure, "record", errno, "%s", directory);
+    if (take_lock(record) < 0)
+        return fail(failure, "lock", errno, "%s/lock", directory);
+    if ((unlinkat(record->directory, "exit", 0) < 0 && errno != ENOENT) || (unlinkat(record->directory, "live", 0) < 0 && errno != ENOENT))
+        return fail(failure, "record", errno, "%s", directory);
+    if (reserve_exit(record) < 0)
+        return fail(failure, "record", errno, "%s/exit.new", directory);
+    read_boot_id(record->boot);
+    record->start_ticks = start_ticks(getpid());
+    return 0;
+}
+
+/** Writes over what is there first and cuts afterwards: reserved blocks stay ours. */
+static int replace(const struct record *record, const char *temporary, const char *name, const char *text) {
+    size_t length = strlen(text);
+    auto_close int fd = openat(record->directory, temporary, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (fd < 0 || write_full(fd, text, length) < 0 || ftruncate(fd, (off_t)length) < 0)
+        return -1;
+    return renameat(record->directory, temporary, record->directory, name);
+}
+
+int record_live(const struct record *record, const struct live_record *live) {
+    char text[512];
+    snprintf(text, sizeof text,
+             "{\"v\":1,\"sv\":%d,\"svStart\":%llu,\"boot\":\"%s\",\"pid\":%d,\"pidStart\":%llu,\"started\":\"%s\",\"restarts\":%u,\"netns\":%llu}\n",
+             (int)getpid(), record->start_ticks, record->boot, (int)live->pid, start_ticks(live->pid), live->started, live->restarts,
+             (unsigned long long)live->netns);
+    return replace(record, "live.new", "live", text);
+}
+
+/** Writes a JSON string's inside: plain ASCII stays, every other byte becomes an escape. */
+static void json_escape(const char *text, char *out, size_t room) {
+    size_t length = 0;
+    for (; *text && length + 7 < room; text++) {
+        unsigned char byte = (unsigned char)*text;
+        if (byte >= ' ' && byte < 127 && byte != '"' && byte != '\\')
+            out[length++] = (char)byte;
+        else
+            length += (size_t)snprintf(out + length, room - length, "\\u%04x", byte);
+    }
+    out[length] = 0;
+}
+
+size_t record_exit_text(const struct exit_record *exit, char out[RECORD_SIZE]) {
+    char object[sizeof exit->failure->object * 6 + 8] = "";
+    const struct failure *failure = exit->failure;
+    json_escape(failure->object, object, sizeof object);
+    return (size_t)snprintf(out, RECORD_SIZE,
+                            "{\"v\":1,\"code\":%d,\"signal\":%d,\"oom\":%d,\"error\":\"%s\",\"stage\":\"%s\",\"errno\":%d,\"started\":\"%s\",\"finished\":\"%s\",\"restarts\":%u}",
+                            exit->code, exit->signal, exit->oom, object, failure->stage ? failure->stage : "", failure->number, exit->started, exit->finished,
+                            exit->restarts);
+}
+
+int record_exit(const struct record *record, const char *text) {
+    return replace(record, "exit.new", "exit", text);
+}
+
+void record_close(struct record *record) {
+    drop_fd(&record->lock);
+    drop_fd(&record->directory);
+}

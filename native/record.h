@@ -1,0 +1,39 @@
+/* The records a supervisor keeps in the container's directory: lock, live, exit (PROTOCOL.md 2.5). */
+#ifndef CORACLE_RECORD_H
+#define CORACLE_RECORD_H
+
+#include "util.h"
+
+enum { RECORD_SIZE = 4096 };
+
+struct record {
+    int directory;
+    int lock;
+    char boot[40];
+    unsigned long long start_ticks;
+};
+
+struct live_record {
+    pid_t pid;
+    const char *started;
+    unsigned restarts;
+    uint64_t netns;
+};
+
+struct exit_record {
+    int code, signal, oom;
+    const struct failure *failure;
+    const char *started, *finished;
+    unsigned restarts;
+};
+
+/** Opens the directory, takes the lock (EBUSY: another supervisor has it), clears the last run's records and reserves space for `exit`. */
+int record_open(struct record *record, const char *directory, struct failure *failure);
+int record_live(const struct record *record, const struct live_record *live);
+/** Writes the text of an exit record, without a newline. Returns its length. */
+size_t record_exit_text(const struct exit_record *exit, char out[RECORD_SIZE]);
+int record_exit(const struct record *record, const char *text);
+/** Releases the lock: from now on the container counts as ended. */
+void record_close(struct record *record);
+
+#endif

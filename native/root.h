@@ -1,0 +1,17 @@
+/* The container's root file system, mounted in A's mount namespace by one of three drivers. */
+#ifndef CORACLE_ROOT_H
+#define CORACLE_ROOT_H
+
+#include "plan.h"
+
+/** Where A keeps its mounts: a tmpfs of its own over `<dir>/mnt`. */
+struct scratch {
+    char *directory, *root, *netns;
+};
+
+/** Makes mount propagation private and mounts the scratch tmpfs. */
+int scratch_mount(const struct plan *plan, struct scratch *scratch, struct failure *failure);
+/** Mounts the root at `scratch->root`. `*server` becomes the pid of fuse-overlayfs, 0 for the other drivers. */
+int root_mount(const struct plan *plan, const struct scratch *scratch, pid_t *server, struct failure *failure);
+
+#endif

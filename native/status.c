@@ -1,0 +1,73 @@
+#define _GNU_SOURCE
+#include "status.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static void say(const struct status *status, const char *line) {
+    if (status->fd >= 0)
+        (void)!write(status->fd, line, strlen(line)); /* the reader may be gone; the container goes on */
+}
+
+void status_ready(const struct status *status, pid_t pid) {
+    char line[40];
+    snprintf(line, sizeof line, "ready %d\n", (int)pid);
+    say(status, line);
+}
+
+void status_started(const struct status *status, pid_t pid) {
+    char line[40];
+    snprintf(line, sizeof line, "started %d\n", (int)pid);
+    say(status, line);
+}
+
+void status_exit(const struct status *status, int code, int signal, int oom) {
+    char line[64];
+    snprintf(line, sizeof line, "exit %d %d %d\n", code, signal, oom);
+    say(status, line);
+}
+
+void status_warning(const struct status *status, const struct failure *failure) {
+    char object[1200], line[1400], text[800];
+    percent_encode(failure->object, object, sizeof object);
+    snprintf(line, sizeof line, "warn %s %d %s\n", failure->stage, failure->number, object);
+    say(status, line);
+    if (status->prose < 0)
+        return;
+    failure_text(failure, text, sizeof text);
+    dprintf(status->prose, "coracle: warning: %s\n", text);
+}
+
+void status_error(const struct status *status, const struct failure *failure) {
+    char object[1200], line[1400];
+    percent_encode(failure->object, object, sizeof object);
+    snprintf(line, sizeof line, "error %s %d %s %d\n", failure->stage, failure->number, object, failure->code);
+    say(status, line);
+}
+
+static const char *verb_of(const char *stage) {
+    static const char *const verbs[][2] = {
+        {"exec", "execute"},        {"cwd", "enter"},        {"mount", "mount"},        {"mask", "mask"},        {"overlay", "mount overlay"},
+        {"fuse", "start fuse-overlayfs"}, {"publish", "publish"}, {"user", "resolve user"}, {"network", "set up network"}, {"idmap", "map ids"},
+        {"userns", "create user namespace"}, {"seccomp", "load seccomp filter"}, {"lock", "lock"}, {"plan", "read plan"}, {"log", "open log"},
+        {"tty", "open terminal"}, {"sysctl", "set sysctl"}, {"hostname", "set hostname"}, {"device", "add device"}, {"socket", "listen on"}, {"rlimit", "set limit"},
+    };
+    for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+        if (strcmp(stage, verbs[i][0]) == 0)
+            return verbs[i][1];
+    return stage;
+}
+
+void failure_text(const struct failure *failure, char *out, size_t room) {
+    const char *verb = verb_of(failure->stage);
+    if (failure->number == 0)
+        snprintf(out, room, "%s %s", verb, failure->object);
+    else if (strcmp(failure->stage, "lock") == 0)
+        snprintf(out, room, "%s %s: the container is running already", verb, failure->object);
+    else
+        snprintf(out, room, "%s %s: %s", verb, failure->object, strerror(failure->number));
+    /* Objects come from images too: nothing in them may drive a terminal. */
+    for (char *at = out; *at; at++)
+        if ((unsigned char)*at < ' ' || *at == 127)
+            *at = '?';
+}

@@ -1,0 +1,278 @@
+#define _GNU_SOURCE
+#include "supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "client_io.h"
+#include "infra.h"
+#include "publish.h"
+#include "syscalls.h"
+#include "userns.h"
+
+static void channel_ready(struct watch *watch, uint32_t events) {
+    struct supervisor *supervisor = watch->owner;
+    struct message message;
+    (void)events;
+    if (message_receive(watch->fd, &message, NULL, &(size_t){0}, NULL) <= 0) {
+        watch_close(supervisor->epoll, watch);
+        if (supervisor->phase < PHASE_DRAINING) {
+            struct failure lost = {0};
+            fail(&lost, "infra", EPIPE, "the process that holds the container's mounts has died");
+            lifecycle_failed(supervisor, &lost);
+        }
+        lifecycle_over(supervisor);
+        return;
+    }
+    switch (message.kind) {
+    case MESSAGE_NETWORK:
+        supervisor->network_ready = true;
+        lifecycle_go_ahead(supervisor);
+        break;
+    case MESSAGE_EXITED:
+        lifecycle_exited(supervisor, message.value);
+        break;
+    case MESSAGE_WARNING:
+        status_warning(&supervisor->status, &message.failure);
+        break;
+    case MESSAGE_FAILURE:
+        lifecycle_failed(supervisor, &message.failure);
+        break;
+    case MESSAGE_CLEANED:
+        lifecycle_over(supervisor);
+        break;
+    default:
+        break;
+    }
+}
+
+static int adopt(struct supervisor *supervisor, const int *fds, size_t count, pid_t pid, struct failure *failure) {
+    if (count < READY_MASTER + (supervisor->plan->tty ? 1 : 0) || pid <= 0)
+        return fail(failure, "init", EBADMSG, "incomplete report");
+    supervisor->pid = pid;
+    supervisor->pidfd = fds[READY_PIDFD];
+    memcpy(supervisor->namespaces, &fds[READY_NS], sizeof supervisor->namespaces);
+    if (supervisor->plan->tty) {
+        int input = fcntl(fds[READY_MASTER], F_DUPFD_CLOEXEC, 3);
+        if (input < 0 || relay_streams(&supervisor->relay, fds[READY_MASTER], -1, input) < 0)
+            return fail(failure, "tty", errno, "terminal");
+    }
+    supervisor->init_ready = true;
+    return 0;
+}
+
+static void report_ready(struct watch *watch, uint32_t events) {
+    struct supervisor *supervisor = watch->owner;
+    struct message message;
+    struct failure failure = {0};
+    int fds[READY_COUNT];
+    size_t count = READY_COUNT;
+    pid_t pid;
+    (void)events;
+    int got = message_receive(watch->fd, &message, fds, &count, &pid);
+    if (got <= 0) {
+        watch_close(supervisor->epoll, watch);
+        lifecycle_reported(supervisor);
+    } else if (message.kind == MESSAGE_READY) {
+        if (adopt(supervisor, fds, count, pid, &failure) < 0)
+            lifecycle_failed(supervisor, &failure);
+        else
+            lifecycle_go_ahead(supervisor);
+    } else if (message.kind == MESSAGE_WARNING) {
+        status_warning(&supervisor->status, &message.failure);
+    } else if (message.kind == MESSAGE_FAILURE && !supervisor->failure.stage) {
+        supervisor->failure = message.failure; /* I ends by itself; its exit is on the way */
+    }
+}
+
+static void signal_ready(struct watch *watch, uint32_t events) {
+    struct supervisor *supervisor = watch->owner;
+    struct signalfd_siginfo info;
+    (void)events;
+    if (read(watch->fd, &info, sizeof info) != (ssize_t)sizeof info)
+        return;
+    if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP)
+        lifecycle_stop(supervisor, supervisor->plan->stop_signal, supervisor->plan->stop_timeout_ms);
+}
+
+static int watch_signals(struct supervisor *supervisor, struct failure *failure) {
+    sigset_t blocked;
+    sigfillset(&blocked);
+    sigprocmask(SIG_SETMASK, &blocked, NULL);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGTERM);
+    sigaddset(&blocked, SIGHUP);
+    int fd = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
+    supervisor->signals = (struct watch){.fd = fd, .ready = signal_ready, .owner = supervisor};
+    return fd < 0 || watch_set(supervisor->epoll, &supervisor->signals, EPOLLIN) < 0 ? fail(failure, "signals", errno, "signalfd") : 0;
+}
+
+/** Pipes, because sockets cannot be reopened through /dev/stdout; open to all ids, because USER may not be root. */
+static int make_pipes(const struct plan *plan, int container[3], int ours[3]) {
+    for (int i = 0; i < 3; i++) {
+        int ends[2];
+        if (i == 0 && plan->stdin_mode == STDIN_CLOSED) {
+            container[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+            continue;
+        }
+        if (pipe2(ends, O_CLOEXEC) < 0 || fchmod(ends[0], 0666) < 0)
+            return -1;
+        container[i] = ends[i == 0 ? 0 : 1];
+        ours[i] = ends[i == 0 ? 1 : 0];
+    }
+    return container[0] < 0 ? -1 : 0;
+}
+
+/** A builder's child has its streams from the caller. */
+static void open_to_all(int fd) {
+    struct stat status;
+    if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode))
+        fchmod(fd, 0666); /* not our pipe: then its owner has decided */
+}
+
+static int make_streams(struct supervisor *supervisor, int container[3], struct failure *failure) {
+    int ours[3] = {-1, -1, -1};
+    const struct plan *plan = supervisor->plan;
+    if (plan->mode == MODE_CHILD) {
+        for (int i = 0; i < 3; i++) {
+            open_to_all(i);
+            container[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
+        }
+        return 0;
+    }
+    if (plan->tty) {
+        for (int i = 0; i < 3; i++)
+            container[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+        return 0;
+    }
+    if (make_pipes(plan, container, ours) < 0 || relay_streams(&supervisor->relay, ours[1], ours[2], ours[0]) < 0)
+        return fail(failure, "stdio", errno, "pipes");
+    return 0;
+}
+
+int supervisor_spawn(struct supervisor *supervisor, struct failure *failure) {
+    int fds[4] = {-1, -1, -1, -1}, ends[2];
+    const int on = 1;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return fail(failure, "init", errno, "socketpair");
+    fds[3] = ends[1];
+    supervisor->report = (struct watch){.fd = ends[0], .ready = report_ready, .owner = supervisor};
+    if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 || watch_set(supervisor->epoll, &supervisor->report, EPOLLIN) < 0)
+        return fail(failure, "init", errno, "report socket");
+    int result = make_streams(supervisor, fds, failure);
+    if (result == 0 && message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_SPAWN}, fds, N_ELEMENTS(fds)) < 0)
+        result = fail(failure, "infra", errno, "channel");
+    for (size_t i = 0; i < N_ELEMENTS(fds); i++)
+        drop_fd(&fds[i]);
+    return result;
+}
+
+static int bind_ports(struct supervisor *supervisor, struct failure *failure) {
+    size_t count = supervisor->plan->ports.count;
+    supervisor->listeners = calloc(count + 1, sizeof *supervisor->listeners);
+    supervisor->ports = calloc(count + 1, sizeof *supervisor->ports);
+    if (!supervisor->listeners || !supervisor->ports)
+        return fail(failure, "publish", ENOMEM, "%zu ports", count);
+    if (publish_bind(supervisor->plan, supervisor->listeners, failure) < 0)
+        return -1;
+    for (size_t i = 0; i < count; i++)
+        supervisor->ports[i] = publish_port(supervisor->listeners[i]);
+    return 0;
+}
+
+/** Clones A; what needs no A is done while newuidmap runs. */
+static int start_infra(struct supervisor *supervisor, struct failure *failure) {
+    const struct plan *plan = supervisor->plan;
+    struct userns_child child;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return fail(failure, "infra", errno, "socketpair");
+    supervisor->channel = (struct watch){.fd = ends[0], .ready = channel_ready, .owner = supervisor};
+    uint64_t flags = CLONE_NEWNS | (plan->ns_host[PLAN_NS_PID] ? 0 : (uint64_t)CLONE_NEWPID);
+    int side = userns_begin(&plan->ids, flags, &child, failure);
+    if (side == 0) {
+        struct infra_arguments arguments = {.plan = plan, .channel = ends[1], .listeners = supervisor->listeners, .listener_count = plan->ports.count};
+        infra_main(&arguments);
+    }
+    close(ends[1]);
+    for (size_t i = 0; i < plan->ports.count; i++)
+        drop_fd(&supervisor->listeners[i]);
+    if (side < 0)
+        return -1;
+    int result = log_open(&supervisor->log, plan, failure);
+    if (result == 0 && plan->socket)
+        result = relay_listen(&supervisor->relay, plan->socket, failure);
+    if (result == 0)
+        result = supervisor_spawn(supervisor, failure);
+    struct failure ignored = {0};
+    if (userns_finish(&plan->ids, &child, result < 0 ? &ignored : failure) < 0)
+        return -1;
+    supervisor->infra = child.pid;
+    supervisor->infra_pidfd = child.pidfd;
+    return result < 0 || watch_set(supervisor->epoll, &supervisor->channel, EPOLLIN) < 0 ? -1 : 0;
+}
+
+static void output_ended(void *owner) {
+    struct supervisor *supervisor = owner;
+    supervisor->output_ended = true;
+    if (supervisor->phase == PHASE_DRAINING)
+        lifecycle_drained(supervisor);
+}
+
+static int start(struct supervisor *supervisor, const struct supervisor_options *options, struct failure *failure) {
+    prctl(PR_SET_CHILD_SUBREAPER, 1);
+    prctl(PR_SET_NAME, "coracle-sv");
+    umask(077);
+    if ((supervisor->epoll = epoll_create1(EPOLL_CLOEXEC)) < 0)
+        return fail(failure, "supervisor", errno, "epoll");
+    relay_init(&supervisor->relay, supervisor->epoll, supervisor);
+    supervisor->relay.control = control_frame;
+    supervisor->relay.ended = output_ended;
+    supervisor->relay.log = &supervisor->log;
+    supervisor->relay.tty = options->plan->tty;
+    supervisor->relay.stdin_once = options->plan->stdin_mode == STDIN_ONCE;
+    if (options->client_fd >= 0 && !relay_add(&supervisor->relay, options->client_fd, true))
+        return fail(failure, "supervisor", errno, "foreground client");
+    if (watch_signals(supervisor, failure) < 0 || record_open(&supervisor->record, options->plan->directory, failure) < 0)
+        return -1;
+    time_text(supervisor->started);
+    if (bind_ports(supervisor, failure) < 0)
+        return -1;
+    return start_infra(supervisor, failure);
+}
+
+int supervisor_run(const struct supervisor_options *options) {
+    struct supervisor *supervisor = calloc(1, sizeof *supervisor);
+    struct failure failure = {0};
+    if (!supervisor)
+        return 125;
+    *supervisor = (struct supervisor){.plan = options->plan, .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
+                                      .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pidfd = -1, .epoll = -1};
+    supervisor->channel.fd = supervisor->report.fd = -1;
+    for (size_t i = 0; i < NS_COUNT; i++)
+        supervisor->namespaces[i] = -1;
+    if (start(supervisor, options, &failure) < 0) {
+        lifecycle_failed(supervisor, &failure);
+        lifecycle_over(supervisor);
+    }
+    while (supervisor->phase != PHASE_OVER || relay_flushing(&supervisor->relay)) {
+        int delay = lifecycle_delay(supervisor);
+        if (loop_once(supervisor->epoll, delay) < 0)
+            return 125;
+        lifecycle_due(supervisor);
+    }
+    relay_free(&supervisor->relay);
+    if (supervisor->failure.stage)
+        return supervisor->failure.code;
+    int status = supervisor->wait_status;
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}

@@ -1,0 +1,93 @@
+/* S: the host-side supervisor of one container. supervisor.c starts it and loops, lifecycle.c follows the container
+ * from start to final exit, control.c answers the frames of clients. */
+#ifndef CORACLE_SUPERVISOR_H
+#define CORACLE_SUPERVISOR_H
+
+#include "message.h"
+#include "plan.h"
+#include "record.h"
+#include "relay.h"
+#include "status.h"
+
+enum phase {
+    PHASE_STARTING, /* A and I are being made */
+    PHASE_RUNNING,  /* execve has succeeded */
+    PHASE_DRAINING, /* I has ended, its last output is still in the pipes */
+    PHASE_BACKOFF,  /* waiting to start again */
+    PHASE_CLEANING, /* A renames and removes */
+    PHASE_OVER,
+};
+
+struct deadline {
+    int64_t at; /* monotonic ms, 0: not set */
+};
+
+struct supervisor {
+    const struct plan *plan;
+    int epoll;
+    struct status status;
+    /** Told by a byte (the exit code) when the caller of `detach` may go; -1 else. */
+    int notify;
+    struct record record;
+    struct log log;
+    struct relay relay;
+    struct watch signals, channel, report;
+    pid_t infra;
+    int infra_pidfd;
+    int *listeners;
+    uint16_t *ports;
+
+    enum phase phase;
+    bool network_ready, init_ready, gone_ahead, announced, stopped, output_ended;
+    pid_t pid;
+    int pidfd;
+    int namespaces[NS_COUNT];
+    struct deadline kill, timeout, restart, drain;
+    unsigned restarts, quick_failures;
+    int64_t started_at;
+    char started[TIME_TEXT_SIZE];
+    int wait_status;
+    struct failure failure;
+    char exit_text[RECORD_SIZE];
+};
+
+struct supervisor_options {
+    const struct plan *plan;
+    int status_fd;
+    int notify_fd;
+    /** The client that runs in the foreground, -1: none. */
+    int client_fd;
+    /** Where warnings are shown while starting, -1: nowhere. */
+    int prose_fd;
+};
+
+/** Runs the container to its final exit. Returns the exit code for the process. */
+int supervisor_run(const struct supervisor_options *options);
+
+/* supervisor.c */
+/** Makes the container's streams and asks A for a new I. */
+int supervisor_spawn(struct supervisor *supervisor, struct failure *failure);
+
+/* lifecycle.c */
+/** Lets I execve once the network and everything else is ready. */
+void lifecycle_go_ahead(struct supervisor *supervisor);
+/** I's report socket has ended: execve succeeded, or I died. */
+void lifecycle_reported(struct supervisor *supervisor);
+/** I has ended with a wait status. */
+void lifecycle_exited(struct supervisor *supervisor, int wait_status);
+/** Something failed for good: kills what runs; the first failure is kept. */
+void lifecycle_failed(struct supervisor *supervisor, const struct failure *failure);
+/** The container's output has come to its end. */
+void lifecycle_drained(struct supervisor *supervisor);
+/** A has cleaned up, or is gone. */
+void lifecycle_over(struct supervisor *supervisor);
+/** Signals the container and arms the kill. */
+void lifecycle_stop(struct supervisor *supervisor, int signal, uint64_t timeout_ms);
+/** Milliseconds until the next deadline, -1: none; and what is due. */
+int lifecycle_delay(const struct supervisor *supervisor);
+void lifecycle_due(struct supervisor *supervisor);
+
+/* control.c */
+void control_frame(void *owner, struct client *client, unsigned type, const unsigned char *payload, size_t size);
+
+#endif
