@@ -29,7 +29,8 @@ import { parseDecimal, parseNumber } from './tar-numbers.js';
 
 /** Where the parser's findings go. For each entry: `entry`, then `data` as often as needed, then `end`. */
 export type TarSink = {
-  entry(header: TarHeader): void;
+  /** `offset`: where the content begins in the archive; undefined for sparse files, which are not stored in one piece. */
+  entry(header: TarHeader, offset: number | undefined): void;
   data(chunk: Buffer): void;
   end(): void;
 };
@@ -56,6 +57,8 @@ export class TarParser {
   #pending: Pending = nothingPending();
   #chunk: Buffer = Buffer.alloc(0);
   #at = 0;
+  /** Bytes of the chunks before this one. */
+  #before = 0;
   #carry: Buffer | undefined;
   #carried = 0;
   /** Stored bytes of content, then of padding, that are still to come. */
@@ -73,6 +76,7 @@ export class TarParser {
 
   /** Takes the next bytes of the archive. Throws INVALID for what is no tar or passes a limit. */
   push(chunk: Buffer): void {
+    this.#before += this.#chunk.length;
     this.#chunk = chunk;
     this.#at = 0;
     while (this.#step());
@@ -207,7 +211,7 @@ export class TarParser {
         `read tar entry ${shown}: the files exceed ${this.#limits.bytes} bytes`,
       );
     }
-    this.#sink.entry(header);
+    this.#sink.entry(header, expander === undefined ? this.#before + this.#at : undefined);
     this.#expander = expander;
     this.#left = stored;
     this.#pad = padding(stored);

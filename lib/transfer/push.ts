@@ -23,7 +23,8 @@ export type PushOptions = RegistryAccess & {
 /** Layers sent at a time. */
 const uploads = 4;
 
-type Document = { readonly bytes: Buffer; readonly descriptor: Descriptor };
+/** A manifest or index and its descriptor. */
+export type Document = { readonly bytes: Buffer; readonly descriptor: Descriptor };
 
 /**
  * Pushes an image under a reference. An index goes with all its images when the store has them all, else only
@@ -84,9 +85,9 @@ async function pushManifest(
   await runParallel(tasks, { limit: uploads, signal });
   await pushBlob(target, manifest.config);
   const same = layers.every((layer, index) => layer.digest === manifest.layers[index]?.digest);
-  if (!same) return document(Buffer.from(serializeManifest({ ...manifest, layers })), manifest.mediaType);
+  if (!same) return documentOf(Buffer.from(serializeManifest({ ...manifest, layers })), manifest.mediaType);
   const { digest } = image.manifestDescriptor;
-  return document(await target.stores.content.read(digest, manifestLimit), manifest.mediaType);
+  return documentOf(await target.stores.content.read(digest, manifestLimit), manifest.mediaType);
 }
 
 async function pushIndex(
@@ -109,8 +110,8 @@ async function pushIndex(
     manifests.push({ ...entry, digest, size });
   }
   const same = manifests.every(({ digest }, at) => digest === index.manifests[at]?.digest);
-  if (!same) return document(Buffer.from(serializeManifest({ ...index, manifests })), index.mediaType);
-  return document(await stores.content.read(descriptor.digest, manifestLimit), index.mediaType);
+  if (!same) return documentOf(Buffer.from(serializeManifest({ ...index, manifests })), index.mediaType);
+  return documentOf(await stores.content.read(descriptor.digest, manifestLimit), index.mediaType);
 }
 
 /** Undefined when the index itself is not in the store. */
@@ -128,7 +129,8 @@ function isComplete(stores: Stores, index: ImageIndex): boolean {
   return index.manifests.every(({ digest }) => stores.content.has(digest));
 }
 
-function document(bytes: Buffer, mediaType: string): Document {
+/** A manifest and what it is as a blob. */
+export function documentOf(bytes: Buffer, mediaType: string): Document {
   const digest = parseDigest(`sha256:${createHash('sha256').update(bytes).digest('hex')}`, 'manifest');
   return { bytes, descriptor: { mediaType, digest, size: bytes.length } };
 }

@@ -1,0 +1,111 @@
+/** An image whose layers come as tars with known diffIDs, into the store: config, manifest, snapshots, names. */
+import { createHash } from 'node:crypto';
+import { CoracleError } from '../errors.js';
+import type { ImageRecord } from '../image/image-record.js';
+import { LayerChain } from '../image/layer-chain.js';
+import type { Stores } from '../image/stores.js';
+import { finishUnpack } from '../image/unpack.js';
+import { decompress } from '../layer/compression.js';
+import { chainIds, type DiffId } from '../oci/chain-id.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import { digestHex } from '../oci/digest.js';
+import { type ImageConfig, parseImageConfig } from '../oci/image-config.js';
+import { type ImageManifest, serializeManifest } from '../oci/manifest.js';
+import { ociTypes } from '../oci/media-types.js';
+import { layerEventId, type OnTransferEvent } from './events.js';
+
+/** What an archive says of an image. */
+export type LoadedImage = {
+  readonly configBytes: Buffer;
+  /** Opens the tar of a layer, compressed or not. */
+  readonly openLayer: (index: number) => AsyncIterable<Uint8Array>;
+  readonly layerCount: number;
+  /** Full references it gets; none: it stays untagged. */
+  readonly references: readonly string[];
+};
+
+/**
+ * Stores the image; its layers are described uncompressed, like those made here. An image the store has already
+ * (the same config) gets the names and keeps its manifest. Hold a lease.
+ */
+export async function storeLoadedImage(
+  stores: Stores,
+  image: LoadedImage,
+  onEvent: OnTransferEvent,
+): Promise<ImageRecord> {
+  const config = parseImageConfig(image.configBytes, 'image config');
+  const { diff_ids: diffIds } = config.rootfs;
+  if (diffIds.length !== image.layerCount) {
+    throw new CoracleError(
+      'INVALID',
+      `load image: ${image.layerCount} layers, but its config has ${diffIds.length} diff_ids`,
+    );
+  }
+  const blob = await stores.content.put(image.configBytes);
+  const known = stores.images.find(digestHex(blob.digest));
+  if (known !== undefined && stores.images.topSnapshot(known) !== undefined)
+    return name(stores, known.descriptor, image);
+  await unpackLayers(stores, config, image, blob.digest, onEvent);
+  const layers = await describeLayers(stores, diffIds, image);
+  const manifest: ImageManifest = {
+    kind: 'manifest',
+    mediaType: ociTypes.manifest,
+    config: { mediaType: ociTypes.config, ...blob },
+    layers,
+  };
+  const stored = await stores.content.put(Buffer.from(serializeManifest(manifest)));
+  return name(stores, { mediaType: ociTypes.manifest, ...stored }, image);
+}
+
+function name(stores: Stores, descriptor: Descriptor, image: LoadedImage): ImageRecord {
+  for (const reference of image.references) stores.images.tag(descriptor, reference);
+  if (image.references.length === 0) stores.images.add(descriptor);
+  return stores.images.resolve(image.references[0] ?? descriptor.digest);
+}
+
+async function unpackLayers(
+  stores: Stores,
+  config: ImageConfig,
+  image: LoadedImage,
+  configDigest: ImageRecord['configDigest'],
+  onEvent: OnTransferEvent,
+): Promise<void> {
+  const { diff_ids: diffIds } = config.rootfs;
+  const chain = await LayerChain.open(stores, diffIds);
+  try {
+    for (let index = chain.next; index !== undefined; index = chain.next) {
+      const diffId = diffIds[index];
+      const id = diffId === undefined ? '' : layerEventId(diffId);
+      const onProgress = (current: number): void =>
+        onEvent({ kind: 'layer', id, status: 'extracting', current });
+      await chain.apply({ bytes: image.openLayer(index), compression: 'auto', onProgress });
+      onEvent({ kind: 'layer', id, status: 'done' });
+    }
+    await finishUnpack(chain, { configDigest }, stores);
+    for (const text of chain.warnings) onEvent({ kind: 'message', text });
+  } finally {
+    await chain.abandon();
+  }
+}
+
+async function describeLayers(
+  stores: Stores,
+  diffIds: readonly DiffId[],
+  image: LoadedImage,
+): Promise<readonly Descriptor[]> {
+  const chain = chainIds(diffIds, (text) => createHash('sha256').update(text).digest('hex'));
+  const layers: Descriptor[] = [];
+  for (const [index, digest] of diffIds.entries()) {
+    const chainId = chain[index];
+    const known = chainId === undefined ? undefined : stores.snapshots.byChainId(chainId)?.size;
+    const size = known ?? (await countBytes(decompress(image.openLayer(index), 'auto')));
+    layers.push({ mediaType: ociTypes.layer, digest, size });
+  }
+  return layers;
+}
+
+async function countBytes(source: AsyncIterable<Buffer>): Promise<number> {
+  let size = 0;
+  for await (const chunk of source) size += chunk.length;
+  return size;
+}

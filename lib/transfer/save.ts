@@ -1,0 +1,45 @@
+/** Saving images to an archive other tools read. */
+import type { ImageRecord } from '../image/image-record.js';
+import type { Stores } from '../image/stores.js';
+import { writeTar } from '../layer/tar-writer.js';
+import { dockerArchiveEntries, type SavedImage } from './docker-save.js';
+import { layoutEntries } from './layout-save.js';
+import { writeOutput } from './output-file.js';
+
+/** The archive formats `save` writes. */
+export type ArchiveFormat = 'docker-archive' | 'oci-archive';
+
+/**
+ * Writes images to a file (replaced when complete) or to standard output (`-`). Images named by an id are saved
+ * without names.
+ * @throws NOT_FOUND, INTEGRITY when files of the store were changed, IO, NO_SPACE.
+ */
+export async function saveImages(
+  stores: Stores,
+  names: readonly string[],
+  destination: string,
+  options: { readonly format?: ArchiveFormat } = {},
+): Promise<void> {
+  const images = groupImages(names.map((name) => stores.images.resolve(name)));
+  const lease = stores.staging.lease();
+  try {
+    const entries =
+      options.format === 'oci-archive' ? layoutEntries(stores, images) : dockerArchiveEntries(stores, images);
+    await writeOutput(destination, writeTar(entries));
+  } finally {
+    lease.release();
+  }
+}
+
+/** One entry per image, in the order they were named, with the names they were named by. */
+function groupImages(records: readonly ImageRecord[]): readonly SavedImage[] {
+  const groups = new Map<string, { image: ImageRecord; references: string[] }>();
+  for (const image of records) {
+    const key = image.descriptor.digest;
+    const group = groups.get(key) ?? { image, references: [] };
+    groups.set(key, group);
+    const { reference } = image;
+    if (reference !== undefined && !group.references.includes(reference)) group.references.push(reference);
+  }
+  return [...groups.values()];
+}
