@@ -28,31 +28,46 @@ const helperName = /^[a-z0-9._-]+$/;
 
 type Locations = Omit<CredentialSources, 'registry'>;
 
-/** The files to look into, first match wins: the one file asked for, or Podman's two and Docker's. */
-export function readableAuthFiles(locations: Locations): readonly string[] {
+/** The files a login goes to or is removed from, first match wins: the one file asked for, or Podman's two. */
+export function ownAuthFiles(locations: Locations): readonly string[] {
   const { env, uid } = locations;
   const only = locations.authfile ?? (env.REGISTRY_AUTH_FILE || undefined);
   if (only !== undefined) return [only];
   const runtime = env.XDG_RUNTIME_DIR;
   const volatile = runtime ? join(runtime, 'containers') : `/run/containers/${uid}`;
-  const docker = env.DOCKER_CONFIG || join(home(env), '.docker');
-  return [join(volatile, 'auth.json'), configAuthFile(env), join(docker, 'config.json')];
+  const config = configDirectory(env);
+  return [
+    join(volatile, 'auth.json'),
+    ...(config === undefined ? [] : [join(config, 'containers', 'auth.json')]),
+  ];
 }
 
-/** The file a login goes to when no entry for the registry exists elsewhere. */
+/** Docker's file, read last and never written; undefined where one file was asked for or there is no home. */
+export function dockerAuthFile({ env, authfile }: Locations): string | undefined {
+  if (authfile !== undefined || env.REGISTRY_AUTH_FILE) return undefined;
+  const directory = env.DOCKER_CONFIG || (env.HOME ? join(env.HOME, '.docker') : undefined);
+  return directory === undefined ? undefined : join(directory, 'config.json');
+}
+
+/** All files to look into, first match wins. */
+export function readableAuthFiles(locations: Locations): readonly string[] {
+  const docker = dockerAuthFile(locations);
+  return [...ownAuthFiles(locations), ...(docker === undefined ? [] : [docker])];
+}
+
+/** The file a login goes to when no entry for the registry exists elsewhere; HOST where there is no home for it. */
 export function writableAuthFile(locations: Locations): string {
-  return locations.authfile ?? (locations.env.REGISTRY_AUTH_FILE || configAuthFile(locations.env));
-}
-
-function configAuthFile(env: Locations['env']): string {
-  return join(env.XDG_CONFIG_HOME || join(home(env), '.config'), 'containers', 'auth.json');
-}
-
-function home(env: Locations['env']): string {
-  if (env.HOME) return env.HOME;
-  throw new CoracleError('HOST', 'find credentials: HOME is not set', {
+  const file = locations.authfile ?? (locations.env.REGISTRY_AUTH_FILE || undefined);
+  if (file !== undefined) return file;
+  const config = configDirectory(locations.env);
+  if (config !== undefined) return join(config, 'containers', 'auth.json');
+  throw new CoracleError('HOST', 'store credentials: HOME is not set', {
     hint: 'set HOME, or name a file with --authfile',
   });
+}
+
+function configDirectory(env: Locations['env']): string | undefined {
+  return env.XDG_CONFIG_HOME || (env.HOME ? join(env.HOME, '.config') : undefined);
 }
 
 /** Keys to look a repository up by, longest namespace first, the host last under each of its names. */

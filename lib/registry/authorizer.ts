@@ -76,7 +76,7 @@ export class Authorizer {
     const challenges = parseChallenges(header ?? '');
     const bearer = challenges.find(({ scheme }) => scheme === 'bearer');
     if (bearer !== undefined) {
-      this.#learnBearer(bearer, sent, access, registry, action);
+      await this.#learnBearer(bearer, sent, access, registry, action);
       return;
     }
     if (!challenges.some(({ scheme }) => scheme === 'basic')) {
@@ -91,13 +91,13 @@ export class Authorizer {
     if (sent === basicHeader(credentials)) throw this.#refused(action, 'wrong user name or password');
   }
 
-  #learnBearer(
+  async #learnBearer(
     { parameters }: Challenge,
     sent: string | undefined,
     access: Access,
     registry: URL,
     action: string,
-  ): void {
+  ): Promise<void> {
     const { realm, service, scope } = parameters;
     const url = checkRealm(realm, registry, action);
     const before = this.#scopes(access);
@@ -105,7 +105,11 @@ export class Authorizer {
     if (demanded.length > 0) this.#demanded.set(key(access.scopes), [...before, ...demanded]);
     if (sent?.startsWith('Bearer ') === true) {
       const expired = parameters.error === 'invalid_token';
-      if (demanded.length === 0 && !expired) throw this.#refused(action, 'the account may not do this');
+      if (demanded.length === 0 && !expired) {
+        const anonymous = (await this.#credentials(access)) === undefined;
+        const reason = anonymous ? 'it does not exist, or it needs a login' : 'the account may not do this';
+        throw this.#refused(action, reason);
+      }
       this.#tokens.delete(this.#tokenKey(access));
     }
     this.#scheme = { realm: url, service };

@@ -4,7 +4,7 @@ import type { Descriptor } from '../oci/descriptor.js';
 import { pullAccess } from './authorizer.js';
 import type { RegistryClient } from './client.js';
 import { TransientError } from './errors.js';
-import { bodyChunks, discardBody, type HttpResponse } from './exchange.js';
+import { bodyChunks, discardBody, type HttpResponse } from './response.js';
 import { beforeRetry } from './retry.js';
 
 /** The part of a descriptor that fetching needs. */

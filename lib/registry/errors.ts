@@ -85,6 +85,11 @@ function reasonOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** A server that is due to act and does not, for so many milliseconds. */
+export function silentServer(host: string, timeout: number): TransientError {
+  return new TransientError('NETWORK', `wait for ${host}: not a byte for ${timeout / 1000} s`);
+}
+
 /** An error status as an error: 408, 429 and 5xx are transient. */
 export function responseError(action: string, registry: string, response: FailedResponse): CoracleError {
   const { status } = response;

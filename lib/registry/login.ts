@@ -13,7 +13,7 @@ import {
 import { dirname } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { requireObject, type UnknownRecord } from '../oci/guards.js';
-import { normalizeKey, readAuthFile, readableAuthFiles, writableAuthFile } from './auth-file.js';
+import { dockerAuthFile, normalizeKey, ownAuthFiles, readAuthFile, writableAuthFile } from './auth-file.js';
 import { createRegistryClient, type RegistryOptions } from './client.js';
 import { eraseFromHelper, storeInHelper } from './credential-helper.js';
 import { type CredentialSources, type Credentials, serverName } from './credentials.js';
@@ -58,11 +58,7 @@ export async function storeLogin(sources: CredentialSources, credentials: Creden
 
 /** The first of Podman's files that has an entry for the registry; Docker's own file is left to Docker. */
 function existingFile(sources: CredentialSources): string | undefined {
-  return ownFiles(sources).find((path) => readAuthFile(path)?.credentials.has(sources.registry) === true);
-}
-
-function ownFiles(sources: CredentialSources): readonly string[] {
-  return readableAuthFiles(sources).slice(0, 2);
+  return ownAuthFiles(sources).find((path) => readAuthFile(path)?.credentials.has(sources.registry) === true);
 }
 
 /**
@@ -72,7 +68,7 @@ function ownFiles(sources: CredentialSources): readonly string[] {
 export async function removeLogin(sources: CredentialSources): Promise<readonly string[]> {
   const { registry, env } = sources;
   const removed: string[] = [];
-  for (const path of ownFiles(sources)) {
+  for (const path of ownAuthFiles(sources)) {
     const file = readAuthFile(path);
     const helper = file?.helpers.get(registry) ?? file?.store;
     if (helper !== undefined) {
@@ -84,7 +80,7 @@ export async function removeLogin(sources: CredentialSources): Promise<readonly 
     removed.push(path);
   }
   if (removed.length > 0) return removed;
-  const docker = readableAuthFiles(sources)[2];
+  const docker = dockerAuthFile(sources);
   const elsewhere = docker !== undefined && readAuthFile(docker)?.credentials.has(registry) === true;
   throw new CoracleError('NOT_FOUND', `log out of ${registry}: not logged in`, {
     ...(elsewhere ? { hint: `${docker} has credentials for it: use docker logout` } : {}),

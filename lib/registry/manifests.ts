@@ -8,7 +8,7 @@ import { acceptedManifestTypes, essence, isIndex, isManifest } from '../oci/medi
 import { formatReference, type Reference } from '../oci/reference.js';
 import { pullAccess, pushAccess } from './authorizer.js';
 import type { RegistryClient } from './client.js';
-import { discardBody, type HttpResponse, readBody } from './exchange.js';
+import { discardBody, type HttpResponse, readBody } from './response.js';
 import { resolveLocation } from './transport.js';
 
 /** A manifest as the registry has it, its digest and media type verified. */

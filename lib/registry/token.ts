@@ -3,8 +3,8 @@ import { CoracleError } from '../errors.js';
 import { optional, parseJson, requireInteger, requireObject, requireString } from '../oci/guards.js';
 import type { Credentials } from './credentials.js';
 import { responseError, unauthorized } from './errors.js';
-import { discardBody, type HttpResponse, readBody, readStart } from './exchange.js';
 import { isLoopback, isPrivateLiteral } from './hosts.js';
+import { discardBody, type HttpResponse, readBody, readStart } from './response.js';
 import type { HttpRequest, Transport } from './transport.js';
 
 /** A token and when it ends, in milliseconds of Date.now(). */

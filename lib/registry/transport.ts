@@ -7,8 +7,9 @@ import type { Agent as HttpAgent, RequestOptions } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { CoracleError } from '../errors.js';
 import { networkError, printable } from './errors.js';
-import { discardBody, exchange, type HttpResponse, type RequestBody, type Timeouts } from './exchange.js';
+import { exchange, type RequestBody, type Timeouts } from './exchange.js';
 import { type Environment, proxyAuthorization, proxyFor } from './proxy.js';
+import { discardBody, type HttpResponse } from './response.js';
 import { makeSecureAgent } from './secure-agent.js';
 import type { TlsSources } from './tls.js';
 
@@ -18,8 +19,8 @@ export type HttpRequest = {
   readonly url: URL;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: RequestBody | undefined;
-  /** Milliseconds of silence to bear, instead of the usual. */
-  readonly idle?: number;
+  /** Milliseconds to wait for the answer once the body is sent, instead of the usual. */
+  readonly answerTimeout?: number;
   /** `verb object`, for errors. */
   readonly action: string;
 };
@@ -71,7 +72,7 @@ export class Transport {
 
   async #sendOnce(request: HttpRequest): Promise<HttpResponse> {
     const { url, action } = request;
-    const timeouts = { ...this.#options.timeouts, idle: request.idle ?? this.#options.timeouts.idle };
+    const timeouts = { ...this.#options.timeouts, answer: request.answerTimeout };
     try {
       const secure = url.protocol === 'https:';
       const { request: send } = secure ? await import('node:https') : await import('node:http');

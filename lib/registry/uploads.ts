@@ -7,7 +7,7 @@ import { type Digest, digestAlgorithm } from '../oci/digest.js';
 import { pushAccess } from './authorizer.js';
 import type { BlobDescriptor } from './blobs.js';
 import type { RegistryClient } from './client.js';
-import { discardBody, type HttpResponse } from './exchange.js';
+import { discardBody, type HttpResponse } from './response.js';
 import { withRetry } from './retry.js';
 import { resolveLocation } from './transport.js';
 
@@ -19,7 +19,7 @@ export type UploadSource = {
 };
 
 // The registry hashes or copies a whole layer before it answers the last request.
-const finishIdle = 300_000;
+const answerTimeout = 300_000;
 
 /**
  * Makes a blob of another repository of the same registry appear in `repository`.
@@ -82,7 +82,7 @@ export async function uploadBlob(
       body: { length: size, chunks: exactly(open(), size, action) },
       access: pushAccess(repository),
       accept: [201, 204],
-      idle: finishIdle,
+      answerTimeout,
       action,
     });
     finish(response, digest, action);
@@ -107,7 +107,7 @@ export async function uploadStream(
       body: { chunks: source.chunks },
       access,
       accept: [201, 202, 204],
-      idle: finishIdle,
+      answerTimeout,
       action,
     });
     discardBody(sent);
@@ -118,7 +118,7 @@ export async function uploadStream(
       target: withDigest(next, descriptor.digest),
       access,
       accept: [201, 204],
-      idle: finishIdle,
+      answerTimeout,
       action,
     });
     finish(response, descriptor.digest, action);

@@ -1,0 +1,94 @@
+/** Reading responses, with limits of size and silence. */
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
+import { CoracleError } from '../errors.js';
+import { silentServer, TransientError } from './errors.js';
+
+/** A response whose body is yet to be read, by `readBody` or `bodyChunks`, or thrown away by `discardBody`. */
+export type HttpResponse = {
+  readonly method: string;
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  /** Where it came from, after redirects. */
+  readonly url: URL;
+  readonly message: IncomingMessage;
+  readonly idle: number;
+};
+
+/**
+ * The body's bytes. A body that ends early, or a server silent for the response's idle time while bytes are
+ * waited for, is a TransientError of `action`.
+ */
+export async function* bodyChunks(response: HttpResponse, action: string): AsyncGenerator<Buffer, void> {
+  const { message, idle, url } = response;
+  let waiting = true;
+  const timer = setInterval(() => {
+    if (waiting) message.destroy(silentServer(url.host, idle));
+  }, idle);
+  try {
+    for await (const chunk of message) {
+      waiting = false;
+      yield chunk;
+      waiting = true;
+      timer.refresh();
+    }
+    if (!message.complete) throw new Error('ended early');
+  } catch (error) {
+    if (error instanceof CoracleError) throw error;
+    if (error instanceof Error && error.name === 'AbortError') {
+      throw new CoracleError('ABORTED', `${action}: aborted`, { cause: error });
+    }
+    throw new TransientError('NETWORK', `${action}: ${url.host} broke off in the middle of the answer`, {
+      cause: error,
+    });
+  } finally {
+    clearInterval(timer);
+    message.destroy();
+  }
+}
+
+/** The whole body, up to `limit` bytes; more is a REGISTRY error. */
+export async function readBody(response: HttpResponse, limit: number, action: string): Promise<Buffer> {
+  const announced = Number(response.headers['content-length'] ?? 0);
+  const chunks: Buffer[] = [];
+  let size = 0;
+  if (announced <= limit) {
+    for await (const chunk of bodyChunks(response, action)) {
+      size += chunk.length;
+      if (size > limit) break;
+      chunks.push(chunk);
+    }
+    if (size <= limit) return Buffer.concat(chunks);
+  }
+  response.message.destroy();
+  throw new CoracleError(
+    'REGISTRY',
+    `${action}: ${response.url.host} answered with more than ${limit} bytes`,
+  );
+}
+
+/** The body's first `limit` bytes as text, for error documents; a broken body counts as far as it came. */
+export async function readStart(response: HttpResponse, limit: number, action: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  try {
+    for await (const chunk of bodyChunks(response, action)) {
+      chunks.push(chunk.subarray(0, limit - size));
+      size += chunk.length;
+      if (size >= limit) break;
+    }
+  } catch (error) {
+    // The status already tells what happened; only an abort matters more.
+    if (!(error instanceof TransientError)) throw error;
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Ends a response nobody reads: a short one is drained so the connection can be used again. */
+export function discardBody(response: HttpResponse): void {
+  const { message, headers } = response;
+  const length = response.method === 'HEAD' ? '0' : headers['content-length'];
+  if (message.complete || (length !== undefined && Number(length) <= 64 * 1024)) {
+    message.on('error', () => message.destroy()); // nobody waits for these bytes
+    message.resume();
+  } else message.destroy();
+}
