@@ -2,11 +2,11 @@
  * Downloads that survive a broken connection and a dead process: the bytes so far lie in
  * `staging/partial/<algorithm>-<hex>`, one process at a time adds to them.
  */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { CoracleError, ioError } from '../errors.js';
 import { ensureDirectory } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { type HeldLock, type Locks, partialsName } from '../host/staging.js';
@@ -145,28 +145,5 @@ export async function waitForLock(path: string, locks: Locks, signal?: AbortSign
     const lock = locks.holdLock(path, { temporary: true });
     if (lock !== undefined) return lock;
     await delay(pollInterval);
-  }
-}
-
-/** Throws away partial downloads nobody touched for `age` milliseconds. Returns the bytes freed. */
-export function sweepPartials(paths: StorePaths, age: number, now: number): number {
-  const directory = join(paths.staging, partialsName);
-  let freed = 0;
-  for (const name of namesIn(directory)) {
-    const path = join(directory, name);
-    const found = statSync(path, { throwIfNoEntry: false });
-    if (found === undefined || now - found.mtimeMs < age) continue;
-    rmSync(path, { force: true });
-    freed += found.size;
-  }
-  return freed;
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
   }
 }

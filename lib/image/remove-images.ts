@@ -9,6 +9,8 @@ export type RemoveImagesResult = RemovedImage & {
   readonly failures: readonly { readonly name: string; readonly error: CoracleError }[];
   /** Bytes of blobs freed; 0 while work in progress keeps the sweep away. */
   readonly freed: number;
+  /** Damaged records that keep unreferenced files from being freed. */
+  readonly problems: readonly string[];
 };
 
 /**
@@ -33,6 +35,6 @@ export async function removeImages(
       failures.push({ name, error });
     }
   }
-  const freed = deleted.length === 0 ? 0 : (await sweep(stores, { buildCache: 'keep' })).bytes;
-  return { untagged, deleted, failures, freed };
+  const swept = deleted.length === 0 ? undefined : await sweep(stores, { buildCache: 'keep' });
+  return { untagged, deleted, failures, freed: swept?.bytes ?? 0, problems: swept?.problems ?? [] };
 }

@@ -2,6 +2,8 @@
  * What the store still needs, counted from disk: tags, manifests, layers and their snapshots, containers, the
  * build cache. Nothing is ever counted while somebody holds a lease, so that work in progress is safe.
  */
+import { sweepPartials } from '../content/partials.js';
+import { CoracleError } from '../errors.js';
 import { emptyTrash } from '../host/trash.js';
 import { type ChainId, chainIds, type DiffId } from '../oci/chain-id.js';
 import type { Descriptor } from '../oci/descriptor.js';
@@ -13,7 +15,12 @@ import type { SnapshotId } from '../snapshot/record.js';
 import { cachedSnapshots, containerUses } from './container-use.js';
 import type { Stores } from './stores.js';
 
-export type References = { readonly blobs: ReadonlySet<Digest>; readonly snapshots: ReadonlySet<SnapshotId> };
+export type References = {
+  readonly blobs: ReadonlySet<Digest>;
+  readonly snapshots: ReadonlySet<SnapshotId>;
+  /** Damaged records. What they refer to is unknown, so nothing may be taken away while there are any. */
+  readonly problems: readonly string[];
+};
 
 export type SweepOptions = {
   /**
@@ -26,18 +33,17 @@ export type SweepOptions = {
 export type SweepResult = {
   readonly blobs: readonly Digest[];
   readonly snapshots: readonly SnapshotId[];
-  /** Bytes of the blobs; a snapshot's are known only where it was measured. */
+  /** Bytes of the blobs and of downloads given up; those of snapshots are not counted. */
   readonly bytes: number;
+  /** Damaged records that keep the sweep from taking anything away; empty is the rule. */
+  readonly problems: readonly string[];
   /** Nothing was done, because a pull, a build or another sweep is under way; the next one finds the same. */
   readonly busy: boolean;
 };
 
 type Sha256 = (text: string) => string;
 
-/**
- * What tags, containers and, if it is to be kept, the build cache refer to.
- * @throws INVALID for a damaged container or snapshot record: what it refers to is unknown then.
- */
+/** What tags, containers and, if it is to be kept, the build cache refer to. */
 export async function countReferences(stores: Stores, options: SweepOptions): Promise<References> {
   return count(stores, options, await loadSha256());
 }
@@ -45,7 +51,7 @@ export async function countReferences(stores: Stores, options: SweepOptions): Pr
 /** Removes what nothing refers to. */
 export async function sweep(stores: Stores, options: SweepOptions): Promise<SweepResult> {
   const sha256 = await loadSha256();
-  let result: SweepResult = { blobs: [], snapshots: [], bytes: 0, busy: true };
+  let result: SweepResult = { ...nothing, busy: true };
   stores.staging.alone(() => {
     result = removeUnreferenced(stores, count(stores, options, sha256));
   });
@@ -58,23 +64,32 @@ async function loadSha256(): Promise<Sha256> {
   return (text) => createHash('sha256').update(text).digest('hex');
 }
 
+const nothing = { blobs: [], snapshots: [], bytes: 0, problems: [] } as const;
+
+/** A download nobody took up again for this many milliseconds is given up. */
+const partialAge = 7 * 24 * 3600 * 1000;
+
 function removeUnreferenced(stores: Stores, references: References): SweepResult {
+  const { problems } = references;
+  if (problems.length > 0) return { ...nothing, problems, busy: false };
   const blobs = stores.content.list().filter((digest) => !references.blobs.has(digest));
   const snapshots = stores.snapshots.ids().filter((id) => !references.snapshots.has(id));
-  let bytes = 0;
+  let bytes = sweepPartials(stores.paths, partialAge, Date.now());
   for (const id of snapshots) stores.snapshots.detach(id);
   for (const digest of blobs) {
     bytes += stores.content.size(digest) ?? 0;
     stores.content.remove(digest);
   }
   stores.snapshots.sweepLinks();
-  return { blobs, snapshots, bytes, busy: false };
+  return { blobs, snapshots, bytes, problems, busy: false };
 }
 
 function count(stores: Stores, options: SweepOptions, sha256: Sha256): References {
   const walk = new ReferenceWalk(stores, sha256);
   for (const { descriptor } of stores.images.entries()) walk.descriptor(descriptor);
-  for (const { snapshot } of containerUses(stores.paths)) walk.snapshot(snapshot);
+  walk.guard(() => {
+    for (const { snapshot } of containerUses(stores.paths)) walk.snapshot(snapshot);
+  });
   if (options.buildCache === 'keep') for (const id of cachedSnapshots(stores.paths)) walk.snapshot(id);
   return walk;
 }
@@ -82,6 +97,7 @@ function count(stores: Stores, options: SweepOptions, sha256: Sha256): Reference
 class ReferenceWalk implements References {
   readonly blobs = new Set<Digest>();
   readonly snapshots = new Set<SnapshotId>();
+  readonly problems: string[] = [];
   readonly #stores: Stores;
   readonly #sha256: Sha256;
 
@@ -90,20 +106,34 @@ class ReferenceWalk implements References {
     this.#sha256 = sha256;
   }
 
+  /** Notes a damaged record and goes on. */
+  guard(action: () => void): void {
+    try {
+      action();
+    } catch (error) {
+      if (!(error instanceof CoracleError) || !['INVALID', 'UNSUPPORTED'].includes(error.code)) throw error;
+      this.problems.push(error.message);
+    }
+  }
+
   /** A blob and what it refers to. What is not in the store has nothing to keep. */
   descriptor({ digest, mediaType }: Descriptor): void {
     if (this.blobs.has(digest)) return;
     this.blobs.add(digest);
     if (!this.#stores.content.has(digest)) return;
-    if (isManifest(mediaType) || isIndex(mediaType)) this.#manifest(digest, mediaType);
-    else if (isImageConfig(mediaType)) this.#config(digest);
+    this.guard(() => {
+      if (isManifest(mediaType) || isIndex(mediaType)) this.#manifest(digest, mediaType);
+      else if (isImageConfig(mediaType)) this.#config(digest);
+    });
   }
 
   /** A snapshot and all it lies on. */
   snapshot(id: SnapshotId | undefined): void {
     if (id === undefined || this.snapshots.has(id)) return;
     this.snapshots.add(id);
-    for (const lower of this.#stores.snapshots.get(id)?.lowers ?? []) this.snapshots.add(lower);
+    this.guard(() => {
+      for (const lower of this.#stores.snapshots.get(id)?.lowers ?? []) this.snapshots.add(lower);
+    });
   }
 
   #manifest(digest: Digest, mediaType: string): void {

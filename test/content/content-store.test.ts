@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { ContentStore } from '../../lib/content/content-store.js';
-import { sweepPartials } from '../../lib/content/partial-ingest.js';
+import { sweepPartials } from '../../lib/content/partials.js';
 import { CoracleError, type ErrorCode } from '../../lib/errors.js';
 import { type StorePaths, storePaths } from '../../lib/host/paths.js';
 import { StagingArea, sweepStaging } from '../../lib/host/staging.js';

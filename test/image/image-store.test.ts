@@ -262,7 +262,11 @@ test('two processes tagging at once lose nothing', async (t) => {
   const children = ['one', 'two'].map((name) =>
     tagger(stores, [name, descriptor.digest, `${descriptor.size}`, '100']),
   );
-  for (const child of children) t.deepEqual(await once(child, 'exit'), [0, null]);
+  const exits = await Promise.all(children.map((child) => once(child, 'exit')));
+  t.deepEqual(exits, [
+    [0, null],
+    [0, null],
+  ]);
   const names = stores.images.entries().map(({ reference }) => reference);
   t.is(new Set(names).size, 200);
 });

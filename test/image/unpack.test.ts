@@ -272,7 +272,11 @@ testWith(missing, 'snapshots of containers and of the build cache outlive their 
   t.deepEqual((await sweep(stores, { buildCache: 'keep' })).snapshots, [nobodys.id]);
   t.deepEqual((await sweep(stores, { buildCache: 'drop' })).snapshots, [cached.id]);
   record(join(stores.paths.containers, 'abc'), 'container.json', { snapshot: '../../etc' });
-  await failsWith(t, sweep(stores, { buildCache: 'keep' }), 'INVALID', /no snapshot id/);
+  stores.snapshots.commit(stores.snapshots.prepare(lower));
+  await stores.close();
+  const swept = await sweep(stores, { buildCache: 'keep' });
+  t.regex(swept.problems[0] ?? '', /no snapshot id/);
+  t.deepEqual(swept.snapshots, []);
 });
 
 function record(directory: string, name: string, value: object): void {

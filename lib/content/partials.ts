@@ -1,0 +1,29 @@
+/** What is left of downloads nobody finished. */
+import { readdirSync, rmSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasErrno, ioError } from '../errors.js';
+import type { StorePaths } from '../host/paths.js';
+import { partialsName } from '../host/staging.js';
+
+/** Throws away partial downloads nobody touched for `age` milliseconds. Returns the bytes freed. */
+export function sweepPartials(paths: StorePaths, age: number, now: number): number {
+  const directory = join(paths.staging, partialsName);
+  let freed = 0;
+  for (const name of namesIn(directory)) {
+    const path = join(directory, name);
+    const found = statSync(path, { throwIfNoEntry: false });
+    if (found === undefined || now - found.mtimeMs < age) continue;
+    rmSync(path, { force: true });
+    freed += found.size;
+  }
+  return freed;
+}
+
+function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw ioError(`read ${directory}`, error);
+  }
+}
