@@ -1,4 +1,5 @@
 /* Starting and reaping processes without libuv: no thread pool, no event loop, no closing by guess. */
+#define _GNU_SOURCE
 #include "addon.h"
 
 #include <errno.h>

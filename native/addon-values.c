@@ -1,4 +1,5 @@
 /* Values between JavaScript and C for the addon: arguments in, answers and errors out. */
+#define _GNU_SOURCE
 #include "addon.h"
 
 #include <errno.h>

@@ -4,6 +4,7 @@
  * Nothing here decides anything. Every failed call throws an Error with `code` (errno name),
  * `errno` (positive) and `syscall`; wrong arguments throw a TypeError.
  */
+#define _GNU_SOURCE
 #include "addon.h"
 
 #include <errno.h>

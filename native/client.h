@@ -1,20 +1,26 @@
-/* The attach client: a terminal or pipes on one side, the frames of PROTOCOL.md section 3 on the other. */
+/* The attach client: a person's terminal or pipes on one side, S's attach socket on the other (PROTOCOL.md section 3). */
 #ifndef CORACLE_CLIENT_H
 #define CORACLE_CLIENT_H
 
 #include <stdbool.h>
 
 struct client_options {
-    /** A connected stream socket to S; taken over. */
+    /** A connected stream socket; taken over. */
     int socket;
-    /** Bytes as hex, NULL: none. */
+    /** Bytes as hex that leave the container running, NULL for none. Only looked for on a terminal. */
     const char *detach_keys;
-    bool tty, interactive, signal_proxy;
+    /** The process has a terminal: ours becomes raw while attached. */
+    bool tty;
+    /** Our standard input goes to the process. */
+    bool interactive;
+    /** Signals sent to us go to the process. */
+    bool signal_proxy;
 };
 
-/** Runs to the container's exit or the detach keys. Returns the exit code for the process. */
+/** Relays until the process ends, the user detaches, or S is gone. Returns the exit code; the terminal is as it was before. */
 int client_run(const struct client_options *options);
-/** `coracle-sv attach`. */
+
+/** `coracle-sv attach`: plan on descriptor 3. Returns the exit code. */
 int attach_main(int argc, char **argv);
 
 #endif

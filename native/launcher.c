@@ -4,6 +4,7 @@
  * NODE_EXTRA_CA_CERTS makes every Node read and parse certificates before the first line runs; it is handed on as
  * CORACLE_EXTRA_CA_CERTS, which only commands that talk to a registry read. Everything else stays as it is.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>

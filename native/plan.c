@@ -89,6 +89,8 @@ static int check_complete(const struct plan *plan, enum plan_kind kind, struct f
         missing = "idmap, uidmap or gidmap";
     if (kind == PLAN_AGENT && plan->roots.count == 0)
         missing = "root";
+    if (kind == PLAN_ATTACH && !plan->socket)
+        missing = "socket";
     return missing ? fail(failure, "plan", EINVAL, "%s missing", missing) : 0;
 }
 

@@ -337,13 +337,13 @@ static bool set_detach_keys(struct plan *plan, char **arguments, size_t count) {
     return count == 1 && length % 2 == 0 && length <= 64 && strspn(arguments[0], "0123456789abcdef") == length;
 }
 
-enum { ANY_MAP = PLAN_RUN | PLAN_AGENT, ANY_PROCESS = PLAN_RUN | PLAN_EXEC };
+enum { ANY_MAP = PLAN_RUN | PLAN_AGENT, ANY_PROCESS = PLAN_RUN | PLAN_EXEC, ANY_CLIENT = ANY_PROCESS | PLAN_ATTACH };
 
 static const struct plan_op ops[] = {
     {"id", PLAN_RUN, 1, 1, set_id},
     {"mode", ANY_PROCESS, 1, 1, set_mode},
     {"dir", PLAN_RUN, 1, 1, set_directory},
-    {"socket", ANY_PROCESS, 1, 1, set_socket},
+    {"socket", ANY_CLIENT, 1, 1, set_socket},
     {"exec-socket", PLAN_EXEC, 1, 1, set_exec_socket},
     {"idmap", ANY_MAP, 1, 1, set_id_map},
     {"uidmap", ANY_MAP, 3, 3, add_uid_range},
@@ -373,8 +373,8 @@ static const struct plan_op ops[] = {
     {"group", ANY_PROCESS, 1, 1, add_group},
     {"home-env", ANY_PROCESS, 0, 0, set_home_env},
     {"umask", ANY_PROCESS, 1, 1, set_umask},
-    {"tty", ANY_PROCESS, 2, 2, set_tty},
-    {"stdin", ANY_PROCESS, 1, 1, set_stdin},
+    {"tty", ANY_CLIENT, 2, 2, set_tty},
+    {"stdin", ANY_CLIENT, 1, 1, set_stdin},
     {"cap", ANY_PROCESS, 1, 1, add_capability},
     {"nnp", ANY_PROCESS, 0, 0, set_nnp},
     {"seccomp", ANY_PROCESS, 1, 1, set_seccomp},
@@ -387,8 +387,8 @@ static const struct plan_op ops[] = {
     {"log", PLAN_RUN, 4, 4, set_log},
     {"remove", PLAN_RUN, 1, 1, add_removal},
     {"rename", PLAN_RUN, 2, 2, add_rename},
-    {"detach-keys", ANY_PROCESS, 1, 1, set_detach_keys},
-    {"sig-proxy", ANY_PROCESS, 0, 0, set_signal_proxy},
+    {"detach-keys", ANY_CLIENT, 1, 1, set_detach_keys},
+    {"sig-proxy", ANY_CLIENT, 0, 0, set_signal_proxy},
 };
 
 const struct plan_op *plan_op_find(const char *name, unsigned kind) {

@@ -2,6 +2,7 @@
  * coracle-zstd: a zstd filter from standard input to standard output, for hosts whose Node has no zstd.
  * `-d` decompresses (all frames; a window over 128 MiB is refused), `-c LEVEL` compresses.
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
