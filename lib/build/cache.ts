@@ -12,6 +12,8 @@ export type CacheRecord = {
   readonly version: 1;
   readonly key: CacheKey;
   readonly parent: CacheKey;
+  /** What stands for the resulting files: the key itself, or for a record found by cheaper inputs the key by content. */
+  readonly result: CacheKey;
   readonly instruction: string;
   readonly inputs: NamedInputs;
   /** The stage's top after the step; absent for an empty file system. */
@@ -80,6 +82,7 @@ function parseRecord(value: unknown, key: CacheKey): CacheRecord | undefined {
     record.version === 1 &&
     record.key === key &&
     typeof record.parent === 'string' &&
+    typeof record.result === 'string' &&
     typeof record.instruction === 'string' &&
     typeof record.created === 'string' &&
     typeof record.madeLayer === 'boolean' &&

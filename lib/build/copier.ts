@@ -189,6 +189,7 @@ export class Copier {
       if ((await agent.stat(handle, pathBytes(current), { follow: true })) !== undefined) continue;
       await agent.mkdir(handle, pathBytes(current), { mode: 0o755, owner: owner ?? noOwner });
       this.#listings.set(current, new Map());
+      this.#remember(current, 'directory');
     }
     await agent.sync();
   }

@@ -141,7 +141,7 @@ export class Execution {
     if (hit === undefined) return undefined;
     this.cached++;
     this.#session.onEvent({ kind: 'cached', step: step.id, time: Date.now() });
-    return resultOf(key, hit.snapshot, hit.record.created, hit.record.madeLayer);
+    return resultOf(hit.record.result, hit.snapshot, hit.record.created, hit.record.madeLayer);
   }
 
   async #run(
@@ -184,6 +184,7 @@ export class Execution {
       version: 1,
       key,
       parent: parent.key,
+      result: result.files.key,
       instruction: step.createdBy,
       inputs,
       created: result.created,

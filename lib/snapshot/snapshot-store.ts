@@ -7,7 +7,7 @@
  * A RUN step: `prepare(parent)`, mount it, run, `commit`. A pulled layer: `prepare(parent)`, extract into `fs`,
  * `commit` with its chainID. A failed one: `discard`.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmdirSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { fsyncDirectory, readJson, writeFileAtomic } from '../host/files.js';
@@ -269,19 +269,15 @@ function newRecord(
   return { version: 1, id: active.id, ...present('parent', lowers[1]), lowers, ...facts, created };
 }
 
-/** The kernel leaves an empty `work/work` of mode 000 behind, fuse-overlayfs more. */
+/** Removes the work directory, or leaves it to the trash where files of other owners lie in it. */
 function dropWork(paths: StorePaths, work: string): void {
-  for (const name of ['work', 'index']) removeIfEmpty(join(work, name));
-  if (!removeIfEmpty(work)) moveToTrash(paths, work);
-}
-
-function removeIfEmpty(directory: string): boolean {
   try {
-    rmdirSync(directory);
-    return true;
+    // The kernel makes these with mode 000, and a volatile mount leaves a mark in the first.
+    for (const name of ['work', 'index'])
+      if (existsSync(join(work, name))) chmodSync(join(work, name), 0o700);
+    rmSync(work, { recursive: true, force: true });
   } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return true;
-    if (hasErrno(error, 'ENOTEMPTY', 'EEXIST', 'EACCES', 'EPERM')) return false;
-    throw error;
+    if (!hasErrno(error, 'ENOTEMPTY', 'EACCES', 'EPERM')) throw error;
+    moveToTrash(paths, work);
   }
 }
