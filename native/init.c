@@ -31,6 +31,7 @@ struct container {
 
 static int tie_to_parent(struct container *container, struct failure *failure) {
     (void)container;
+    prctl(PR_SET_NAME, "coracle-init");
     return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? fail(failure, "init", errno, "death signal") : 0;
 }
 
@@ -146,6 +147,7 @@ _Noreturn void init_main(const struct init_arguments *arguments) {
     struct container container = {.given = arguments, .plan = arguments->plan, .root = -1, .pidfd = -1, .terminal = {-1, -1}};
     container.process.plan = arguments->plan;
     container.process.report = arguments->report;
+    container.process.tied = arguments->plan->ns_host[PLAN_NS_PID];
     memcpy(container.process.stdio, arguments->stdio, sizeof arguments->stdio);
     for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
         if (steps[i].take(&container, &failure) == 0)

@@ -76,8 +76,8 @@ static int prepare(const struct process *process, struct failure *failure) {
         return fail(failure, "stdio", errno, "close_range");
     if (privileges_drop(process->plan, &process->identity, &process->filter, failure) < 0)
         return -1;
-    /* Without a pid namespace of its own nothing else ties the process to us; a change of ids cleared what was set. */
-    return prctl(PR_SET_PDEATHSIG, process->plan->ns_host[PLAN_NS_PID] ? SIGKILL : 0) < 0 ? fail(failure, "exec", errno, "death signal") : 0;
+    /* Last, because a change of ids clears it. */
+    return prctl(PR_SET_PDEATHSIG, process->tied ? SIGKILL : 0) < 0 ? fail(failure, "exec", errno, "death signal") : 0;
 }
 
 _Noreturn void process_start(const struct process *process) {

@@ -15,6 +15,8 @@ struct process {
     struct identity identity;
     struct filter filter;
     char **environment;
+    /** Killed when the parent dies; for a process whose pid namespace does not see to that. */
+    bool tied;
 };
 
 /** The plan's environment and, where asked, HOME. */

@@ -15,6 +15,7 @@
 
 #include "client_io.h"
 #include "infra.h"
+#include "pipes.h"
 #include "publish.h"
 #include "syscalls.h"
 #include "userns.h"
@@ -116,49 +117,6 @@ static int watch_signals(struct supervisor *supervisor, struct failure *failure)
     return fd < 0 || watch_set(supervisor->epoll, &supervisor->signals, EPOLLIN) < 0 ? fail(failure, "signals", errno, "signalfd") : 0;
 }
 
-/** Pipes, because sockets cannot be reopened through /dev/stdout; open to all ids, because USER may not be root. */
-static int make_pipes(const struct plan *plan, int container[3], int ours[3]) {
-    for (int i = 0; i < 3; i++) {
-        int ends[2];
-        if (i == 0 && plan->stdin_mode == STDIN_CLOSED) {
-            container[0] = open("/dev/null", O_RDONLY | O_CLOEXEC);
-            continue;
-        }
-        if (pipe2(ends, O_CLOEXEC) < 0 || fchmod(ends[0], 0666) < 0)
-            return -1;
-        container[i] = ends[i == 0 ? 0 : 1];
-        ours[i] = ends[i == 0 ? 1 : 0];
-    }
-    return container[0] < 0 ? -1 : 0;
-}
-
-/** A builder's child has its streams from the caller. */
-static void open_to_all(int fd) {
-    struct stat status;
-    if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode))
-        fchmod(fd, 0666); /* not our pipe: then its owner has decided */
-}
-
-static int make_streams(struct supervisor *supervisor, int container[3], struct failure *failure) {
-    int ours[3] = {-1, -1, -1};
-    const struct plan *plan = supervisor->plan;
-    if (plan->mode == MODE_CHILD) {
-        for (int i = 0; i < 3; i++) {
-            open_to_all(i);
-            container[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
-        }
-        return 0;
-    }
-    if (plan->tty) {
-        for (int i = 0; i < 3; i++)
-            container[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
-        return 0;
-    }
-    if (make_pipes(plan, container, ours) < 0 || relay_streams(&supervisor->relay, ours[1], ours[2], ours[0]) < 0)
-        return fail(failure, "stdio", errno, "pipes");
-    return 0;
-}
-
 int supervisor_spawn(struct supervisor *supervisor, struct failure *failure) {
     int fds[4] = {-1, -1, -1, -1}, ends[2];
     const int on = 1;
@@ -168,7 +126,7 @@ int supervisor_spawn(struct supervisor *supervisor, struct failure *failure) {
     supervisor->report = (struct watch){.fd = ends[0], .ready = report_ready, .owner = supervisor};
     if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 || watch_set(supervisor->epoll, &supervisor->report, EPOLLIN) < 0)
         return fail(failure, "init", errno, "report socket");
-    int result = make_streams(supervisor, fds, failure);
+    int result = pipes_make(supervisor->plan, &supervisor->relay, fds, failure);
     if (result == 0 && message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_SPAWN}, fds, N_ELEMENTS(fds)) < 0)
         result = fail(failure, "infra", errno, "channel");
     for (size_t i = 0; i < N_ELEMENTS(fds); i++)

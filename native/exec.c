@@ -1,0 +1,80 @@
+#define _GNU_SOURCE
+#include "exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "relay.h"
+#include "run.h"
+#include "start.h"
+
+static int connect_socket(const char *path, struct failure *failure) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char parent[4096];
+    const char *name = strrchr(path, '/');
+    auto_close int directory = -1;
+    if ((size_t)snprintf(address.sun_path, sizeof address.sun_path, "%s", path) >= sizeof address.sun_path) {
+        snprintf(parent, sizeof parent, "%.*s", (int)(name - path), path);
+        directory = open(parent, O_PATH | O_DIRECTORY | O_CLOEXEC);
+        if (directory < 0 || (size_t)snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d%s", directory, name) >= sizeof address.sun_path)
+            return fail(failure, "connect", directory < 0 ? errno : ENAMETOOLONG, "%s", path);
+    }
+    auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
+        return fail(failure, "connect", errno, "%s", path);
+    return take_fd(&fd);
+}
+
+/** Asks S for the namespaces: one frame there, one frame with descriptors back. */
+static int ask_container(const char *path, struct container_handles *container, struct failure *failure) {
+    const char request[FRAME_HEADER] = {FRAME_NAMESPACES};
+    char answer[FRAME_HEADER + 512] = {0};
+    int fds[1 + NS_COUNT];
+    size_t count = N_ELEMENTS(fds);
+    auto_close int fd = connect_socket(path, failure);
+    if (fd < 0)
+        return -1;
+    if (peer_uid(fd) != geteuid())
+        return fail(failure, "connect", EPERM, "%s", path);
+    if (write_full(fd, request, sizeof request) < 0 || receive_fds(fd, answer, sizeof answer - 1, fds, &count, NULL) < FRAME_HEADER)
+        return fail(failure, "connect", ECONNRESET, "%s", path);
+    if (answer[0] == FRAME_ERROR)
+        return fail(failure, "exec", 0, "%.200s", answer + FRAME_HEADER + 4);
+    if (answer[0] != FRAME_NAMESPACES || count != N_ELEMENTS(fds))
+        return fail(failure, "connect", EBADMSG, "%s", path);
+    container->pidfd = fds[0];
+    memcpy(container->namespaces, fds + 1, sizeof container->namespaces);
+    container->single_id = strstr(answer + FRAME_HEADER, "single=1") != NULL;
+    return 0;
+}
+
+static void become_session(const struct start_arguments *start) {
+    struct session_options options = {.plan = start->plan, .container = start->context, .status_fd = STATUS_FD, .notify_fd = start->notify, .client_fd = start->client};
+    _exit(session_run(&options));
+}
+
+static int run_child(const struct plan *plan, const struct container_handles *container, struct failure *failure) {
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return fail(failure, "exec", errno, "parent");
+    struct session_options options = {.plan = plan, .container = container, .status_fd = STATUS_FD, .notify_fd = -1, .client_fd = -1};
+    return session_run(&options);
+}
+
+int exec_main(int argc, char **argv) {
+    struct plan plan = {0};
+    struct failure failure = {0};
+    struct container_handles container = {.pidfd = -1};
+    (void)argc;
+    if (start_prepare(argv, PLAN_EXEC, &plan, &failure) < 0 || ask_container(plan.socket, &container, &failure) < 0)
+        return start_refuse(&failure);
+    if (container.single_id)
+        plan.ids.how = ID_MAP_SINGLE;
+    int code = plan.mode == MODE_CHILD ? run_child(&plan, &container, &failure) : start_apart(&plan, become_session, &container, &failure);
+    return code < 0 ? start_refuse(&failure) : code;
+}

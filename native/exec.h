@@ -1,0 +1,32 @@
+/* `coracle-sv exec`: one more process in a running container, with a small supervisor of its own, so that nothing that
+ * happens to it can hurt the container. */
+#ifndef CORACLE_EXEC_H
+#define CORACLE_EXEC_H
+
+#include "message.h"
+#include "plan.h"
+
+/** What S hands out: the container's pidfd and namespaces. */
+struct container_handles {
+    int pidfd;
+    int namespaces[NS_COUNT];
+    bool single_id;
+};
+
+int exec_main(int argc, char **argv);
+
+/* join.c */
+/** Forks a process into the container; it ends in execve or tells its failure on `report`. `stdio` is ignored with a terminal.
+ *  The process is our own child; its pid comes with its first message. */
+int join_spawn(const struct plan *plan, const struct container_handles *container, const int stdio[3], int report, struct failure *failure);
+
+/* session.c */
+struct session_options {
+    const struct plan *plan;
+    const struct container_handles *container;
+    int status_fd, notify_fd, client_fd;
+};
+/** Runs the process to its end; returns its exit code. */
+int session_run(const struct session_options *options);
+
+#endif

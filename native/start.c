@@ -1,0 +1,96 @@
+#define _GNU_SOURCE
+#include "start.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+
+#include "client.h"
+#include "run.h"
+#include "seal.h"
+#include "status.h"
+
+/** A caller may leave the status descriptor out; then its number must not go to something else of ours. */
+static void claim_status(void) {
+    if (fcntl(STATUS_FD, F_SETFD, FD_CLOEXEC) == 0)
+        return;
+    int null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+    if (null >= 0 && null != STATUS_FD) {
+        dup3(null, STATUS_FD, O_CLOEXEC);
+        close(null);
+    }
+}
+
+int start_prepare(char *const *arguments, enum plan_kind kind, struct plan *plan, struct failure *failure) {
+    if (seal_self(arguments, failure) < 0)
+        return -1;
+    claim_status();
+    prctl(PR_SET_DUMPABLE, 0);
+    signal(SIGPIPE, SIG_IGN);
+    if (plan_read(PLAN_FD, kind, plan, failure) < 0)
+        return -1;
+    close(PLAN_FD);
+    return 0;
+}
+
+int start_refuse(const struct failure *failure) {
+    char text[900];
+    struct status status = {.fd = STATUS_FD, .prose = -1};
+    status_error(&status, failure);
+    failure_text(failure, text, sizeof text);
+    fprintf(stderr, "coracle: %s\n", text);
+    return failure->code;
+}
+
+static void go_apart(void (*supervise)(const struct start_arguments *), struct start_arguments *arguments) {
+    setsid();
+    arguments->prose = arguments->client >= 0 ? fcntl(2, F_DUPFD_CLOEXEC, 3) : -1;
+    if (null_stdio() == 0 && chdir("/") == 0)
+        supervise(arguments);
+    _exit(125);
+}
+
+static int detached(struct start_arguments *arguments, void (*supervise)(const struct start_arguments *), struct failure *failure) {
+    int ends[2];
+    unsigned char code = 125;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return fail(failure, "supervisor", errno, "pipe");
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        arguments->notify = ends[1];
+        go_apart(supervise, arguments);
+    }
+    if (pid < 0)
+        return fail(failure, "supervisor", errno, "fork");
+    close(ends[1]);
+    read_full(ends[0], &code, 1); /* the end without a byte: the supervisor died, 125 stays */
+    return code;
+}
+
+static int foreground(struct start_arguments *arguments, void (*supervise)(const struct start_arguments *), struct failure *failure) {
+    const struct plan *plan = arguments->plan;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return fail(failure, "supervisor", errno, "socketpair");
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[0]);
+        arguments->client = ends[1];
+        go_apart(supervise, arguments);
+    }
+    if (pid < 0)
+        return fail(failure, "supervisor", errno, "fork");
+    close(ends[1]);
+    close(STATUS_FD);
+    struct client_options options = {.socket = ends[0], .detach_keys = plan->detach_keys, .tty = plan->tty, .interactive = plan->stdin_mode != STDIN_CLOSED, .signal_proxy = plan->signal_proxy};
+    return client_run(&options);
+}
+
+int start_apart(const struct plan *plan, void (*supervise)(const struct start_arguments *), void *context, struct failure *failure) {
+    struct start_arguments arguments = {.plan = plan, .context = context, .notify = -1, .client = -1, .prose = -1};
+    return plan->mode == MODE_DETACH ? detached(&arguments, supervise, failure) : foreground(&arguments, supervise, failure);
+}

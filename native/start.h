@@ -1,0 +1,23 @@
+/* What `run` and `exec` share: reading the plan, and how a supervising process gets apart from its caller. */
+#ifndef CORACLE_START_H
+#define CORACLE_START_H
+
+#include "plan.h"
+
+struct start_arguments {
+    const struct plan *plan;
+    void *context;
+    /** Gets one byte, the exit code, when a detached caller may go; -1 else. */
+    int notify;
+    /** The foreground client's socket and where warnings are shown; -1 else. */
+    int client, prose;
+};
+
+/** Seals the program, claims the status descriptor, hides memory and descriptors from other processes, reads the plan. */
+int start_prepare(char *const *arguments, enum plan_kind kind, struct plan *plan, struct failure *failure);
+/** Tells a failure on the status descriptor and on standard error; returns its exit code. */
+int start_refuse(const struct failure *failure);
+/** Modes detach and foreground: forks `supervise` into its own session. Returns the exit code for this process, or -1. */
+int start_apart(const struct plan *plan, void (*supervise)(const struct start_arguments *), void *context, struct failure *failure);
+
+#endif
