@@ -1,7 +1,8 @@
 /** What the steps of one build share: the stores, the file agent with its handles, the context, the cache. */
 import type { Environment } from '../host/paths.js';
+import { emptyTrash } from '../host/trash.js';
 import type { ImageRecord } from '../image/image-record.js';
-import { openInStore, type Stores } from '../image/stores.js';
+import { openInStore, pathInStore, type Stores } from '../image/stores.js';
 import { unpackImage } from '../image/unpack.js';
 import { type Agent, type Handle, openAgent } from '../native/agent.js';
 import type { StorageDriver } from '../snapshot/driver.js';
@@ -131,7 +132,14 @@ export class BuildSession {
 
   async close(): Promise<void> {
     this.#stats.save();
-    await this.#agent?.close();
+    const agent = this.#agent;
+    if (agent === undefined) return;
+    const { paths } = this.stores;
+    // Work directories with files of other owners went there; this agent can remove them.
+    await emptyTrash(paths, async (path) => {
+      await agent.remove(0, pathInStore(paths, path), { recursive: true });
+    });
+    await agent.close();
   }
 
   #layer(id: SnapshotRecord['id']): Promise<Handle> {
