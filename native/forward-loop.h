@@ -1,0 +1,66 @@
+/* What the parts of the port forwarder share: one epoll set, and sources of events in it. */
+#ifndef CORACLE_FORWARD_LOOP_H
+#define CORACLE_FORWARD_LOOP_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+
+#include "plan.h"
+
+union address {
+    struct sockaddr any;
+    struct sockaddr_in v4;
+    struct sockaddr_in6 v6;
+};
+
+struct forwarder;
+
+/** Something in the epoll set; embedded in what it belongs to. */
+struct source {
+    void (*ready)(struct forwarder *forwarder, struct source *source, uint32_t events);
+};
+
+struct connection;
+struct session;
+
+/** One published port. */
+struct published {
+    struct source source;
+    int listener;
+    bool udp;
+    union address target;
+    socklen_t target_size;
+    /** UDP: sessions of clients, most recently used first. */
+    struct session *sessions;
+    size_t session_count;
+};
+
+struct forwarder {
+    int epoll;
+    struct published *ports;
+    size_t port_count;
+    /** Closed while events of the same batch may still name them; freed after it. */
+    struct connection *dead;
+    struct session *dead_sessions;
+    char *datagram;
+};
+
+int forward_watch(struct forwarder *forwarder, int fd, uint32_t events, struct source *source);
+
+/** Accepts connections of a TCP listener. */
+void tcp_accept(struct forwarder *forwarder, struct source *source, uint32_t events);
+void tcp_free_dead(struct forwarder *forwarder);
+
+enum { DATAGRAM_MAX = 65536, SESSION_IDLE_MS = 120000 };
+
+/** Passes datagrams of clients on. */
+void udp_receive(struct forwarder *forwarder, struct source *source, uint32_t events);
+/** Asks for what replies need to know of each datagram. */
+void udp_prepare(int listener);
+void udp_free_dead(struct forwarder *forwarder);
+/** Ends sessions that were idle too long. True while there are sessions. */
+bool udp_expire(struct forwarder *forwarder);
+
+#endif
