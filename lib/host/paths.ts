@@ -30,6 +30,8 @@ export type StorePaths = {
   readonly staging: string;
   readonly trash: string;
   readonly locks: string;
+  /** Space kept for the moment the disk is full. */
+  readonly reserve: string;
 };
 
 /** The rooms of the store at `root` (made absolute). Touches nothing. */
@@ -54,6 +56,7 @@ export function storePaths(root: string): StorePaths {
     staging: at('staging'),
     trash: at('trash'),
     locks: at('locks'),
+    reserve: at('reserve'),
   };
 }
 

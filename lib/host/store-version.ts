@@ -4,6 +4,7 @@ import { basename } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, readBytes, writeFileAtomic } from './files.js';
 import type { StorePaths } from './paths.js';
+import { ensureReserve } from './reserve.js';
 
 /** The format this version writes. */
 export const storeVersion = 1;
@@ -49,6 +50,7 @@ function createStore(paths: StorePaths): void {
   const { networks, secrets, build, staging, trash, locks } = paths;
   const directories = [blobs, `${blobs}/sha256`, snapshots, chains, imageTops, containers, names, volumes];
   for (const path of [...directories, networks, secrets, build, staging, trash, locks]) ensureDirectory(path);
+  ensureReserve(paths);
   writeFileAtomic(paths.ociLayout, layoutMarker, { durable: true, mode: 0o644 });
   writeFileAtomic(paths.version, `${storeVersion}\n`, { durable: true });
 }

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
 import { readBytes, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
+import { withReserve } from '../host/reserve.js';
 import type { Locks } from '../host/staging.js';
 import { type Descriptor, orderDescriptor, parseDescriptor } from '../oci/descriptor.js';
 import { type Digest, isDigest } from '../oci/digest.js';
@@ -88,11 +89,18 @@ export class IndexFile {
     return this.#locks.withLock(join(this.#paths.locks, 'index'), () => {
       const before = this.read().entries();
       const { entries, result } = edit(before);
-      if (entries !== before) {
-        writeFileAtomic(this.#paths.index, serializeIndex(entries), { durable: true, mode: 0o644 });
-      }
+      if (entries !== before) this.#write(entries, before.length);
       return result;
     });
+  }
+
+  /** A removal is possible on a full disk too. */
+  #write(entries: readonly IndexEntry[], before: number): void {
+    const write = (): void => {
+      writeFileAtomic(this.#paths.index, serializeIndex(entries), { durable: true, mode: 0o644 });
+    };
+    if (entries.length < before) withReserve(this.#paths, write);
+    else write();
   }
 }
 

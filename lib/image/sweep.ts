@@ -4,6 +4,7 @@
  */
 import { sweepPartials } from '../content/partials.js';
 import { CoracleError } from '../errors.js';
+import { ensureReserve } from '../host/reserve.js';
 import { emptyTrash } from '../host/trash.js';
 import { type ChainId, chainIds, type DiffId } from '../oci/chain-id.js';
 import type { Descriptor } from '../oci/descriptor.js';
@@ -56,6 +57,7 @@ export async function sweep(stores: Stores, options: SweepOptions): Promise<Swee
     result = removeUnreferenced(stores, count(stores, options, sha256));
   });
   await emptyTrash(stores.paths, stores.removeTree);
+  ensureReserve(stores.paths);
   return result;
 }
 

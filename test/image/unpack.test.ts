@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
 import {
@@ -26,7 +26,7 @@ import { countReferences, sweep } from '../../lib/image/sweep.js';
 import { unpackImage } from '../../lib/image/unpack.js';
 import { ociTypes } from '../../lib/oci/media-types.js';
 import { testWith } from '../helpers/declare.js';
-import { missingUserNamespaces } from '../helpers/host.js';
+import { missingUserNamespaces, temporaryDirectory } from '../helpers/host.js';
 import { makeTar } from '../helpers/image.js';
 import { diffId, putImage, sha256, testStores } from './store-fixture.js';
 
@@ -306,3 +306,29 @@ testWith(missing, 'trees of foreign owners are removed from the trash', async (t
   await stores.snapshots.remove(top.id, stores.removeTree);
   t.deepEqual(listTrash(stores.paths), []);
 });
+
+const mountNamespace =
+  spawnSync('unshare', ['-rm', 'true']).status === 0 ? undefined : 'unshare -rm is refused';
+
+testWith(
+  [mountNamespace],
+  'on a full disk an unpack and a tag fail clearly, and an image can still be removed',
+  async (t) => {
+    const directory = temporaryDirectory(t);
+    const layer = makeTar([{ name: 'zeros', content: Buffer.alloc(12_000_000) }]);
+    const file = join(temporaryDirectory(t), 'layer');
+    writeFileSync(file, gzipSync(layer));
+    const program = join(import.meta.dirname, 'full-disk-process.js');
+    const script = `mount -t tmpfs -o size=6m,mode=700 none ${directory} && exec ${process.execPath} ${program} ${directory}/store ${file} ${diffId(layer)}`;
+    const child = spawnSync('unshare', ['-rm', 'sh', '-c', script], { encoding: 'utf8' });
+    t.is(child.stderr, '');
+    t.deepEqual(JSON.parse(child.stdout), {
+      unpack: 'NO_SPACE',
+      left: [],
+      tag: 'NO_SPACE',
+      names: ['large:latest'],
+      remove: 'done',
+      blobs: [],
+    });
+  },
+);
