@@ -25,6 +25,9 @@ export class AgentChannel {
   readonly #operations = new Map<number, string>();
   #tag = 0;
   #scheduled = false;
+  #drained: Promise<void> | undefined;
+  /** Settles when the pipe takes more; undefined while it does. */
+  #full: Promise<void> | undefined;
   #failure: CoracleError | undefined;
   #ended: CoracleError | undefined;
   #closing = false;
@@ -109,6 +112,8 @@ export class AgentChannel {
     fill(this.#writer.begin(operation, flags, tag));
     this.#writer.end();
     if (this.#writer.length >= flushBytes) return this.#flush();
+    // what is gathered goes out with the next frame once the pipe is free again
+    if (this.#full !== undefined) return this.#full.then(() => this.#flush());
     if (!this.#scheduled) {
       this.#scheduled = true;
       setImmediate(() => void this.#flush());
@@ -128,7 +133,10 @@ export class AgentChannel {
   takeFailure(): CoracleError | undefined {
     const failure = this.#failure;
     this.#failure = undefined;
-    return failure;
+    if (failure === undefined) return undefined;
+    // Wrapped: the errno is not that of the call it surfaces at, which may take an ENOENT of its own for an answer.
+    const hint = failure.hint === undefined ? {} : { hint: failure.hint };
+    return new CoracleError(failure.code, failure.message, { cause: failure, ...hint });
   }
 
   /** Ends the agent after what was sent, and waits for it. */
@@ -148,17 +156,19 @@ export class AgentChannel {
 
   #flush(): Promise<void> | undefined {
     this.#scheduled = false;
-    if (this.#writer.length === 0 || this.#ended !== undefined) return undefined;
+    if (this.#writer.length === 0 || this.#ended !== undefined) return this.#full;
     if (this.#input.write(this.#writer.take())) return undefined;
-    return new Promise((resolve) => {
+    this.#drained ??= new Promise((resolve) => {
       const done = (): void => {
         this.#input.off('drain', done);
         this.#input.off('close', done);
+        this.#drained = undefined;
         resolve();
       };
       this.#input.once('drain', done);
       this.#input.once('close', done);
     });
+    return this.#drained;
   }
 
   #receive(chunk: Buffer): void {

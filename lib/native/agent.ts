@@ -167,9 +167,7 @@ export class Agent extends AgentWrites {
 
   /** Waits until everything sent is done; throws the first failure. */
   async sync(): Promise<void> {
-    await unlessMissing(undefined, async () => {
-      await this.#channel.request([30, 'stat'], 0, (frame) => frame.u32(0).bytes('.'));
-    });
+    await this.resolve(0, '.');
   }
 
   async close(): Promise<void> {
