@@ -157,7 +157,7 @@ const pastaArguments = [
 
 const slirpArguments = [
   ...['--configure', '--mtu=65520', '--disable-host-loopback', '--enable-sandbox', '--enable-seccomp'],
-  ...['--netns-type=path', '--ready-fd=@READY@', '@NETNS@', 'tap0'],
+  ...['--netns-type=path', '--ready-fd', '@READY@', '@NETNS@', 'tap0'],
 ];
 
 function publishRecord({ protocol, hostAddress, hostPort, containerPort }: PortMapping): PlanRecord {
