@@ -15,6 +15,7 @@ import type { ContainerConfig } from '../oci/container-config.js';
 import { chooseCapabilities } from '../sandbox/capabilities.js';
 import type { LogSpec } from '../sandbox/launch-spec.js';
 import { parseSignal } from '../sandbox/signals.js';
+import { initLayer } from '../snapshot/init-layer.js';
 import { checkMounts, requestVolumes } from './container-mounts.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { releaseName, reserveName } from './names.js';
@@ -147,9 +148,11 @@ async function abandon(stores: ContainerStores, id: string, name: string): Promi
 /** The copy driver's root file system: the image's layers as one tree. */
 async function copyRoot(stores: ContainerStores, record: ContainerRecord): Promise<void> {
   const top = record.snapshot === undefined ? undefined : stores.snapshots.get(record.snapshot);
-  if (top === undefined) return;
   const agent = await stores.openAgent();
-  const layers = await Promise.all(top.lowers.map((layer) => agent.open(0, `snapshots/${layer}/fs`)));
+  const paths = [...(top === undefined ? [] : stores.snapshots.layerPaths(top)), initLayer(stores.paths)];
+  const layers = await Promise.all(
+    paths.map((path) => agent.open(0, path.slice(stores.paths.root.length + 1))),
+  );
   const source = await agent.stack(layers);
   const target = await agent.open(0, `containers/${record.id}/fs`, { writable: true });
   await agent.flatten(source, target);

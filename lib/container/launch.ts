@@ -7,6 +7,7 @@ import type { PlanRecord } from '../native/plan.js';
 import type { NetworkPlan } from '../network/network-plan.js';
 import type { CleanupSpec, LaunchSpec, NamespaceName, ProcessSpec } from '../sandbox/launch-spec.js';
 import { maskedPaths, readonlyPaths } from '../sandbox/mounts.js';
+import { initLayer } from '../snapshot/init-layer.js';
 import { rootPlan } from '../snapshot/root-plan.js';
 import { containerMounts } from './container-mounts.js';
 import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
@@ -102,7 +103,7 @@ function rootRecords(stores: ContainerStores, record: ContainerRecord): readonly
       hint: 'install the package fuse-overlayfs: this container was made with that driver',
     });
   }
-  return rootPlan(record.driver, layerPaths(stores, record), {
+  return rootPlan(record.driver, [...layerPaths(stores, record), initLayer(stores.paths)], {
     upper: fs,
     work,
     ...(fuse === undefined ? {} : { fuseProgram: fuse }),
