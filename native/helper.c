@@ -52,14 +52,12 @@ int netns_create(const char *path, struct failure *failure) {
 static _Noreturn void exec_helper(const struct plan *plan, const char *netns, bool slirp, int write_end) {
     char *arguments[PLAN_MAX_ARGUMENTS + 1] = {0}, number[12];
     char *const environment[] = {"PATH=/usr/bin:/usr/sbin:/bin:/sbin", NULL};
-    sigset_t none;
     snprintf(number, sizeof number, "%d", write_end);
     for (size_t i = 0; i < plan->net_arguments.count; i++) {
         char *argument = plan->net_arguments.items[i];
         arguments[i] = strcmp(argument, "@NETNS@") == 0 ? (char *)(uintptr_t)netns : strcmp(argument, "@READY@") == 0 ? number : argument;
     }
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    reset_signals();
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (slirp ? set_inheritable(write_end) < 0 : dup2(write_end, 2) < 0)
         _exit(126);

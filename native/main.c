@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "client.h"
 #include "exec.h"
+#include "probe.h"
 #include "run.h"
 
 static int run_agent(int argc, char **argv) {
@@ -19,7 +20,7 @@ int main(int argc, char **argv) {
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"run", run_main}, {"exec", exec_main}, {"attach", attach_main}, {"agent", run_agent},
+        {"run", run_main}, {"exec", exec_main}, {"attach", attach_main}, {"agent", run_agent}, {"probe", probe_main},
     };
     for (size_t i = 0; argc > 1 && i < N_ELEMENTS(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)

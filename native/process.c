@@ -61,14 +61,6 @@ static int start_session(const struct process *process, struct failure *failure)
     return place_stdio(process->stdio) < 0 ? fail(failure, "stdio", errno, "standard streams") : 0;
 }
 
-static void reset_signals(void) {
-    sigset_t none;
-    for (int number = 1; number < 65; number++)
-        signal(number, SIG_DFL);
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
 static int prepare(const struct process *process, struct failure *failure) {
     if (start_session(process, failure) < 0 || limits_apply(process->plan, process->report, failure) < 0)
         return -1;

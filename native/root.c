@@ -89,15 +89,13 @@ static _Noreturn void exec_fuse(const struct plan *plan, const struct scratch *s
     char text[16384] = "";
     struct options options = {.text = text, .room = sizeof text, .prefix = "/proc/self/fd/", .flags = O_RDONLY};
     struct failure failure = {0};
-    sigset_t none;
     char *const environment[] = {NULL};
-    sigemptyset(&none);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || null_stdio() < 0 || sys_close_range(3, ~0U, 0) < 0 || append_layers(&options, plan, &failure) < 0)
         _exit(126);
     if (plan->is_volatile)
         strcat(text, ",volatile");
     char *const arguments[] = {(char *)(uintptr_t)plan->fuse_program, "-f", "-o", text, scratch->root, NULL};
-    sigprocmask(SIG_SETMASK, &none, NULL);
+    reset_signals();
     execve(plan->fuse_program, arguments, environment);
     _exit(errno == ENOENT ? 127 : 126);
 }

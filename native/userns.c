@@ -66,6 +66,7 @@ static pid_t start_mapper(const char *name, pid_t target, const struct id_ranges
     char **arguments = numbers ? mapper_arguments(name, pid_text, ranges, numbers) : NULL;
     if (!arguments || null_stdio() < 0 || dup2(complaints, 2) < 0)
         _exit(126);
+    reset_signals();
     for (size_t i = 0; i < N_ELEMENTS(directories); i++) {
         snprintf(path, sizeof path, "%s/%s", directories[i], name);
         execve(path, arguments, environment);

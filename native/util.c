@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -191,6 +192,14 @@ int place_stdio(const int fds[3]) {
         close(copies[i]);
     }
     return 0;
+}
+
+void reset_signals(void) {
+    sigset_t none;
+    for (int number = 1; number < 65; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
 ssize_t send_fds(int socket, const void *data, size_t size, const int *fds, size_t count) {

@@ -75,6 +75,9 @@ int null_stdio(void);
 /** Puts three descriptors on 0, 1, 2 whatever numbers they have; the originals stay open unless below 3. */
 int place_stdio(const int fds[3]);
 
+/** Default dispositions and nothing blocked: what a program expects that we are about to execute. */
+void reset_signals(void);
+
 enum { MAX_PASSED_FDS = 16 };
 /** Sends one message with up to MAX_PASSED_FDS descriptors; never raises SIGPIPE. Returns bytes sent or -1. */
 ssize_t send_fds(int socket, const void *data, size_t size, const int *fds, size_t count);
