@@ -36,11 +36,11 @@ static int strip_xattrs(int fd, bool *opaque, uint64_t *changed) {
 static int replace_marker(int fd, const char *name, bool *opaque, uint64_t *changed) {
     const char *hidden = name + 4;
     ++*changed;
-    if (!strcmp(name, ".wh..wh..opq"))
-        *opaque = true;
+    bool marks_directory = !strcmp(name, ".wh..wh..opq") || !strcmp(name, ".wh..opq");
+    *opaque = *opaque || marks_directory;
     if (unlinkat(fd, name, 0) < 0)
         return -errno;
-    if (starts_with(hidden, ".wh.") || !*hidden)
+    if (marks_directory || starts_with(hidden, ".wh.") || !*hidden)
         return 0;
     return mknodat(fd, hidden, S_IFCHR, makedev(0, 0)) < 0 && errno != EEXIST ? -errno : 0;
 }

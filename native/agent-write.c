@@ -160,8 +160,11 @@ static int open_file(struct agent *agent, const struct target *target, const str
     return result;
 }
 
-static int finish_file(int fd, bool set_time, const struct timespec *time) {
-    if (set_time && futimens(fd, (struct timespec[2]){{.tv_nsec = UTIME_OMIT}, *time}) < 0)
+/* write(2) takes setuid and setgid away, in a user namespace from its root too. */
+static int finish_file(int fd, const struct meta *meta) {
+    if ((meta->mask & META_MODE) && (meta->mode & 06000) && fchmod(fd, meta->mode) < 0)
+        return -errno;
+    if ((meta->mask & META_TIME) && futimens(fd, (struct timespec[2]){{.tv_nsec = UTIME_OMIT}, meta->time}) < 0)
         return -errno;
     return 0;
 }
@@ -179,8 +182,7 @@ static int keep_pending(struct agent *agent, const struct request *request, int 
                                 .acknowledge = request->flags & FLAG_ACK,
                                 .fd = fd,
                                 .left = left,
-                                .time = meta->time,
-                                .set_time = meta->mask & META_TIME};
+                                .meta = *meta};
     return 0;
 }
 
@@ -212,7 +214,7 @@ int op_file(struct agent *agent, struct request *request) {
     }
     if (fd < 0)
         return fd;
-    result = finish_file(fd, meta.mask & META_TIME, &meta.time);
+    result = finish_file(fd, &meta);
     close(fd);
     if (result == 0 && (request->flags & FLAG_ACK))
         acknowledge(agent);
@@ -233,7 +235,7 @@ int op_file_data(struct agent *agent, struct request *request) {
     pending->left -= size > pending->left ? pending->left : size;
     bool done = pending->left == 0 || given_up;
     if (pending->fd >= 0 && result == 0 && done && !given_up)
-        result = finish_file(pending->fd, pending->set_time, &pending->time);
+        result = finish_file(pending->fd, &pending->meta);
     if (pending->fd >= 0 && (result < 0 || done)) {
         close(pending->fd);
         pending->fd = -1;

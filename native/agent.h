@@ -90,11 +90,9 @@ struct found {
 struct pending {
     bool used, acknowledge;
     uint32_t tag;
-    int fd, parent;
+    int fd;
     uint64_t left;
-    struct timespec time;
-    bool set_time;
-    char name[AGENT_NAME];
+    struct meta meta;
 };
 
 struct output {

@@ -38,7 +38,8 @@ export class AgentChannel {
     this.#input = input;
     this.#output = output;
     output.on('data', (chunk: Buffer) => this.#receive(chunk));
-    input.on('error', () => this.#end('its pipe broke'));
+    // an agent that broke off ends, and its end says why
+    input.on('error', () => undefined);
     child.stderr?.on('data', (chunk: Buffer) => {
       this.#stderr = (this.#stderr + chunk.toString()).slice(-4096);
     });
