@@ -100,7 +100,8 @@ export class ImageStore {
   untag(reference: string): void {
     const full = fullReference(reference);
     const known = this.#index.change((entries) => {
-      const after = dropReference(entries, full);
+      const name = entries.some((entry) => entry.reference === full) ? full : reference;
+      const after = dropReference(entries, name);
       return { entries: after, result: after !== entries };
     });
     if (!known) throw new CoracleError('NOT_FOUND', `untag ${reference}: no such reference`);

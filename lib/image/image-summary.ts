@@ -2,11 +2,11 @@
 import type { ContentStore } from '../content/content-store.js';
 import { CoracleError } from '../errors.js';
 import { type Digest, digestHex } from '../oci/digest.js';
-import { familiarReference, parseReference } from '../oci/reference.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import type { SnapshotStore } from '../snapshot/snapshot-store.js';
 import { type ImageRecord, readImage } from './image-record.js';
 import type { IndexEntry } from './index-file.js';
+import { shortName } from './look-up.js';
 
 export type ImageSummary = {
   /** The config digest's digits; for a broken image those of the entry's own digest. */
@@ -69,16 +69,6 @@ function summarizeEntry(
   } catch (error) {
     if (!(error instanceof CoracleError)) throw error;
     return { id: digestHex(digest), ...common, size: 0, labels: {}, broken: error.message };
-  }
-}
-
-/** References other tools wrote need not be of Docker's grammar: they are shown as they are. */
-function shortName(reference: string): string {
-  try {
-    return familiarReference(parseReference(reference));
-  } catch (error) {
-    if (error instanceof CoracleError && error.code === 'INVALID') return reference;
-    throw error;
   }
 }
 

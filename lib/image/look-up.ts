@@ -1,7 +1,13 @@
 /** Which entry of index.json a text means. */
 import { CoracleError } from '../errors.js';
 import { type Digest, digestHex, isDigest } from '../oci/digest.js';
-import { formatReference, parseReference, type Reference, repositoryName } from '../oci/reference.js';
+import {
+  familiarReference,
+  formatReference,
+  parseReference,
+  type Reference,
+  repositoryName,
+} from '../oci/reference.js';
 import type { IndexEntry, IndexQuery } from './index-file.js';
 
 /** The part of the index file a look-up needs. */
@@ -14,7 +20,8 @@ export type IndexSearch = {
 export type ConfigOf = (entry: IndexEntry) => Digest | undefined;
 
 /**
- * The entry that a reference, digest or beginning of an id means; undefined when there is none.
+ * The entry that a reference, digest or beginning of an id means; undefined when there is none. A name that
+ * another tool gave an entry, such as a tag alone, is found as it stands.
  * @throws USAGE when a beginning fits several images.
  */
 export function lookUp(text: string, index: IndexSearch, configOf: ConfigOf): IndexEntry | undefined {
@@ -25,18 +32,28 @@ function byName(text: string, index: IndexSearch): IndexEntry | undefined {
   const reference = referenceOf(text);
   if (reference === undefined) return undefined;
   const [exact] = index.select({ kind: 'reference', text: formatReference(reference) });
-  if (exact !== undefined || reference.digest === undefined) return exact;
-  return byNameAndDigest(reference, reference.digest, index);
+  if (exact !== undefined) return exact;
+  if (reference.digest !== undefined) return byNameAndDigest(reference, reference.digest, index);
+  return index.select({ kind: 'reference', text })[0];
 }
 
 /** With a digest the tag is a comment; the repository must agree. */
 function byNameAndDigest(reference: Reference, digest: Digest, index: IndexSearch): IndexEntry | undefined {
   const name = repositoryName(reference);
-  return index
-    .select({ kind: 'digest', digest })
-    .find(
-      (entry) => entry.reference !== undefined && repositoryName(parseReference(entry.reference)) === name,
-    );
+  return index.select({ kind: 'digest', digest }).find((entry) => repositoryOf(entry) === name);
+}
+
+function repositoryOf({ reference }: IndexEntry): string | undefined {
+  const parsed = reference === undefined ? undefined : referenceOf(reference);
+  return parsed === undefined ? undefined : repositoryName(parsed);
+}
+
+/** The form people type. Names that other tools wrote need not be references: they are kept as they are. */
+export function shortName(reference: string): string {
+  const parsed = referenceOf(reference);
+  return parsed === undefined || formatReference(parsed) !== reference
+    ? reference
+    : familiarReference(parsed);
 }
 
 /** The text as a reference, undefined when it cannot be one. */

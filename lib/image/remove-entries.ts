@@ -1,9 +1,9 @@
 /** What `rmi` does to index.json: a decision over its entries. */
 import { CoracleError } from '../errors.js';
 import { type Digest, digestHex } from '../oci/digest.js';
-import { familiarReference, formatReference, parseReference } from '../oci/reference.js';
+import { formatReference } from '../oci/reference.js';
 import { type IndexEntry, matches } from './index-file.js';
-import { lookUp, referenceOf } from './look-up.js';
+import { lookUp, referenceOf, shortName } from './look-up.js';
 
 /** Full references taken away, and ids of images that are gone with them. */
 export type RemovedImage = { readonly untagged: readonly string[]; readonly deleted: readonly string[] };
@@ -64,7 +64,7 @@ function entriesOfImage(
 function isNamedBy(text: string, entry: IndexEntry): boolean {
   const reference = referenceOf(text);
   if (reference === undefined || entry.reference === undefined) return false;
-  return formatReference(reference) === entry.reference;
+  return entry.reference === formatReference(reference) || entry.reference === text;
 }
 
 function checkUnused(
@@ -72,7 +72,7 @@ function checkUnused(
   image: { readonly entry: IndexEntry; readonly references: readonly string[]; readonly named: boolean },
   context: RemovalContext,
 ): void {
-  const names = image.references.map((reference) => familiarReference(parseReference(reference)));
+  const names = image.references.map(shortName);
   if (!image.named && names.length > 1) {
     throw new CoracleError(
       'IN_USE',

@@ -203,6 +203,23 @@ test('an index.json of another tool, in one line and without ids, serves as well
   t.is(images.resolve('app:2').id, record.id);
 });
 
+test('a name that skopeo gave is found as it stands, and may be removed', async (t) => {
+  const stores = testStores(t);
+  const { images, paths } = stores;
+  const descriptor = await putImage(stores, { author: 'a' });
+  const foreign = ['mine', 'not a reference'].map((name) => ({
+    ...descriptor,
+    annotations: { [annotationNames.refName]: name },
+  }));
+  writeFileSync(paths.index, JSON.stringify({ schemaVersion: 2, manifests: foreign }));
+  t.is(images.resolve('mine').config.author, 'a');
+  t.deepEqual(images.list()[0]?.names, ['mine', 'not a reference']);
+  t.is(images.resolve(`mine@${descriptor.digest}`).config.author, 'a');
+  t.deepEqual(images.remove('mine'), { untagged: ['mine'], deleted: [] });
+  images.tag(images.resolve(images.list()[0]?.id ?? ''), 'mine');
+  t.deepEqual([...(images.list()[0]?.names ?? [])].sort(), ['mine:latest', 'not a reference']);
+});
+
 const damaged = test.macro((t, text: string, message: RegExp) => {
   const { images, paths } = testStores(t);
   writeFileSync(paths.index, text);

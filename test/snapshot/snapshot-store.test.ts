@@ -1,4 +1,15 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { CoracleError } from '../../lib/errors.js';
@@ -184,4 +195,24 @@ test('a record that speaks of another snapshot is refused', (t) => {
   mkdirSync(join(paths.snapshots, other));
   writeFileSync(join(paths.snapshots, other, 'record.json'), JSON.stringify(record));
   t.throws(() => snapshots.get(other), { message: new RegExp(`speaks of ${record.id}`) });
+});
+
+test('a process killed while it commits leaves only whole snapshots', async (t) => {
+  const { snapshots, paths } = open(t);
+  for (const delay of [10, 40, 80]) {
+    const program = join(import.meta.dirname, 'committer-process.js');
+    const child = spawn(process.execPath, [program, paths.root], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    await new Promise((resolve) => setTimeout(resolve, delay));
+    child.kill('SIGKILL');
+    await once(child, 'exit');
+  }
+  const records = snapshots.list();
+  t.is(records.length, snapshots.ids().length);
+  for (const record of records) {
+    t.is(readFileSync(join(snapshots.layerPath(record.id), 'file'), 'utf8'), 'content');
+    for (const lower of record.lowers) t.true(existsSync(snapshots.layerPath(lower)));
+  }
+  snapshots.sweepLinks();
+  for (const name of readdirSync(paths.chains)) t.true(existsSync(join(paths.chains, name)));
 });
