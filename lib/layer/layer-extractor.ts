@@ -24,22 +24,18 @@ export class LayerExtractor {
   readonly #handle: number;
   readonly #limits: TarLimits;
   readonly #isMapped: IdCheck;
-  /** With one id only, everything belongs to it; who owned what is told once. */
-  readonly #single: boolean;
   /** Directories of this layer: making files in them changes their times, so these are set again at the end. */
   readonly #directories = new Map<string, Directory>();
   /** Names this layer deleted: a directory made at one of them must not show what is below. */
   readonly #deleted = new Set<string>();
   readonly #warnings: string[] = [];
   #unsaid = 0;
-  #foreign = 0;
   entries = 0;
 
   constructor(target: ApplyTarget, limits: TarLimits) {
     this.#agent = target.agent;
     this.#handle = target.handle;
     this.#limits = limits;
-    this.#single = target.idMap.how === 'single';
     this.#isMapped = idCheck(target);
   }
 
@@ -66,13 +62,7 @@ export class LayerExtractor {
         return this.#file(action, entry);
       case 'symlink':
         this.#forget(action.path);
-        return this.#agent.symlink(
-          this.#handle,
-          action.path,
-          action.target,
-          this.#meta(action.meta),
-          parents,
-        );
+        return this.#agent.symlink(this.#handle, action.path, action.target, agentMeta(action.meta), parents);
       case 'link':
         this.#forget(action.path);
         return this.#agent.link(this.#handle, action.path, action.existing, parents);
@@ -94,16 +84,11 @@ export class LayerExtractor {
     // any answered request reports the failures before it
     await this.#agent.resolve(this.#handle, '.');
     if (this.#unsaid > 0) this.#warnings.push(`${this.#unsaid} more of the same kind`);
-    if (this.#foreign > 0) {
-      this.#warnings.push(
-        `${this.#foreign} files belong to the one id this user has instead of their own owners`,
-      );
-    }
   }
 
   #directory(action: Extract<LayerAction, { kind: 'directory' }>): Pending {
     const { path } = action;
-    const meta = this.#meta(action.meta);
+    const meta = agentMeta(action.meta);
     const key = keyOf(path);
     // re-inserted: the order of the last sight decides when its times are set
     this.#directories.delete(key);
@@ -125,7 +110,7 @@ export class LayerExtractor {
 
   #file(action: FileAction, entry: TarEntry): Promise<void> | undefined {
     const { path, size, xattrs } = action;
-    const meta = this.#meta(action.meta);
+    const meta = agentMeta(action.meta);
     if (size > 0) return this.#content(action, meta, entry);
     const pending = this.#agent.file(this.#handle, path, meta, noBytes, parents);
     return this.#setXattrs(path, xattrs) ?? pending;
@@ -148,7 +133,7 @@ export class LayerExtractor {
         ? { type: 'fifo' as const, major: 0, minor: 0 }
         : { type: action.type, major: action.major, minor: action.minor };
     try {
-      await this.#agent.node(this.#handle, path, node, this.#meta(action.meta), parents);
+      await this.#agent.node(this.#handle, path, node, agentMeta(action.meta), parents);
     } catch (error) {
       const refused = error instanceof CoracleError && hasErrno(error.cause, 'EPERM');
       if (kind === 'fifo' || !refused) throw error;
@@ -161,13 +146,6 @@ export class LayerExtractor {
     for (const { name, value } of xattrs)
       pending = this.#agent.xattr(this.#handle, atRoot(path), name, value);
     return pending;
-  }
-
-  #meta({ mode, uid, gid, mtime }: LayerMeta): Meta {
-    const times = { mode, mtime: { seconds: mtime.s, nanoseconds: mtime.ns } };
-    if (!this.#single) return { ...times, owner: { uid, gid } };
-    if (uid !== 0 || gid !== 0) this.#foreign++;
-    return { ...times, owner: { uid: 0, gid: 0 } };
   }
 
   /** Something else takes the place of a directory: neither it nor what was in it gets its times at the end. */
@@ -193,12 +171,17 @@ function keyOf(path: LayerPath): string {
   return path.toString('latin1');
 }
 
+function agentMeta({ mode, uid, gid, mtime }: LayerMeta): Meta {
+  return { mode, owner: { uid, gid }, mtime: { seconds: mtime.s, nanoseconds: mtime.ns } };
+}
+
 /** The agent's name for the root. */
 function atRoot(path: LayerPath): LayerPath | string {
   return path.length === 0 ? '.' : path;
 }
 
 function idCheck({ idMap }: ApplyTarget): IdCheck {
+  // with one id only, the agent records the owners beside the files
   if (idMap.how === 'single') return () => true;
   return (kind, id) => idMap[kind].some(({ container, size }) => id >= container && id < container + size);
 }

@@ -39,7 +39,7 @@ export function removeTree(directory: string): void {
   try {
     rmSync(directory, { recursive: true, force: true });
   } catch (error) {
-    if (!hasErrno(error, 'EACCES', 'EPERM', 'ENOTEMPTY')) throw error;
+    if (!hasErrno(error, 'EACCES', 'EPERM', 'ENOTEMPTY', 'ENOTDIR')) throw error;
     const mapped = spawnSync(
       'unshare',
       ['--user', '--map-root-user', '--map-auto', 'rm', '-rf', '--', directory],

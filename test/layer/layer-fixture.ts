@@ -1,0 +1,84 @@
+/** Layers in a temporary directory, reached through a real file agent. */
+import { existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
+import { detectIdMap, type IdMap } from '../../lib/host/id-map.js';
+import { type AppliedLayer, applyLayer } from '../../lib/layer/apply.js';
+import { type DiffOptions, type DiffSource, diffTar, flattenTar } from '../../lib/layer/diff.js';
+import { readTar } from '../../lib/layer/tar-reader.js';
+import { type Agent, openAgent } from '../../lib/native/agent.js';
+import { type Missing, missingUserNamespaces, repositoryRoot, temporaryDirectory } from '../helpers/host.js';
+import { chunked, collect, type Seen, type Sketch, seenEntries, tarOf } from './tar-builder.js';
+
+/** What tests with a file agent lack here. */
+export function missingAgent(): Missing {
+  const directory = process.env.CORACLE_NATIVE_DIR ?? join(repositoryRoot(), 'dist/native');
+  return existsSync(join(directory, 'coracle-sv')) ? missingUserNamespaces() : 'the native part is not built';
+}
+
+/** A stack of layers that grows. */
+export class TestLayers {
+  readonly directory: string;
+  readonly agent: Agent;
+  readonly idMap: IdMap;
+  /** Single-directory handles, topmost first. */
+  readonly #handles: number[] = [];
+
+  constructor(t: ExecutionContext<unknown>) {
+    this.directory = temporaryDirectory(t);
+    this.idMap = detectIdMap({ env: process.env });
+    this.agent = openAgent({ idMap: this.idMap, roots: [{ path: this.directory, writable: true }] });
+    t.teardown(() => this.agent.close());
+  }
+
+  /** The host's path of a layer's directory, 0 the lowest. */
+  pathOf(layer: number): string {
+    return join(this.directory, String(layer));
+  }
+
+  /** An empty layer on top; what is in it is the test's business. */
+  async push(): Promise<number> {
+    const name = String(this.#handles.length);
+    mkdirSync(join(this.directory, name));
+    this.#handles.unshift(await this.agent.open(0, name, { writable: true }));
+    return this.agent.stack(this.#handles, { writable: true });
+  }
+
+  /** Applies an archive as a new layer on top. */
+  async apply(tar: Buffer, chunkSize?: number): Promise<AppliedLayer> {
+    const handle = await this.push();
+    return applyLayer(chunked(tar, chunkSize), { agent: this.agent, handle, idMap: this.idMap });
+  }
+
+  applyEntries(...sketches: readonly Sketch[]): Promise<AppliedLayer> {
+    return this.apply(tarOf(...sketches));
+  }
+
+  /** The uppermost layer over what is below it. */
+  async top(): Promise<DiffSource> {
+    const [layer = 0, ...below] = this.#handles;
+    return {
+      agent: this.agent,
+      layer,
+      lower: below.length === 0 ? undefined : await this.agent.stack(below),
+    };
+  }
+
+  async diff(options: DiffOptions = {}): Promise<Buffer> {
+    return collect(diffTar(await this.top(), options));
+  }
+
+  async diffEntries(): Promise<Seen[]> {
+    return seenEntries(readTar(chunked(await this.diff())));
+  }
+
+  /** Everything a container would see. */
+  async merged(): Promise<Seen[]> {
+    const handle = await this.agent.stack(this.#handles);
+    return seenEntries(readTar(flattenTar({ agent: this.agent, handle })));
+  }
+
+  async mergedPaths(): Promise<unknown[]> {
+    return (await this.merged()).map((entry) => entry.path);
+  }
+}
