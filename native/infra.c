@@ -140,7 +140,7 @@ static void serve_channel(struct infra *infra) {
     if (message.kind == MESSAGE_SPAWN)
         spawn(infra, fds, count);
     if (message.kind == MESSAGE_CLEAN) {
-        umount2(infra->scratch.root, MNT_DETACH);
+        umount2(infra->scratch.directory, MNT_DETACH); /* a mount point could not be removed */
         if (cleaning_run(infra->plan, &failure) < 0)
             message_complain(infra->channel, MESSAGE_WARNING, &failure);
         message_send(infra->channel, &(struct message){.kind = MESSAGE_CLEANED}, NULL, 0);

@@ -2,9 +2,11 @@
 #include "mounts.h"
 
 #include <errno.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 
 #include "copyup.h"
 #include "paths.h"
@@ -48,6 +50,12 @@ static int open_host(const char *path, unsigned attributes) {
     return tree < 0 || sys_mount_setattr(tree, AT_RECURSIVE, attributes) < 0 ? -1 : take_fd(&tree);
 }
 
+/** The version 2 hierarchy; on a hybrid host it lies beside those of version 1, which stay outside. */
+static const char *host_cgroup(void) {
+    struct statfs status;
+    return statfs("/sys/fs/cgroup", &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
+}
+
 static bool gid_is_mapped(const struct plan *plan, const char *text) {
     uint64_t gid;
     if (!parse_number(text, UINT32_MAX, &gid))
@@ -70,13 +78,16 @@ static int open_special(const struct plan *plan, const struct plan_mount *mount,
     case MOUNT_SYSFS:
         return plan->ns_host[PLAN_NS_NET] ? open_host("/sys", attributes) : mount_new("sysfs", attributes, NULL);
     case MOUNT_CGROUP2:
-        return mount_new("cgroup2", attributes, NULL);
+        return plan->ns_host[PLAN_NS_CGROUP] ? open_host(host_cgroup(), attributes | MOUNT_ATTR_RDONLY) : mount_new("cgroup2", attributes, NULL);
     case MOUNT_DEV:
         return devices_mount(attributes, mount->size, failure);
     case MOUNT_DEVPTS:
         return mount_new("devpts", attributes, pts);
     case MOUNT_MQUEUE:
-        return plan->ns_host[PLAN_NS_IPC] ? open_host("/dev/mqueue", attributes) : mount_new("mqueue", attributes, NULL);
+        /* A host without the file system has queues only by system call: an empty directory is all there is to show. */
+        if (plan->ns_host[PLAN_NS_IPC])
+            return access("/dev/mqueue", F_OK) == 0 ? open_host("/dev/mqueue", attributes) : mount_new("tmpfs", attributes | MOUNT_ATTR_RDONLY, NULL);
+        return mount_new("mqueue", attributes, NULL);
     case MOUNT_TMPFS:
     case MOUNT_BIND:
         break;

@@ -36,8 +36,9 @@ static int take_lock(struct record *record) {
         return -1;
     if (fcntl(record->lock, F_OFD_SETLK, &lock) == 0)
         return 0;
-    if (errno == EAGAIN || errno == EACCES)
-        errno = EBUSY;
+    int error = errno == EAGAIN || errno == EACCES ? EBUSY : errno;
+    drop_fd(&record->lock); /* not ours: the records are another supervisor's */
+    errno = error;
     return -1;
 }
 
