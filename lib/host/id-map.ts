@@ -52,7 +52,7 @@ export function chooseIdMap(facts: IdFacts, forced?: IdMapMethod): IdMap {
   const nested = facts.uid === 0 && !isInitialMap(facts.uidMap);
   const fault = helperFault(facts);
   if (forced !== undefined) return forcedMap(facts, forced, fault);
-  if (nested) return directMap(facts);
+  if (nested) return nestedMap(facts);
   if (fault === undefined) return helperMap(facts);
   if (facts.uid === 0) return { ...directMap(facts), reason: rootReason };
   return singleMap(facts, fault);
@@ -107,6 +107,17 @@ function directMap(facts: IdFacts): IdMap {
     uid: splitAtParentExtents(facts.uidMap, limit),
     gid: splitAtParentExtents(facts.gidMap, limit),
   };
+}
+
+/** A namespace of one id, as `unshare -r` makes it, has nothing to hand on. */
+function nestedMap(facts: IdFacts): IdMap {
+  const map = directMap(facts);
+  const count = Math.min(countIds(map.uid), countIds(map.gid));
+  return count > 1 ? map : singleMap(facts, 'the user namespace it runs in has only one id');
+}
+
+function countIds(ranges: readonly IdRange[]): number {
+  return ranges.reduce((count, { size }) => count + size, 0);
 }
 
 function singleMap(facts: IdFacts, reason: string): IdMap {

@@ -79,6 +79,13 @@ test('root of a mapped namespace splits its map at the extents of the parent', (
   });
 });
 
+test('root of a namespace with one id has one id to give', (t) => {
+  const map = chooseIdMap({ ...user, uid: 0, gid: 0, uidMap: '0 1000 1\n', gidMap: '0 100 1\n' });
+  t.deepEqual(map.uid, [{ container: 0, host: 0, size: 1 }]);
+  t.is(map.how, 'single');
+  t.regex(map.reason ?? '', /only one id/);
+});
+
 test('root of the host maps as many ids as a usual range has, and is told what that means', (t) => {
   const map = chooseIdMap({ ...user, user: 'root', uid: 0, gid: 0, subuid: '', subgid: '' });
   t.is(map.how, 'direct');
