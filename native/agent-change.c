@@ -262,6 +262,28 @@ static int take_single(struct agent *agent, struct request *request, char *path,
     return result == 0 && !target->name[0] ? -EBUSY : result;
 }
 
+/* What stands in the way steps aside first: nothing is lost when the rename fails, or when the source lies inside it. */
+static int replace_by_rename(int from, const char *name, int to, const char *to_name) {
+    static const char aside[] = ".coracle-replaced";
+    int result = remove_tree(to, aside);
+    if (result < 0)
+        return result;
+    if (sys_rename(to, to_name, to, aside, RENAME_NOREPLACE) < 0)
+        return -errno;
+    if (sys_rename(from, name, to, to_name, RENAME_NOREPLACE) == 0)
+        return remove_tree(to, aside);
+    int number = errno;
+    sys_rename(to, aside, to, to_name, RENAME_NOREPLACE);
+    return -number;
+}
+
+static int rename_between(int from, const char *name, int to, const char *to_name, bool replace) {
+    if (sys_rename(from, name, to, to_name, replace ? 0 : RENAME_NOREPLACE) == 0)
+        return 0;
+    bool taken = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR || errno == EISDIR;
+    return replace && taken ? replace_by_rename(from, name, to, to_name) : -errno;
+}
+
 int op_rename(struct agent *agent, struct request *request) {
     struct target from, to;
     int result = take_single(agent, request, request->path, &from);
@@ -275,18 +297,11 @@ int op_rename(struct agent *agent, struct request *request) {
         result = complete(request);
     if (result < 0)
         return result;
+    result = rename_between(source, from.name, target_top(&to), to.name, replace);
+    /* Only now: this may close the directories that the two targets stand in. */
     handles_changed(agent, from.handle);
     handles_changed(agent, to.handle);
-    int top = target_top(&to);
-    if (sys_rename(source, from.name, top, to.name, replace ? 0 : RENAME_NOREPLACE) == 0)
-        return 0;
-    bool taken = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR || errno == EISDIR;
-    if (!replace || !taken)
-        return -errno;
-    result = remove_tree(top, to.name);
-    if (result < 0)
-        return result;
-    return sys_rename(source, from.name, top, to.name, 0) < 0 ? -errno : 0;
+    return result;
 }
 
 int op_syncfs(struct agent *agent, struct request *request) {
