@@ -54,8 +54,11 @@ export function newSnapshotId(): SnapshotId {
   return parseSnapshotId(characters.join(''), 'snapshot id');
 }
 
-/** The most layers one root file system may have: the kernel's overlay takes 500 lower directories. */
-export const layerLimit = 500;
+/** The most lower directories the kernel's overlay takes. */
+export const overlayLimit = 500;
+
+/** The most layers a snapshot may lie on: leaves room for what a container adds below and above. */
+export const layerLimit = 480;
 
 /** Reads a record, or INVALID naming `where` and the field. */
 export function parseSnapshotRecord(value: unknown, where: string): SnapshotRecord {
@@ -63,7 +66,7 @@ export function parseSnapshotRecord(value: unknown, where: string): SnapshotReco
   if (record.version !== 1)
     throw invalid(`${where}.version`, `${JSON.stringify(record.version)}, expected 1`);
   const lowers = requireArray(record.lowers, `${where}.lowers`);
-  if (lowers.length > layerLimit) throw invalid(`${where}.lowers`, `${lowers.length} layers`);
+  if (lowers.length > overlayLimit) throw invalid(`${where}.lowers`, `${lowers.length} layers`);
   const parsed: SnapshotRecord = {
     version: 1,
     id: parseSnapshotId(record.id, `${where}.id`),
@@ -82,14 +85,10 @@ export function parseSnapshotRecord(value: unknown, where: string): SnapshotReco
   return parsed;
 }
 
-/** @throws UNSUPPORTED when one more layer would be more than the kernel can stack. */
-export function checkLayerCount(count: number): void {
-  if (count <= layerLimit) return;
-  throw new CoracleError(
-    'UNSUPPORTED',
-    `stack layers: ${count}, more than the ${layerLimit} the kernel allows`,
-    {
-      hint: 'make the image from fewer instructions, or flatten it with save and import',
-    },
-  );
+/** @throws UNSUPPORTED when there are more layers than `limit`. */
+export function checkLayerCount(count: number, limit: number): void {
+  if (count <= limit) return;
+  throw new CoracleError('UNSUPPORTED', `stack layers: ${count}, more than the ${limit} that work`, {
+    hint: 'make the image from fewer instructions, or flatten it with save and import',
+  });
 }

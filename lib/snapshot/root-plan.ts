@@ -2,7 +2,7 @@
 import { assertNever, CoracleError } from '../errors.js';
 import type { PlanRecord } from '../native/plan.js';
 import type { StorageDriver } from './driver.js';
-import { checkLayerCount } from './record.js';
+import { checkLayerCount, overlayLimit } from './record.js';
 
 export type RootOptions = {
   /** The writable layer; absent makes a read-only stack. For `copy` use `rootdir`. */
@@ -49,7 +49,7 @@ export function rootPlan(
 const volatile: PlanRecord = ['volatile'];
 
 function stack(layers: readonly string[], options: RootOptions): PlanRecord[] {
-  checkLayerCount(layers.length);
+  checkLayerCount(layers.length, overlayLimit);
   const records = layers.map((path): PlanRecord => ['layer', path]);
   if (options.upper === undefined) return records;
   return [...records, ['upper', options.upper], ['work', need(options.work, 'work')]];

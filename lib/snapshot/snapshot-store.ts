@@ -7,7 +7,7 @@
  * A RUN step: `prepare(parent)`, mount it, run, `commit`. A pulled layer: `prepare(parent)`, extract into `fs`,
  * `commit` with its chainID. A failed one: `discard`.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { fsyncDirectory, readJson, writeFileAtomic } from '../host/files.js';
@@ -21,6 +21,7 @@ import { SnapshotLinks } from './links.js';
 import {
   checkLayerCount,
   isSnapshotId,
+  layerLimit,
   newSnapshotId,
   parseSnapshotRecord,
   type SnapshotId,
@@ -114,18 +115,27 @@ export class SnapshotStore {
   }
 
   /**
+   * The permission bits a new writable layer's own directory needs: an overlay's root shows those of its
+   * uppermost layer, and some distributions ship `/` as 0555.
+   */
+  rootMode(parent?: SnapshotRecord | ActiveSnapshot): number {
+    if (parent === undefined) return 0o755;
+    return statSync('version' in parent ? this.layerPath(parent.id) : parent.fs).mode & 0o7777;
+  }
+
+  /**
    * A new active snapshot above `parent`, itself committed or still active (then both are committed by one
    * `commitAll`). Hold a staging lease until it is committed and referred to.
    */
   prepare(parent?: SnapshotRecord | ActiveSnapshot): ActiveSnapshot {
-    checkLayerCount((parent?.lowers.length ?? 0) + 1);
+    checkLayerCount((parent?.lowers.length ?? 0) + 1, layerLimit);
     const directory = this.#staging.open().directory('snapshot');
     const fs = join(directory, 'fs');
     const work = join(directory, 'work');
     const id = newSnapshotId();
     try {
       mkdirSync(fs);
-      chmodSync(fs, 0o755);
+      chmodSync(fs, this.rootMode(parent));
       mkdirSync(work, { mode: 0o700 });
     } catch (error) {
       throw ioError(`prepare snapshot in ${directory}`, error);

@@ -8,6 +8,7 @@ import {
   readFileSync,
   readlinkSync,
   rmSync,
+  statSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -67,6 +68,17 @@ test('a work directory the kernel left its own in is removed', (t) => {
   const record = snapshots.commit(active);
   t.deepEqual(readdirSync(join(paths.snapshots, record.id)).sort(), ['fs', 'record.json']);
   t.deepEqual(listTrash(paths), []);
+});
+
+test('a new layer takes the mode of the root directory below it', (t) => {
+  const { snapshots } = open(t);
+  const lower = snapshots.prepare();
+  chmodSync(lower.fs, 0o1777);
+  const upper = snapshots.prepare(lower);
+  t.is(statSync(upper.fs).mode & 0o7777, 0o1777);
+  const record = snapshots.commit(lower);
+  chmodSync(snapshots.layerPath(record.id), 0o555);
+  t.is(statSync(snapshots.prepare(record).fs).mode & 0o7777, 0o555);
 });
 
 test('whoever commits a chainID second gets the first one', (t) => {
@@ -142,7 +154,7 @@ test('more layers than the kernel can stack are refused before anything is made'
   const { snapshots } = open(t);
   const ids = Array.from({ length: layerLimit }, newSnapshotId);
   const parent: SnapshotRecord = { version: 1, id: ids[0] ?? newSnapshotId(), lowers: ids, created: '' };
-  t.throws(() => snapshots.prepare(parent), { message: /501, more than the 500/ });
+  t.throws(() => snapshots.prepare(parent), { message: /481, more than the 480/ });
 });
 
 const id = 'a'.repeat(26);
