@@ -3,9 +3,8 @@
  * `-abc`, `-eA=b`, `-e=A`, `-p80:80`, `--` ends options. Options mix with operands unless the command stops at the
  * first operand. https://pkg.go.dev/github.com/spf13/pflag
  */
-import { CoracleError } from '../lib/index.js';
+import { CoracleError, nearest } from '../lib/index.js';
 import type { OptionSpec, RawValue, RawValues } from './command.js';
-import { closest } from './suggest.js';
 
 export type Parsed = { readonly values: RawValues; readonly operands: readonly string[] };
 
@@ -136,7 +135,7 @@ function parseNumber(text: string, spelled: string): number {
 }
 
 function unknownOption(spelled: string, name: string, tables: Tables): CoracleError {
-  const near = closest(name, [...tables.long.keys()]);
+  const near = nearest(name, [...tables.long.keys()]);
   return new CoracleError('USAGE', `unknown flag: ${spelled}`, {
     hint: near === undefined ? 'see --help for the options' : `did you mean --${near}?`,
   });

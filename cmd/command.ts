@@ -37,6 +37,20 @@ export type Values<T extends readonly OptionSpec[]> = {
   readonly [O in T[number] as O['name']]: ValueOf<O>;
 };
 
+/** Why options are refused → their names, apart by blanks; `long,s` has a short form. */
+export type Refusals = Readonly<Record<string, string>>;
+
+/** The refused options as a table for the parser. */
+export function refusedOptions(refused: Refusals): readonly OptionSpec[] {
+  return Object.entries(refused).flatMap(([reason, names]) =>
+    names.split(/\s+/).map((word): OptionSpec => {
+      const [name = '', short] = word.split(',');
+      const common = { name, kind: 'string', summary: reason, unsupported: reason } as const;
+      return short === undefined ? common : { ...common, short };
+    }),
+  );
+}
+
 export type RawValue = boolean | string | number | readonly string[] | undefined;
 export type RawValues = Readonly<Record<string, RawValue>>;
 
@@ -63,6 +77,8 @@ export type Command = {
   readonly completes?: Completes;
   readonly examples: readonly (readonly [command: string, what: string])[];
   readonly options: readonly OptionSpec[];
+  /** Options known from docker and podman that are refused by name: reason → names, `long` or `long,s`. */
+  readonly refused?: Refusals;
   /** Resolves to the exit code; nothing means 0. */
   readonly handler: (
     values: RawValues,

@@ -1,10 +1,17 @@
 /** The program: finds the command, parses its words, runs it, and is the only place that sets the exit code. */
-import { type Coracle, CoracleError, openCoracle, renderError } from '../lib/index.js';
+import { type Coracle, CoracleError, nearest, openCoracle, renderError } from '../lib/index.js';
 import { parseArguments } from './arguments.js';
-import { type Command, type Context, globalOptions, type RawValues, type Values } from './command.js';
+import {
+  type Command,
+  type Context,
+  globalOptions,
+  type OptionSpec,
+  type RawValues,
+  refusedOptions,
+  type Values,
+} from './command.js';
 import { commands, findCommand } from './commands.js';
-import { say } from './output.js';
-import { closest } from './suggest.js';
+import { say, visible } from './output.js';
 
 type Globals = Values<typeof globalOptions>;
 
@@ -45,7 +52,7 @@ function splitAtCommand(argv: readonly string[]): {
 async function loadCommand(word: string): Promise<{ readonly command: Command }> {
   const entry = findCommand(word);
   if (entry !== undefined) return entry.load();
-  const near = closest(
+  const near = nearest(
     word,
     commands.map((candidate) => candidate.name),
   );
@@ -55,17 +62,16 @@ async function loadCommand(word: string): Promise<{ readonly command: Command }>
 }
 
 async function runCommand(command: Command, words: readonly string[], before: RawValues): Promise<number> {
+  const refused = refusedOptions(command.refused ?? {});
   const own = new Set(command.options.map((option) => option.name));
-  const ownShorts = new Set(command.options.map((option) => option.short));
+  const ownShorts = new Set([...command.options, ...refused].map((option) => option.short));
   const inherited = globalOptions
     .filter((option) => !own.has(option.name))
-    .map((option) =>
-      'short' in option && ownShorts.has(option.short) ? { ...option, short: undefined } : option,
-    )
-    .map(({ short, ...option }: { short?: string | undefined } & (typeof globalOptions)[number]) =>
-      short === undefined ? option : { ...option, short },
-    );
-  const { values, operands } = parseArguments(words, [...command.options, ...inherited], {
+    .map((option) => {
+      const { short, ...rest }: OptionSpec = option;
+      return short === undefined || ownShorts.has(short) ? rest : option;
+    });
+  const { values, operands } = parseArguments(words, [...command.options, ...refused, ...inherited], {
     stopAtOperand: command.stopAtOperand === true,
   });
   if (values.help === true) {
@@ -106,32 +112,48 @@ function definedOnly(values: RawValues, names: readonly string[]): RawValues {
   );
 }
 
+/** What is known of this run beside its result: whether stacks are wanted, and the store to close. */
+const invocation: { debug: boolean; opened: Coracle | undefined } = { debug: false, opened: undefined };
+
 function contextFor(raw: RawValues): Context {
-  let opened: Coracle | undefined;
   // parseArguments filled these by the same table that gives Globals its shape.
   const globals = raw as Globals;
+  invocation.debug ||= globals.debug === true;
   return {
     globals,
     open: () => {
-      opened ??= openCoracle({
-        ...(globals.root === undefined ? {} : { root: globals.root }),
-        ...(globals['storage-driver'] === undefined ? {} : { storageDriver: globals['storage-driver'] }),
-        debug: globals.debug,
+      invocation.opened ??= openCoracle({
+        root: globals.root,
+        storageDriver: globals['storage-driver'],
+        debug: invocation.debug,
       });
-      return opened;
+      return invocation.opened;
     },
   };
 }
 
 async function run(): Promise<void> {
-  const argv = process.argv.slice(2);
   try {
-    process.exitCode = await main(argv);
+    process.exitCode = await main(process.argv.slice(2));
   } catch (error) {
-    const debug = argv.includes('--debug') || process.env.CORACLE_DEBUG !== undefined;
-    say(renderError(error, { stack: debug }));
-    process.exitCode = error instanceof CoracleError ? (error.exitCode ?? 125) : 125;
+    tell(error);
+    process.exitCode = exitCodeOf(error);
   }
+  try {
+    await invocation.opened?.close();
+  } catch (error) {
+    tell(error);
+    process.exitCode ||= exitCodeOf(error);
+  }
+}
+
+function tell(error: unknown): void {
+  const stack = invocation.debug || Boolean(process.env.CORACLE_DEBUG);
+  say(visible(renderError(error, { stack })));
+}
+
+function exitCodeOf(error: unknown): number {
+  return error instanceof CoracleError ? (error.exitCode ?? 125) : 125;
 }
 
 void run();

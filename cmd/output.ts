@@ -1,6 +1,6 @@
 /** Data goes to standard output, talk to standard error; both by writeSync, which costs nothing at start-up. */
-import { writeSync } from 'node:fs';
-import { hasErrno } from '../lib/index.js';
+import { readFileSync, writeSync } from 'node:fs';
+import { hasErrno, ioError } from '../lib/index.js';
 
 /** Writes all of `data`, waiting for a slow reader; a reader that went away (EPIPE) ends the process quietly. */
 export function writeAll(fd: number, data: string | Uint8Array): void {
@@ -27,10 +27,17 @@ export function say(text: string): void {
   writeAll(2, `${text}\n`);
 }
 
-/** Prints rows under headings in columns three blanks apart, as docker does. */
-export function printTable(headings: readonly string[], rows: readonly (readonly string[])[]): void {
-  const all = [headings, ...rows.map((row) => row.map(visible))];
-  const widths = headings.map((_, column) => Math.max(...all.map((row) => (row[column] ?? '').length)));
+/** Prints rows, under headings where there are any, in columns three blanks apart, as docker does. */
+export function printTable(
+  headings: readonly string[] | undefined,
+  rows: readonly (readonly string[])[],
+): void {
+  const cells = rows.map((row) => row.map((cell) => visible(cell).replaceAll('\n', ' ')));
+  const all = headings === undefined ? cells : [headings, ...cells];
+  const count = Math.max(0, ...all.map((row) => row.length));
+  const widths = Array.from({ length: count }, (_, column) =>
+    Math.max(...all.map((row) => (row[column] ?? '').length)),
+  );
   for (const row of all) {
     const cells = row.map((cell, column) =>
       column === row.length - 1 ? cell : cell.padEnd(widths[column] ?? 0),
@@ -41,8 +48,7 @@ export function printTable(headings: readonly string[], rows: readonly (readonly
 
 /** Text from an image or a container with its control characters made visible, so that it cannot drive the terminal. */
 export function visible(text: string): string {
-  // biome would flag a literal control range; the class is spelled by code point on purpose.
-  return text.replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g, (character) => {
+  return text.replace(/[^\P{Cc}\n\t]/gu, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });
 }
@@ -59,21 +65,11 @@ export function formatSize(bytes: number): string {
   return `${unit === 0 ? value : Number(value.toPrecision(3))}${units[unit]}`;
 }
 
-/** `3 minutes`: the age in docker's words. */
-export function formatDuration(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1000);
-  if (seconds < 1) return 'Less than a second';
-  if (seconds === 1) return '1 second';
-  if (seconds < 60) return `${seconds} seconds`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes === 1) return 'About a minute';
-  if (minutes < 60) return `${minutes} minutes`;
-  const hours = Math.round(seconds / 3600);
-  if (hours === 1) return 'About an hour';
-  if (hours < 48) return `${hours} hours`;
-  const days = Math.floor(hours / 24);
-  if (days < 14) return `${days} days`;
-  if (days < 60) return `${Math.floor(days / 7)} weeks`;
-  if (days < 730) return `${Math.floor(days / 30)} months`;
-  return `${Math.floor(days / 365)} years`;
+/** Everything on standard input, to its end. */
+export function readInput(): Buffer {
+  try {
+    return readFileSync(0);
+  } catch (error) {
+    throw ioError('read standard input', error);
+  }
 }

@@ -89,3 +89,31 @@ export function ioError(action: string, error: unknown): CoracleError {
 export function assertNever(value: never): never {
   throw new CoracleError('INTERNAL', `handle value: unexpected ${JSON.stringify(value)}`);
 }
+
+/**
+ * An error as people read it: `coracle: message`, the excerpt it points into, its hint; with `stack` also the chain
+ * of causes. What is no CoracleError is a defect of ours and always shows its stack.
+ */
+export function renderError(error: unknown, options: { readonly stack?: boolean } = {}): string {
+  if (!(error instanceof CoracleError)) return `coracle: unexpected error: ${stackOf(error)}\n${defectHint}`;
+  const lines = [`coracle: ${error.message}`];
+  if (error.excerpt !== undefined) lines.push(error.excerpt);
+  if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
+  if (options.stack === true) lines.push(...causesOf(error));
+  return lines.join('\n');
+}
+
+const defectHint = 'hint: this is a defect of coracle; run it again with --debug and report what it prints';
+
+function causesOf(error: Error): string[] {
+  const lines = [stackOf(error)];
+  for (let cause = error.cause, depth = 0; cause !== undefined && depth < 10; depth++) {
+    lines.push(`caused by: ${stackOf(cause)}`);
+    cause = cause instanceof Error ? cause.cause : undefined;
+  }
+  return lines;
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}

@@ -38,7 +38,11 @@ export function jsonProgress(): BuildProgress {
         started.set(event.step, event.time);
         return vertex(event.step, {});
       case 'cached':
-        return vertex(event.step, { started: timestamp(event.time), completed: timestamp(event.time), cached: true });
+        return vertex(event.step, {
+          started: timestamp(event.time),
+          completed: timestamp(event.time),
+          cached: true,
+        });
       case 'done':
         return vertex(event.step, { completed: timestamp(event.time) });
       case 'failed':
@@ -86,7 +90,11 @@ function statusOf(event: Of<'progress'>): object {
 function warningOf(event: Of<'warning'>): object {
   return {
     level: 1,
-    short: Buffer.from(event.rule === undefined ? event.message : `${event.rule}: ${event.message}`).toString('base64'),
-    ...(event.range === undefined ? {} : { range: [{ start: { line: event.range.start.line }, end: { line: event.range.end.line } }] }),
+    short: Buffer.from(event.rule === undefined ? event.message : `${event.rule}: ${event.message}`).toString(
+      'base64',
+    ),
+    ...(event.range === undefined
+      ? {}
+      : { range: [{ start: { line: event.range.startLine }, end: { line: event.range.endLine } }] }),
   };
 }

@@ -51,12 +51,22 @@ export function liveProgress(): BuildProgress {
 function apply(states: Map<string, State>, warnings: string[], event: BuildEvent): void {
   if (event.kind === 'planned') {
     for (const step of event.steps) {
-      states.set(step.id, { step, status: 'waiting', started: 0, ended: 0, lines: [], partial: '', transfer: '' });
+      states.set(step.id, {
+        step,
+        status: 'waiting',
+        started: 0,
+        ended: 0,
+        lines: [],
+        partial: '',
+        transfer: '',
+      });
     }
     return;
   }
   if (event.kind === 'warning') {
-    warnings.push(`warning: ${event.rule === undefined ? '' : `${event.rule}: `}${event.message}${event.excerpt === undefined ? '' : `\n${event.excerpt}`}`);
+    warnings.push(
+      `warning: ${event.rule === undefined ? '' : `${event.rule}: `}${event.message}${event.excerpt === undefined ? '' : `\n${event.excerpt}`}`,
+    );
     return;
   }
   const state = states.get(event.step);
@@ -69,7 +79,16 @@ function apply(states: Map<string, State>, warnings: string[], event: BuildEvent
     case 'log': {
       const lines = (state.partial + Buffer.from(event.data).toString()).split('\n');
       state.partial = lines.pop() ?? '';
-      state.lines = [...state.lines, ...lines.map((line) => line.split('\r').filter((part) => part !== '').at(-1) ?? '')].slice(-50);
+      state.lines = [
+        ...state.lines,
+        ...lines.map(
+          (line) =>
+            line
+              .split('\r')
+              .filter((part) => part !== '')
+              .at(-1) ?? '',
+        ),
+      ].slice(-50);
       return;
     }
     case 'progress':
@@ -85,7 +104,9 @@ function apply(states: Map<string, State>, warnings: string[], event: BuildEvent
 function render(states: readonly State[], begun: number, final: boolean): string[] {
   const finished = states.filter((state) => state.status !== 'waiting' && state.status !== 'running').length;
   const seconds = ((Date.now() - begun) / 1000).toFixed(1);
-  const lines = [`[+] Building ${seconds}s (${finished}/${states.length})${final && finished === states.length ? ' FINISHED' : ''}`];
+  const lines = [
+    `[+] Building ${seconds}s (${finished}/${states.length})${final && finished === states.length ? ' FINISHED' : ''}`,
+  ];
   for (const state of states.filter((one) => one.status !== 'waiting')) {
     lines.push(stepLine(state));
     const wanted = state.status === 'failed' || (state.status === 'running' && !final);
@@ -108,7 +129,9 @@ function stepLine(state: State): string {
 function logTail(state: State): string[] {
   const width = screenColumns() - 5;
   const tail = state.partial === '' ? state.lines : [...state.lines, state.partial];
-  return tail.slice(-tailLines).map((line) => `${colour.dim} => # ${visible(line).slice(0, width)}${colour.plain}`);
+  return tail
+    .slice(-tailLines)
+    .map((line) => `${colour.dim} => # ${visible(line).slice(0, width)}${colour.plain}`);
 }
 
 function screenColumns(): number {

@@ -41,7 +41,11 @@ export function plainProgress(): BuildProgress {
         const numbered = open(event.step, event.time);
         flush(numbered, event.time);
         const seconds = ((event.time - numbered.started) / 1000).toFixed(1);
-        say(event.kind === 'done' ? `#${numbered.number} DONE ${seconds}s` : `#${numbered.number} ERROR: ${event.reason}`);
+        say(
+          event.kind === 'done'
+            ? `#${numbered.number} DONE ${seconds}s`
+            : `#${numbered.number} ERROR: ${event.reason}`,
+        );
         return;
       }
       case 'warning':

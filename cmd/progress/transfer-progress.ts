@@ -67,7 +67,10 @@ function lineText({ event, since }: Line): string {
   if (event.current === undefined || event.status === 'done' || event.status === 'exists') return head;
   const seconds = Math.max(0.1, (Date.now() - since) / 1000);
   const rate = event.current / seconds;
-  const left = event.total === undefined || rate === 0 ? '' : ` ${Math.ceil((event.total - event.current) / rate)}s left`;
+  const left =
+    event.total === undefined || rate === 0
+      ? ''
+      : ` ${Math.ceil((event.total - event.current) / rate)}s left`;
   return `${head} ${bar(event.current, event.total)} ${formatSize(rate)}/s${left}`;
 }
 

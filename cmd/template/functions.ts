@@ -60,11 +60,14 @@ function compare(left: unknown, right: unknown): number {
 
 function printf(format: string, values: readonly unknown[]): string {
   let next = 0;
-  return format.replace(/%(-?)(\d*)(?:\.(\d+))?([vsdqxtf%])/g, (_, left: string, width: string, digits: string, verb: string) => {
-    if (verb === '%') return '%';
-    const text = verbText(verb, values[next++], digits);
-    return left === '' ? text.padStart(Number(width)) : text.padEnd(Number(width));
-  });
+  return format.replace(
+    /%(-?)(\d*)(?:\.(\d+))?([vsdqxtf%])/g,
+    (_, left: string, width: string, digits: string, verb: string) => {
+      if (verb === '%') return '%';
+      const text = verbText(verb, values[next++], digits);
+      return left === '' ? text.padStart(Number(width)) : text.padEnd(Number(width));
+    },
+  );
 }
 
 function verbText(verb: string, value: unknown, digits: string | undefined): string {

@@ -81,9 +81,12 @@ class Parser {
 
   #pipeline(tokens: Token[]): Pipeline {
     const declares: string[] = [];
-    const assign = tokens.findIndex((token) => token.kind === 'symbol' && (token.text === ':=' || token.text === '='));
+    const assign = tokens.findIndex(
+      (token) => token.kind === 'symbol' && (token.text === ':=' || token.text === '='),
+    );
     if (assign > 0) {
-      for (const token of tokens.splice(0, assign + 1)) if (token.kind === 'variable') declares.push(token.text);
+      for (const token of tokens.splice(0, assign + 1))
+        if (token.kind === 'variable') declares.push(token.text);
     }
     const commands: [Operand, ...Operand[]][] = [];
     let current: Operand[] = [];
@@ -120,7 +123,8 @@ class Parser {
       case 'number':
         return { kind: 'literal', value: Number(token.text) };
       case 'word':
-        if (token.text === 'true' || token.text === 'false') return { kind: 'literal', value: token.text === 'true' };
+        if (token.text === 'true' || token.text === 'false')
+          return { kind: 'literal', value: token.text === 'true' };
         if (token.text === 'nil') return { kind: 'literal', value: null };
         return { kind: 'function', name: token.text };
       case 'symbol':

@@ -30,7 +30,12 @@ function renderNode(node: Node, scope: Scope, known: Functions): string {
   return isTrue(value) ? renderNodes(node.body, inner, known) : renderNodes(node.otherwise, scope, known);
 }
 
-function renderRange(node: Exclude<Node, { kind: 'text' | 'print' }>, value: unknown, scope: Scope, known: Functions): string {
+function renderRange(
+  node: Exclude<Node, { kind: 'text' | 'print' }>,
+  value: unknown,
+  scope: Scope,
+  known: Functions,
+): string {
   const pairs = entriesOf(value);
   if (pairs.length === 0) return renderNodes(node.otherwise, scope, known);
   const [first, second] = node.pipeline.declares;
@@ -58,9 +63,13 @@ function entriesOf(value: unknown): readonly (readonly [unknown, unknown])[] {
 function evaluate(pipeline: Pipeline, scope: Scope, known: Functions): unknown {
   let piped: readonly unknown[] = [];
   for (const [head, ...rest] of pipeline.commands) {
-    const given = rest.map((operand) => valueOf(operand, scope, known));
-    const value = head.kind === 'function' ? call(head.name, [...given, ...piped], known) : valueOf(head, scope, known);
-    piped = [value];
+    const given = rest.map((operand) => operandValue(operand, scope, known));
+    const value =
+      head.kind === 'function'
+        ? call(head.name, [...given, ...piped], known)
+        : operandValue(head, scope, known);
+    // A field that takes arguments, as docker's {{.Label "name"}}.
+    piped = [typeof value === 'function' ? Reflect.apply(value, undefined, [...given, ...piped]) : value];
   }
   return piped[0];
 }
@@ -71,7 +80,7 @@ function call(name: string, given: readonly unknown[], known: Functions): unknow
   return body(...given);
 }
 
-function valueOf(operand: Operand, scope: Scope, known: Functions): unknown {
+function operandValue(operand: Operand, scope: Scope, known: Functions): unknown {
   switch (operand.kind) {
     case 'dot':
       return scope.dot;
@@ -84,7 +93,7 @@ function valueOf(operand: Operand, scope: Scope, known: Functions): unknown {
     case 'function':
       return call(operand.name, [], known);
     case 'field': {
-      let value = operand.base === undefined ? scope.dot : valueOf(operand.base, scope, known);
+      let value = operand.base === undefined ? scope.dot : operandValue(operand.base, scope, known);
       for (const name of operand.names) value = fieldOf(value, name);
       return value;
     }
@@ -94,7 +103,12 @@ function valueOf(operand: Operand, scope: Scope, known: Functions): unknown {
 function fieldOf(value: unknown, name: string): unknown {
   if (value === null || value === undefined) return undefined;
   if (typeof value === 'object' && Object.hasOwn(value, name)) return Reflect.get(value, name);
-  if (typeof value === 'object' && !Array.isArray(value) && Object.keys(value).some((key) => !/^[A-Z]/.test(key))) return undefined;
+  if (
+    typeof value === 'object' &&
+    !Array.isArray(value) &&
+    Object.keys(value).some((key) => !/^[A-Z]/.test(key))
+  )
+    return undefined;
   throw new CoracleError('USAGE', `use field .${name} in --format: there is no such field`, {
     hint: `fields here: ${typeof value === 'object' ? Object.keys(value).join(', ') : typeof value}`,
   });

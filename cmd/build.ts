@@ -1,0 +1,187 @@
+/** `coracle build`. */
+import { CoracleError, parseNetwork } from '../lib/index.js';
+import { defineCommand } from './command.js';
+import { interruptible } from './interrupt.js';
+import { readPullPolicy } from './options/pull-policy.js';
+import { registryAccess, registryOptions } from './options/registry.js';
+import { readAssignments, writeTextFile } from './options/texts.js';
+import { printLine, readInput } from './output.js';
+import { buildProgress, type ProgressMode } from './progress/build-progress.js';
+
+export const command = defineCommand({
+  name: 'build',
+  summary: 'Build an image from a Dockerfile',
+  operands: 'CONTEXT',
+  count: [0, 1],
+  completes: 'files',
+  examples: [
+    ['coracle build -t hello .', 'From ./Dockerfile, named localhost/hello:latest'],
+    [
+      'coracle build -f deploy/Dockerfile --target test --build-arg VERSION=3 .',
+      'One stage, with an argument',
+    ],
+    ['coracle build -q - < Dockerfile', 'A Dockerfile that needs no files; prints the id only'],
+  ],
+  options: [
+    { name: 'tag', short: 't', kind: 'list', value: 'NAME', summary: 'Name of the image; may be repeated' },
+    {
+      name: 'file',
+      short: 'f',
+      kind: 'string',
+      value: 'FILE',
+      summary: 'Dockerfile, or - for standard input (default: CONTEXT/Dockerfile)',
+    },
+    { name: 'build-arg', kind: 'list', value: 'NAME[=VALUE]', summary: 'Value of an ARG' },
+    { name: 'target', kind: 'string', value: 'STAGE', summary: 'Stage to build (default: the last one)' },
+    { name: 'no-cache', kind: 'switch', summary: 'Run every step again' },
+    { name: 'label', kind: 'list', value: 'NAME[=VALUE]', summary: 'Label of the image' },
+    { name: 'iidfile', kind: 'string', value: 'FILE', summary: "Write the image's id to a file" },
+    { name: 'quiet', short: 'q', kind: 'switch', summary: 'Print only the id' },
+    {
+      name: 'progress',
+      kind: 'string',
+      value: 'KIND',
+      choices: ['auto', 'tty', 'plain', 'rawjson', 'quiet'],
+      summary: 'How to show what happens (default: auto)',
+    },
+    {
+      name: 'pull',
+      kind: 'optional',
+      bare: 'always',
+      value: 'POLICY',
+      choices: ['always', 'missing', 'newer', 'never', 'true', 'false'],
+      summary: 'When to ask the registry for base images (default: missing)',
+    },
+    {
+      name: 'network',
+      kind: 'string',
+      value: 'MODE',
+      summary: 'Network of RUN steps: none, host, pasta, slirp4netns',
+    },
+    {
+      name: 'jobs',
+      short: 'j',
+      kind: 'number',
+      value: 'N',
+      summary: 'Steps at a time (default: the number of processors)',
+    },
+    {
+      name: 'timestamp',
+      kind: 'number',
+      value: 'SECONDS',
+      aliases: ['source-date-epoch'],
+      summary: 'Time to record instead of now (default: SOURCE_DATE_EPOCH)',
+    },
+    ...registryOptions,
+  ],
+  refused: {
+    'this version builds for this machine only': 'platform arch os variant all-platforms manifest',
+    'this version has no secrets and agents in builds': 'secret ssh',
+    'this version builds from one directory': 'build-context',
+    'images go to the store; use save or push':
+      'output,o push load metadata-file attest provenance sbom annotation',
+    'the cache is that of the store': 'cache-from cache-to cache-ttl layers no-cache-filter',
+    'each RUN and COPY makes a layer': 'squash squash-all',
+    'this version has no resource limits':
+      'memory,m memory-swap cpu-period cpu-quota cpu-shares,c cpuset-cpus cpuset-mems cgroup-parent ulimit shm-size',
+    'builds are confined in one way':
+      'allow cap-add cap-drop security-opt isolation device volume,v userns add-host dns dns-option dns-search group-add runtime',
+    'steps leave no containers': 'rm force-rm',
+    'this version has no builders': 'builder call check debug',
+    'this version does not sign': 'sign-by',
+    'this version runs without hooks': 'hooks-dir',
+  },
+  async handler(values, [context], { open }) {
+    const quiet = values.quiet || values.progress === 'quiet';
+    const progress = buildProgress(readMode(values.progress, values.quiet));
+    const source = chooseSource(context, values.file);
+    try {
+      const result = await interruptible((signal) =>
+        open().build({
+          ...source,
+          tags: values.tag,
+          buildArgs: readAssignments('--build-arg', values['build-arg'], process.env),
+          labels: readAssignments('--label', values.label, undefined),
+          target: values.target,
+          noCache: values['no-cache'],
+          network: values.network === undefined ? undefined : parseNetwork(values.network),
+          jobs: values.jobs,
+          sourceDateEpoch: values.timestamp ?? readEpoch(process.env.SOURCE_DATE_EPOCH),
+          pull: readPullPolicy(values.pull),
+          access: registryAccess(values),
+          signal,
+          onEvent: progress.onEvent,
+        }),
+      );
+      const id = `sha256:${result.image.id}`;
+      if (values.iidfile !== undefined) writeTextFile('--iidfile', values.iidfile, id);
+      progress.close();
+      if (quiet) printLine(id);
+      return 0;
+    } catch (error) {
+      throw asBuildFailure(error);
+    } finally {
+      progress.close();
+    }
+  },
+});
+
+function readMode(text: string | undefined, quiet: boolean): ProgressMode {
+  if (quiet) return 'quiet';
+  switch (text) {
+    case 'tty':
+    case 'plain':
+    case 'rawjson':
+    case 'quiet':
+      return text;
+    default:
+      return 'auto';
+  }
+}
+
+/** `-` as the context is a Dockerfile without files; as `-f` it is the Dockerfile of a real context. */
+function chooseSource(
+  context: string | undefined,
+  file: string | undefined,
+): {
+  readonly context: string | undefined;
+  readonly dockerfile?: string;
+  readonly dockerfileContent?: Uint8Array;
+} {
+  if (context === undefined && file === undefined) {
+    throw new CoracleError('USAGE', 'coracle build: needs exactly 1 argument, got 0', {
+      hint: 'usage: coracle build [OPTIONS] CONTEXT, where CONTEXT is mostly a dot',
+    });
+  }
+  const directory = context ?? '.';
+  if (/^(https?|git|ssh):\/\/|^git@/.test(directory)) {
+    throw new CoracleError('UNSUPPORTED', `build ${directory}: remote contexts are not supported`, {
+      hint: 'fetch it first, then build the directory',
+    });
+  }
+  if (directory === '-') {
+    if (file !== undefined)
+      throw new CoracleError('USAGE', 'build -: the Dockerfile comes from standard input, leave -f out');
+    return { context: undefined, dockerfileContent: readInput() };
+  }
+  if (file === '-') return { context: directory, dockerfileContent: readInput() };
+  return { context: directory, ...(file === undefined ? {} : { dockerfile: file }) };
+}
+
+function readEpoch(text: string | undefined): number | undefined {
+  if (text === undefined || text === '') return undefined;
+  if (/^\d+$/.test(text)) return Number(text);
+  throw new CoracleError('USAGE', `read SOURCE_DATE_EPOCH "${text}": must be seconds since 1970`);
+}
+
+/** docker's exit code for a build that failed, whatever the reason; wrong usage keeps its own. */
+function asBuildFailure(error: unknown): unknown {
+  if (!(error instanceof CoracleError) || error.code === 'USAGE' || error.exitCode === 130) return error;
+  const { code, message, hint, excerpt } = error;
+  return new CoracleError(code, message, {
+    cause: error.cause,
+    exitCode: 1,
+    ...(hint === undefined ? {} : { hint }),
+    ...(excerpt === undefined ? {} : { excerpt }),
+  });
+}

@@ -1,0 +1,44 @@
+/** `coracle import`. */
+import { defineCommand } from './command.js';
+import { printLine } from './output.js';
+
+export const command = defineCommand({
+  name: 'import',
+  summary: 'Make an image from a tar of a root file system',
+  operands: 'FILE|- [NAME]',
+  count: [1, 2],
+  completes: 'files',
+  examples: [
+    ['coracle import rootfs.tar busybox', 'An image from a tar'],
+    ['coracle import -c \'CMD ["/bin/sh"]\' - base < rootfs.tar.gz', 'From standard input, with a command'],
+  ],
+  options: [
+    {
+      name: 'change',
+      short: 'c',
+      kind: 'list',
+      value: 'INSTRUCTION',
+      summary:
+        'Set the config by a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR',
+    },
+    { name: 'message', short: 'm', kind: 'string', value: 'TEXT', summary: 'Comment in its history' },
+    {
+      name: 'platform',
+      kind: 'string',
+      value: 'OS/ARCH',
+      summary: 'What its programs are made for (default: this machine)',
+    },
+    { name: 'quiet', short: 'q', kind: 'switch', summary: 'Accepted: only the id is printed' },
+  ],
+  refused: { 'use --platform': 'os arch variant' },
+  async handler(values, [source = '', name], context) {
+    const image = await context.open().importImage(source, {
+      reference: name,
+      changes: values.change,
+      message: values.message,
+      platform: values.platform,
+    });
+    printLine(`sha256:${image.id}`);
+    return 0;
+  },
+});

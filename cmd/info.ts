@@ -1,0 +1,46 @@
+/** `coracle info`. */
+import type { HostInformation } from '../lib/index.js';
+import { defineCommand } from './command.js';
+import { formatSize, printLine, visible } from './output.js';
+import { compileTemplate } from './template/render.js';
+
+export const command = defineCommand({
+  name: 'info',
+  summary: 'Show the store and the modes in use',
+  operands: '',
+  count: [0, 0],
+  examples: [
+    ['coracle info', 'All of it'],
+    ["coracle info -f '{{.store.driver}}'", 'One field'],
+  ],
+  options: [
+    { name: 'format', short: 'f', kind: 'string', value: 'FORMAT', summary: '"json" or a Go template' },
+  ],
+  refused: { 'coracle doctor shows more': 'debug,D' },
+  async handler(values, _operands, { open }) {
+    const information = await open().info();
+    const { format } = values;
+    if (format === 'json') printLine(JSON.stringify(information, undefined, 2));
+    else if (format !== undefined) printLine(visible(compileTemplate(format)(information)));
+    else for (const line of lines(information)) printLine(visible(line));
+    return 0;
+  },
+});
+
+function lines({ version, host, store, modes }: HostInformation): string[] {
+  const because = (reason: string | undefined): string => (reason === undefined ? '' : ` (${reason})`);
+  return [
+    `coracle       ${version}`,
+    `kernel        ${host.kernel} ${host.arch}`,
+    `memory        ${formatSize(host.memTotal)}, ${host.cpus} processors`,
+    `user          ${host.user} (${host.uid})`,
+    `store         ${store.root}`,
+    `driver        ${store.driver}${because(store.driverReason)}`,
+    `containers    ${store.containers} (${store.running} running)`,
+    `images        ${store.images}`,
+    `ids           ${modes.ids}, ${modes.idCount} of them${because(modes.idsReason)}`,
+    `network       ${modes.network}${because(modes.networkReason)}`,
+    `runtime       ${store.runtime}`,
+    `configuration ${store.configuration}`,
+  ];
+}

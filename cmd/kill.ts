@@ -1,0 +1,35 @@
+/** `coracle kill`. */
+import { defineCommand } from './command.js';
+import { forEach } from './each.js';
+import { namesOrAll } from './operands.js';
+import { printLine } from './output.js';
+
+export const command = defineCommand({
+  name: 'kill',
+  summary: 'Send a signal to running containers',
+  operands: 'CONTAINER...',
+  count: [0, Number.POSITIVE_INFINITY],
+  completes: 'running',
+  examples: [
+    ['coracle kill web', 'End it at once'],
+    ['coracle kill -s HUP web', 'Have it read its configuration again'],
+  ],
+  options: [
+    {
+      name: 'signal',
+      short: 's',
+      kind: 'string',
+      value: 'SIGNAL',
+      summary: 'Name or number (default: KILL)',
+    },
+    { name: 'all', short: 'a', kind: 'switch', summary: 'All that run' },
+  ],
+  refused: { 'name the container': 'latest,l cidfile' },
+  async handler(values, operands, context) {
+    const names = await namesOrAll('kill', operands, values.all ? 'running' : undefined, context);
+    return forEach(names, context, async (name) => {
+      await context.open().kill(name, { signal: values.signal });
+      printLine(name);
+    });
+  },
+});

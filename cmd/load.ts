@@ -1,0 +1,50 @@
+/** `coracle load`. */
+import { isatty } from 'node:tty';
+import { CoracleError, familiarReference, parseReference } from '../lib/index.js';
+import { defineCommand } from './command.js';
+import { printLine } from './output.js';
+import { transferProgress } from './progress/transfer-progress.js';
+
+export const command = defineCommand({
+  name: 'load',
+  summary: 'Load images from an archive',
+  operands: '',
+  count: [0, 0],
+  examples: [
+    ['coracle load -i hello.tar', 'From a file made by save, docker save or podman save'],
+    ['docker save hello | coracle load', 'From standard input'],
+  ],
+  options: [
+    {
+      name: 'input',
+      short: 'i',
+      kind: 'string',
+      value: 'FILE',
+      summary: 'Archive to read (default: standard input)',
+    },
+    { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress' },
+  ],
+  refused: { 'all platforms of an archive are loaded': 'platform' },
+  async handler(values, _operands, context) {
+    const { input = '-' } = values;
+    if (input === '-' && isatty(0)) {
+      throw new CoracleError('USAGE', 'load images: standard input is a terminal', {
+        hint: 'name the archive with -i FILE, or pipe it in',
+      });
+    }
+    const progress = transferProgress(values.quiet);
+    try {
+      const images = await context.open().load(input, { onEvent: progress.onEvent });
+      for (const image of images) {
+        const names =
+          image.references.length === 0
+            ? [`sha256:${image.id}`]
+            : image.references.map((reference) => familiarReference(parseReference(reference)));
+        for (const name of names) printLine(`Loaded image: ${name}`);
+      }
+    } finally {
+      progress.close();
+    }
+    return 0;
+  },
+});

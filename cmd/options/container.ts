@@ -1,0 +1,151 @@
+/** The options of `run` that make a container what it is, in groups. */
+import type { OptionSpec } from '../command.js';
+
+export const identityOptions = [
+  {
+    name: 'name',
+    kind: 'string',
+    value: 'NAME',
+    summary: 'Name of the container (default: a generated one)',
+  },
+  { name: 'rm', kind: 'switch', summary: 'Remove it and its anonymous volumes when it ends' },
+  {
+    name: 'entrypoint',
+    kind: 'string',
+    value: 'PROGRAM',
+    summary: "Instead of the image's ENTRYPOINT: a program, or a JSON list",
+  },
+  { name: 'label', short: 'l', kind: 'list', value: 'NAME[=VALUE]', summary: 'Label' },
+  { name: 'label-file', kind: 'list', value: 'FILE', summary: 'File of labels, one a line' },
+  { name: 'cidfile', kind: 'string', value: 'FILE', summary: 'Write its id to a file, which must not exist' },
+  { name: 'init', kind: 'switch', summary: 'A small init as process 1 that reaps and forwards signals' },
+  { name: 'restart', kind: 'string', value: 'POLICY', summary: 'no, always, unless-stopped, on-failure[:N]' },
+  {
+    name: 'stop-signal',
+    kind: 'string',
+    value: 'SIGNAL',
+    summary: 'Signal that asks it to end (default: as the image says, TERM)',
+  },
+  {
+    name: 'stop-timeout',
+    kind: 'number',
+    value: 'SECONDS',
+    summary: 'Time to end before it is killed (default: 10)',
+  },
+  { name: 'timeout', kind: 'number', value: 'SECONDS', summary: 'Kill it after so long' },
+  {
+    name: 'log-driver',
+    kind: 'string',
+    value: 'DRIVER',
+    choices: ['k8s-file', 'json-file', 'none'],
+    summary: 'Format of its log (default: k8s-file)',
+  },
+  { name: 'log-opt', kind: 'list', value: 'NAME=VALUE', summary: 'max-size=SIZE, max-file=N' },
+  { name: 'sig-proxy', kind: 'toggle', summary: 'Pass signals on in the foreground (default: true)' },
+] as const satisfies readonly OptionSpec[];
+
+export const networkOptions = [
+  {
+    name: 'network',
+    kind: 'string',
+    value: 'MODE',
+    aliases: ['net'],
+    summary: 'pasta, slirp4netns, host or none (default: pasta where it works)',
+  },
+  {
+    name: 'publish',
+    short: 'p',
+    kind: 'list',
+    value: '[ADDRESS:][HOST:]CONTAINER[/udp]',
+    summary: 'Reach a port of the container by one of this host',
+  },
+  {
+    name: 'publish-all',
+    short: 'P',
+    kind: 'switch',
+    summary: 'Publish all ports that the image exposes, at free ports',
+  },
+  {
+    name: 'hostname',
+    short: 'h',
+    kind: 'string',
+    value: 'NAME',
+    summary: 'Host name (default: the beginning of its id)',
+  },
+  {
+    name: 'add-host',
+    kind: 'list',
+    value: 'NAME:ADDRESS',
+    summary: 'Line of /etc/hosts; host-gateway is this host',
+  },
+  { name: 'dns', kind: 'list', value: 'ADDRESS', summary: 'Name server' },
+  { name: 'dns-search', kind: 'list', value: 'DOMAIN', summary: 'Search domain' },
+  {
+    name: 'dns-option',
+    kind: 'list',
+    value: 'OPTION',
+    aliases: ['dns-opt'],
+    summary: 'Option of resolv.conf',
+  },
+] as const satisfies readonly OptionSpec[];
+
+export const storageOptions = [
+  {
+    name: 'volume',
+    short: 'v',
+    kind: 'list',
+    value: '[SOURCE:]DIR[:OPTIONS]',
+    summary: 'Directory of this host, or a volume by name',
+  },
+  { name: 'mount', kind: 'list', value: 'type=…,…', summary: 'The same at length: bind, volume, tmpfs' },
+  { name: 'tmpfs', kind: 'list', value: 'DIR[:OPTIONS]', summary: 'Memory file system' },
+  { name: 'shm-size', kind: 'string', value: 'SIZE', summary: 'Size of /dev/shm (default: 64m)' },
+  { name: 'read-only', kind: 'switch', summary: 'Nothing of the root file system can be written' },
+  {
+    name: 'read-only-tmpfs',
+    kind: 'toggle',
+    summary: 'With --read-only, writable /run, /tmp, /var/tmp (default: true)',
+  },
+] as const satisfies readonly OptionSpec[];
+
+export const securityOptions = [
+  { name: 'cap-add', kind: 'list', value: 'CAPABILITY', summary: 'Give a capability, or ALL' },
+  { name: 'cap-drop', kind: 'list', value: 'CAPABILITY', summary: 'Take a capability away, or ALL' },
+  {
+    name: 'security-opt',
+    kind: 'list',
+    value: 'OPTION',
+    summary: 'no-new-privileges, seccomp=FILE|unconfined, mask=PATHS, unmask=PATHS|ALL',
+  },
+  { name: 'ulimit', kind: 'list', value: 'NAME=SOFT[:HARD]', summary: 'Resource limit' },
+  { name: 'sysctl', kind: 'list', value: 'KEY=VALUE', summary: 'Kernel parameter of its namespaces' },
+  { name: 'group-add', kind: 'list', value: 'GROUP', summary: 'Further group' },
+  { name: 'umask', kind: 'string', value: 'MODE', summary: 'Mask for new files (default: 0022)' },
+] as const satisfies readonly OptionSpec[];
+
+/** Why options of docker's and podman's `run` are refused. */
+export const refusedByRun = {
+  'this version has no resource limits by cgroups':
+    'memory,m memory-reservation memory-swap memory-swappiness kernel-memory cpus cpu-count cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares,c cpuset-cpus cpuset-mems pids-limit blkio-weight blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops io-maxbandwidth io-maxiops oom-kill-disable oom-score-adj cgroup-parent cgroups cgroup-conf cgroupns',
+  'this version gives containers no devices': 'device device-cgroup-rule gpus',
+  'there is no privileged mode; give what is needed with --cap-add and --security-opt': 'privileged',
+  'each container has namespaces of its own':
+    'ipc pid uts userns uidmap gidmap subuidname subgidname hostuser',
+  'there are no user-defined networks':
+    'ip ip6 link link-local-ip mac-address network-alias net-alias domainname expose no-hosts no-hostname',
+  'this version has no health checks':
+    'health-cmd health-interval health-retries health-timeout health-start-period health-start-interval health-on-failure health-log-destination health-max-log-count health-max-log-size health-startup-cmd no-healthcheck',
+  'this version has no pods and secrets': 'pod pod-id-file infra secret requires',
+  'a foreground container is attached with all its streams': 'attach,a',
+  'volumes are plain directories': 'volumes-from volume-driver image-volume storage-opt',
+  'the runtime is built in':
+    'runtime isolation init-path conmon-pidfile pidfile sdnotify systemd rootfs init-ctr',
+  'the environment is that of the image and of -e': 'env-host env-merge unsetenv unsetenv-all http-proxy tz',
+  'remove the old one first: coracle rm -f NAME': 'replace',
+  'remove the image with coracle rmi': 'rmi',
+  'use --platform': 'arch os variant',
+  'signatures by notary are not checked': 'disable-content-trust',
+  'encrypted layers are not supported': 'decryption-key',
+  'this is not supported':
+    'annotation chrootdirs passwd passwd-entry group-entry preserve-fds preserve-fd personality rdt-class seccomp-policy shm-size-systemd use-api-socket gpu',
+};

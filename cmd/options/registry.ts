@@ -1,0 +1,40 @@
+/** The options of all commands that talk to a registry. */
+import type { RegistryAccess } from '../../lib/index.js';
+import type { OptionSpec, Values } from '../command.js';
+
+export const registryOptions = [
+  {
+    name: 'tls-verify',
+    kind: 'toggle',
+    summary: 'Demand https with a valid certificate (default: except for loopback hosts)',
+  },
+  { name: 'creds', kind: 'string', value: 'USER[:PASSWORD]', summary: 'Credentials for this call alone' },
+  { name: 'authfile', kind: 'string', value: 'FILE', summary: 'File with credentials' },
+  {
+    name: 'cert-dir',
+    kind: 'string',
+    value: 'DIR',
+    summary: 'Directory with *.crt authorities, NAME.cert and NAME.key',
+  },
+] as const satisfies readonly OptionSpec[];
+
+export const retryOptions = [
+  { name: 'retry', kind: 'number', value: 'N', summary: 'Attempts after the first' },
+  { name: 'retry-delay', kind: 'number', value: 'SECONDS', summary: 'Wait before the first repetition' },
+] as const satisfies readonly OptionSpec[];
+
+/** What the library takes. */
+export function registryAccess(
+  values: Values<typeof registryOptions> & Partial<Values<typeof retryOptions>>,
+): RegistryAccess {
+  const { creds, authfile, retry } = values;
+  const delay = values['retry-delay'];
+  return {
+    ...(values['tls-verify'] === undefined ? {} : { tlsVerify: values['tls-verify'] }),
+    ...(creds === undefined ? {} : { creds }),
+    ...(authfile === undefined ? {} : { authfile }),
+    ...(values['cert-dir'] === undefined ? {} : { certDir: values['cert-dir'] }),
+    ...(retry === undefined ? {} : { retry }),
+    ...(delay === undefined ? {} : { retryDelay: delay * 1000 }),
+  };
+}

@@ -1,0 +1,57 @@
+/** Values of `run` that are more than a text. */
+import { CoracleError, parseSize, type RunRequest } from '../../lib/index.js';
+import { readAssignments } from './texts.js';
+
+/** `no`, `always`, `unless-stopped`, `on-failure[:N]`. */
+export function readRestart(text: string): NonNullable<RunRequest['restart']> {
+  const match = /^(no|always|unless-stopped|on-failure)(?::(\d+))?$/.exec(text);
+  const name = match?.[1];
+  const maximum = Number(match?.[2] ?? 0);
+  if (name === 'on-failure') return { name, maximum };
+  if (match?.[2] === undefined && (name === 'no' || name === 'always' || name === 'unless-stopped')) {
+    return { name, maximum: 0 };
+  }
+  throw new CoracleError(
+    'USAGE',
+    `invalid argument "${text}" for --restart: must be no, always, unless-stopped or on-failure[:N]`,
+  );
+}
+
+/** `--log-driver` and `--log-opt`. */
+export function readLog(driver: string | undefined, options: readonly string[]): RunRequest['log'] {
+  if (driver === undefined && options.length === 0) return undefined;
+  const values = readAssignments('--log-opt', options, undefined);
+  const { 'max-size': size, 'max-file': files, ...others } = values;
+  const [unknown] = Object.keys(others);
+  if (unknown !== undefined) {
+    throw new CoracleError('UNSUPPORTED', `use --log-opt ${unknown}: not supported`, {
+      hint: 'options: max-size, max-file',
+    });
+  }
+  return {
+    driver: readDriver(driver),
+    ...(size === undefined || size === '-1' ? {} : { maxSize: readSize('--log-opt max-size', size) }),
+    ...(files === undefined ? {} : { maxFiles: readCount('--log-opt max-file', files) }),
+  };
+}
+
+function readDriver(text: string | undefined): 'k8s-file' | 'json-file' | 'none' {
+  if (text === 'json-file' || text === 'none') return text;
+  return 'k8s-file';
+}
+
+function readCount(flag: string, text: string): number {
+  if (/^[1-9]\d{0,3}$/.test(text)) return Number(text);
+  throw new CoracleError('USAGE', `invalid argument "${text}" for ${flag}: must be a positive number`);
+}
+
+/** Bytes of `64m`, `1g`. */
+export function readSize(flag: string, text: string): number {
+  return parseSize(text, flag);
+}
+
+/** An octal mode. */
+export function readMode(flag: string, text: string): number {
+  if (/^[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8);
+  throw new CoracleError('USAGE', `invalid argument "${text}" for ${flag}: must be an octal number`);
+}

@@ -1,0 +1,49 @@
+/** `coracle rm`. */
+import { defineCommand } from './command.js';
+import { forEach } from './each.js';
+import { namesOrAll } from './operands.js';
+import { printLine } from './output.js';
+
+export const command = defineCommand({
+  name: 'rm',
+  summary: 'Remove containers',
+  operands: 'CONTAINER...',
+  count: [0, Number.POSITIVE_INFINITY],
+  completes: 'containers',
+  examples: [
+    ['coracle rm web', 'One that has ended'],
+    ['coracle rm -f -v web', 'Even if it runs, with its anonymous volumes'],
+    ['coracle rm -f -a', 'All of them'],
+  ],
+  options: [
+    {
+      name: 'force',
+      short: 'f',
+      kind: 'switch',
+      summary: 'Kill it first; one that does not exist is no error',
+    },
+    { name: 'volumes', short: 'v', kind: 'switch', summary: 'Also its anonymous volumes' },
+    {
+      name: 'time',
+      short: 't',
+      kind: 'number',
+      value: 'SECONDS',
+      summary: 'With -f: seconds to end before it is killed',
+    },
+    { name: 'all', short: 'a', kind: 'switch', summary: 'All containers' },
+    { name: 'ignore', short: 'i', kind: 'switch', summary: 'Pass over those that do not exist' },
+  ],
+  refused: { 'name the container': 'latest,l filter cidfile', 'containers have no links': 'link depend' },
+  async handler(values, operands, context) {
+    const names = await namesOrAll('rm', operands, values.all ? 'all' : undefined, context);
+    return forEach(names, context, async (name) => {
+      const removed = await context.open().remove(name, {
+        force: values.force,
+        volumes: values.volumes,
+        timeout: values.time,
+        ignoreMissing: values.ignore || values.force,
+      });
+      if (removed) printLine(name);
+    });
+  },
+});

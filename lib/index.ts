@@ -1,0 +1,36 @@
+/** The public API: what programs, the command line among them, use. */
+export type { BuildEvent, BuildStep } from './build/events.js';
+export type { BuildResult } from './build/options.js';
+export { humanDuration } from './container/ages.js';
+export type { LogEntry, LogOptions } from './container/logs.js';
+export { parseNetwork, parseRunFlags, type RunFlags } from './container/run-flags.js';
+export type { ExecOptions, RunOptions } from './container/run-options.js';
+export { Coracle, openCoracle } from './coracle.js';
+export { nearest } from './dockerfile/suggestion.js';
+export type { DoctorReport, Finding } from './doctor/report.js';
+export { CoracleError, type ErrorCode, hasErrno, ioError, renderError } from './errors.js';
+export type { ImageRecord } from './image/image-record.js';
+export type { ImageSummary } from './image/image-summary.js';
+export type { RemoveImagesResult } from './image/remove-images.js';
+export { familiarReference, parseReference } from './oci/reference.js';
+export { parseSize } from './sandbox/sizes.js';
+export type { Inspection } from './session/inspect.js';
+export type {
+  BuildRequest,
+  ContainerListing,
+  ExecStarted,
+  HostInformation,
+  ImportRequest,
+  LoginRequest,
+  PullRequest,
+  PushRequest,
+  RemoveRequest,
+  RunningContainer,
+  RunRequest,
+  StopRequest,
+  VersionInformation,
+} from './session/requests.js';
+export type { OpenOptions } from './session/session.js';
+export type { TransferEvent } from './transfer/events.js';
+export type { PullPolicy } from './transfer/pull.js';
+export type { RegistryAccess } from './transfer/registry-access.js';

@@ -1,0 +1,136 @@
+/** The container verbs: names resolved, states derived, the work done by lib/container. */
+import { ContainerStore } from '../container/container-store.js';
+import type { LogEntry, LogOptions } from '../container/logs.js';
+import type { ExecOptions } from '../container/run-options.js';
+import type { ContainerView } from '../container/view.js';
+import { CoracleError } from '../errors.js';
+import type { ContainerListing, ExecStarted, RemoveRequest, StopRequest } from './requests.js';
+import type { Session } from './session.js';
+import { startWarning } from './start-warning.js';
+
+/** Containers, newest first; what killed processes left behind is taken away before. */
+export async function listContainers(
+  session: Session,
+  options: { readonly all?: boolean | undefined },
+): Promise<readonly ContainerListing[]> {
+  const stores = await session.stores();
+  const { detachLeftovers } = await import('../container/collect.js');
+  const { summarizeContainer } = await import('../container/listing.js');
+  detachLeftovers(stores);
+  const now = Date.now();
+  return new ContainerStore(stores.paths)
+    .list()
+    .filter(({ status }) => options.all === true || status === 'running' || status === 'starting')
+    .map((view) => ({
+      ...summarizeContainer(view, now),
+      network: view.record.network,
+      mounts: mountSources(view),
+    }));
+}
+
+function mountSources({ record }: ContainerView): string[] {
+  const binds = (record.options.mounts ?? []).flatMap((mount) =>
+    mount.type === 'bind' ? [mount.source] : [],
+  );
+  return [...record.volumes.map(({ name }) => name), ...binds];
+}
+
+/** What a container printed. */
+export async function* readContainerLogs(
+  session: Session,
+  name: string,
+  options: LogOptions,
+): AsyncGenerator<LogEntry> {
+  const { view } = await open(session, name);
+  const { readLogs } = await import('../container/logs.js');
+  yield* readLogs(view, options);
+}
+
+/** Starts a command in a running container and leaves it alone. */
+export async function execInContainer(
+  session: Session,
+  name: string,
+  options: ExecOptions,
+): Promise<ExecStarted> {
+  const { view, stores } = await open(session, name);
+  const { execDetached } = await import('../container/exec.js');
+  const { pid, warnings } = await execDetached(stores, view, options);
+  return { pid, warnings: warnings.map(startWarning) };
+}
+
+/** Runs a command in a running container in place of this process. */
+export async function execReplacing(session: Session, name: string, options: ExecOptions): Promise<never> {
+  const { view, stores } = await open(session, name);
+  const { execInForeground } = await import('../container/exec.js');
+  return execInForeground(stores, view, options);
+}
+
+/** False when there is no such container and that is fine. */
+export async function stop(session: Session, name: string, request: StopRequest): Promise<boolean> {
+  const found = await openUnless(session, name, request.ignoreMissing);
+  if (found === undefined) return false;
+  const { stopContainer } = await import('../container/lifecycle.js');
+  const signal = request.signal === undefined ? undefined : await signalNumber(request.signal);
+  await stopContainer(found.stores, found.view, { signal, timeout: request.timeout });
+  return true;
+}
+
+export async function kill(session: Session, name: string, signal: string | undefined): Promise<void> {
+  const { view, stores } = await open(session, name);
+  const { killContainer } = await import('../container/lifecycle.js');
+  await killContainer(stores, view, await signalNumber(signal ?? 'KILL'));
+}
+
+/** False when there is no such container and that is fine. */
+export async function remove(session: Session, name: string, request: RemoveRequest): Promise<boolean> {
+  const found = await openUnless(session, name, request.ignoreMissing);
+  if (found === undefined) return false;
+  const { view, stores } = found;
+  const { removeContainer, stopContainer } = await import('../container/lifecycle.js');
+  const { force, timeout, volumes } = request;
+  if (force === true && timeout !== undefined) await stopContainer(stores, view, { timeout });
+  await removeContainer(stores, view, { force, volumes });
+  return true;
+}
+
+/** The exit code, -1 for a container that does not exist where that is fine. */
+export async function wait(
+  session: Session,
+  name: string,
+  ignoreMissing: boolean | undefined,
+): Promise<number> {
+  const found = await openUnless(session, name, ignoreMissing);
+  if (found === undefined) return -1;
+  const { waitContainer } = await import('../container/lifecycle.js');
+  return (await waitContainer(found.stores, found.view))?.code ?? 0;
+}
+
+async function signalNumber(text: string): Promise<number> {
+  const { parseSignal } = await import('../sandbox/signals.js');
+  return parseSignal(text);
+}
+
+type Opened = {
+  readonly view: ContainerView;
+  readonly stores: Awaited<ReturnType<Session['allStores']>>;
+};
+
+async function open(session: Session, name: string): Promise<Opened> {
+  const stores = await session.allStores();
+  return { stores, view: new ContainerStore(stores.paths).resolve(name) };
+}
+
+async function openUnless(
+  session: Session,
+  name: string,
+  ignoreMissing: boolean | undefined,
+): Promise<Opened | undefined> {
+  try {
+    return await open(session, name);
+  } catch (error) {
+    if (ignoreMissing === true && error instanceof CoracleError && error.code === 'NOT_FOUND') {
+      return undefined;
+    }
+    throw error;
+  }
+}

@@ -1,0 +1,75 @@
+/** `info` and `version`. */
+import { arch, cpus, release, totalmem, userInfo } from 'node:os';
+import { ContainerStore } from '../container/container-store.js';
+import { CoracleError, hasErrno } from '../errors.js';
+import { configPath } from '../host/paths.js';
+import { readNetworkFacts } from '../network/host-facts.js';
+import { chooseMode } from '../network/plan-network.js';
+import { formatPlatform, hostPlatform } from '../oci/platform.js';
+import type { HostInformation, VersionInformation } from './requests.js';
+import type { Session } from './session.js';
+import { coracleVersion } from './version.js';
+
+/** The program's version and what it runs on. */
+export function versionInformation(): VersionInformation {
+  return {
+    Version: coracleVersion,
+    NodeVersion: process.version.slice(1),
+    OsArch: formatPlatform(hostPlatform()),
+  };
+}
+
+/** The store and the modes in use. */
+export async function hostInformation(session: Session): Promise<HostInformation> {
+  const stores = await session.allStores();
+  const { driver, reason } = await session.storageDriver();
+  const containers = new ContainerStore(stores.paths).list();
+  const ids = stores.idMap();
+  return {
+    version: coracleVersion,
+    host: {
+      kernel: release(),
+      arch: arch(),
+      cpus: cpus().length,
+      memTotal: totalmem(),
+      user: userName(),
+      uid: process.getuid?.() ?? 0,
+    },
+    store: {
+      root: stores.paths.root,
+      runtime: stores.runtime,
+      configuration: configPath(session.env),
+      driver,
+      ...(reason === undefined ? {} : { driverReason: reason }),
+      containers: containers.length,
+      running: containers.filter(({ status }) => status === 'running').length,
+      images: stores.images.list().length,
+    },
+    modes: {
+      ids: ids.how,
+      idCount: ids.uid.reduce((sum, { size }) => sum + size, 0),
+      ...(ids.reason === undefined ? {} : { idsReason: ids.reason }),
+      ...networkMode(session),
+    },
+  };
+}
+
+function networkMode(session: Session): { readonly network: string; readonly networkReason?: string } {
+  const mode = session.networkMode();
+  try {
+    const dns = { servers: [], search: [], options: [] };
+    return { network: chooseMode({ mode, dns }, readNetworkFacts(session.env)) };
+  } catch (error) {
+    if (!(error instanceof CoracleError)) throw error;
+    return { network: 'none', networkReason: error.message };
+  }
+}
+
+function userName(): string {
+  try {
+    return userInfo().username;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ERR_SYSTEM_ERROR')) return '';
+    throw error;
+  }
+}

@@ -1,0 +1,77 @@
+/** `inspect`: a container or an image as a JSON document with the fields that docker and podman give it. */
+import { ContainerStore } from '../container/container-store.js';
+import type { ContainerView } from '../container/view.js';
+import { CoracleError } from '../errors.js';
+import type { ImageRecord } from '../image/image-record.js';
+import { familiarReference, parseReference, repositoryName } from '../oci/reference.js';
+import { namesToFind } from './image-names.js';
+import type { Session } from './session.js';
+
+export type Inspection = Readonly<Record<string, unknown>>;
+
+/** The document; a container's name wins over an image's. @throws NOT_FOUND */
+export async function inspect(
+  session: Session,
+  name: string,
+  type: 'all' | 'container' | 'image',
+): Promise<Inspection> {
+  const stores = await session.allStores();
+  const container = type === 'image' ? undefined : new ContainerStore(stores.paths).find(name);
+  if (container !== undefined) return containerDocument(session, container);
+  const image =
+    type === 'container'
+      ? undefined
+      : namesToFind(name)
+          .map((candidate) => stores.images.find(candidate))
+          .find((found) => found !== undefined);
+  if (image !== undefined) return imageDocument(image, await sizeOf(session, image));
+  const what = type === 'all' ? 'container or image' : type;
+  throw new CoracleError('NOT_FOUND', `inspect ${name}: no such ${what}`, {
+    hint: 'coracle ps -a and coracle images list what there is',
+    exitCode: 1,
+  });
+}
+
+async function containerDocument(session: Session, view: ContainerView): Promise<Inspection> {
+  const stores = await session.allStores();
+  const { inspectContainer } = await import('../container/inspect.js');
+  const { containerMounts } = await import('../container/container-mounts.js');
+  const { networkOf } = await import('../container/network.js');
+  const { record, directory } = view;
+  const { options, network: mode, ports, hostname, name } = record;
+  const { address } = networkOf(stores, { options, mode, ports, hostname, name });
+  return inspectContainer(view, {
+    mounts: containerMounts(stores.paths, record, directory),
+    ownAddress: view.status === 'running' ? address : undefined,
+  });
+}
+
+async function sizeOf(session: Session, image: ImageRecord): Promise<number> {
+  const stores = await session.stores();
+  return stores.images.list().find(({ id }) => id === image.id)?.size ?? 0;
+}
+
+function imageDocument(image: ImageRecord, size: number): Inspection {
+  const { config, manifest, descriptor, references } = image;
+  const names = references.map((reference) => familiarReference(parseReference(reference)));
+  return {
+    Id: `sha256:${image.id}`,
+    Digest: descriptor.digest,
+    RepoTags: names.filter((name) => !name.includes('@')),
+    RepoDigests: references.map(
+      (reference) => `${repositoryName(parseReference(reference))}@${descriptor.digest}`,
+    ),
+    Created: config.created ?? '',
+    Author: config.author ?? '',
+    Architecture: config.architecture,
+    Variant: config.variant ?? '',
+    Os: config.os,
+    Size: size,
+    Config: config.config ?? {},
+    Labels: config.config?.Labels ?? {},
+    RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
+    ManifestType: manifest.mediaType,
+    Annotations: manifest.annotations ?? {},
+    History: config.history ?? [],
+  };
+}

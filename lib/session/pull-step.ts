@@ -1,0 +1,37 @@
+/** Shows the pull of a base image as a step of the build that needs it. Nothing is told unless something is transferred. */
+import type { BuildEvent } from '../build/events.js';
+import type { OnTransferEvent } from '../transfer/events.js';
+
+/** Does `pull`, telling `onEvent` of it as a build step. */
+export async function asBuildStep<T>(
+  reference: string,
+  onEvent: (event: BuildEvent) => void,
+  pull: (onTransfer: OnTransferEvent) => Promise<T>,
+): Promise<T> {
+  const step = `pull ${reference}`;
+  let begun = false;
+  const begin = (): void => {
+    if (begun) return;
+    begun = true;
+    onEvent({ kind: 'planned', steps: [{ id: step, name: `[internal] pull ${reference}`, inputs: [] }] });
+    onEvent({ kind: 'started', step, time: Date.now() });
+  };
+  try {
+    const result = await pull((event) => {
+      begin();
+      const time = Date.now();
+      if (event.kind === 'message') {
+        return onEvent({ kind: 'log', step, stream: 2, data: Buffer.from(`${event.text}\n`), time });
+      }
+      const { id, current, total } = event;
+      if (current === undefined) return;
+      onEvent({ kind: 'progress', step, id, current, ...(total === undefined ? {} : { total }), time });
+    });
+    if (begun) onEvent({ kind: 'done', step, time: Date.now() });
+    return result;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    if (begun) onEvent({ kind: 'failed', step, reason, time: Date.now() });
+    throw error;
+  }
+}

@@ -1,0 +1,129 @@
+/** What the verbs of `Coracle` take and give beyond the types of their folders. */
+import type { BuildEvent } from '../build/events.js';
+import type { BuildOptions } from '../build/options.js';
+import type { ContainerSummary } from '../container/listing.js';
+import type { RunOptions } from '../container/run-options.js';
+import type { StorageDriver } from '../snapshot/driver.js';
+import type { TransferEvent } from '../transfer/events.js';
+import type { PullPolicy } from '../transfer/pull.js';
+import type { RegistryAccess } from '../transfer/registry-access.js';
+
+/** What a verb that may pull is told about registries. */
+export type PullRequest = RegistryAccess & {
+  /** `OS/ARCH[/VARIANT]`; this machine's by default. */
+  readonly platform?: string | undefined;
+  /** When to ask the registry. `pull` defaults to `always`, the others to `missing`. */
+  readonly policy?: PullPolicy | undefined;
+  readonly onEvent?: ((event: TransferEvent) => void) | undefined;
+};
+
+export type BuildRequest = Omit<BuildOptions, 'context' | 'storageDriver'> & {
+  /** Directory with the files; undefined for a Dockerfile that needs none. */
+  readonly context?: string | undefined;
+  /** When to ask the registry for base images; `missing` by default. */
+  readonly pull?: PullPolicy | undefined;
+  readonly access?: RegistryAccess | undefined;
+  readonly onEvent?: ((event: BuildEvent) => void) | undefined;
+};
+
+export type RunRequest = RunOptions & {
+  /** When to ask the registry for the image; `missing` by default. */
+  readonly policy?: PullPolicy | undefined;
+  readonly platform?: string | undefined;
+  readonly access?: RegistryAccess | undefined;
+  /** Publish every port the image exposes at a free port. */
+  readonly publishAll?: boolean | undefined;
+  readonly onEvent?: ((event: TransferEvent) => void) | undefined;
+  /** Told what does not work as one may expect. */
+  readonly onWarning?: ((text: string) => void) | undefined;
+  /** Told of the container before it starts. */
+  readonly onCreated?: ((container: RunningContainer) => void) | undefined;
+};
+
+export type RunningContainer = { readonly id: string; readonly name: string };
+
+/** A line of `ps`. */
+export type ContainerListing = ContainerSummary & {
+  readonly network: string;
+  /** Host paths and volume names that it mounts. */
+  readonly mounts: readonly string[];
+};
+
+export type StopRequest = {
+  /** Name or number; the container's own by default. */
+  readonly signal?: string | undefined;
+  /** Seconds until it is killed; the container's own by default. */
+  readonly timeout?: number | undefined;
+  /** A container that does not exist is no error. */
+  readonly ignoreMissing?: boolean | undefined;
+};
+
+export type RemoveRequest = {
+  /** Kill it first if it runs. */
+  readonly force?: boolean | undefined;
+  /** Its anonymous volumes too. */
+  readonly volumes?: boolean | undefined;
+  /** With `force`: seconds to end by itself. */
+  readonly timeout?: number | undefined;
+  readonly ignoreMissing?: boolean | undefined;
+};
+
+export type ImportRequest = {
+  readonly reference?: string | undefined;
+  readonly changes?: readonly string[] | undefined;
+  readonly message?: string | undefined;
+  readonly platform?: string | undefined;
+};
+
+export type LoginRequest = RegistryAccess & { readonly username: string; readonly password: string };
+
+export type PushRequest = RegistryAccess & {
+  readonly compression?: 'gzip' | 'zstd' | undefined;
+  readonly level?: number | undefined;
+  readonly onEvent?: ((event: TransferEvent) => void) | undefined;
+};
+
+export type VersionInformation = {
+  readonly Version: string;
+  readonly NodeVersion: string;
+  /** `linux/amd64`. */
+  readonly OsArch: string;
+};
+
+export type HostInformation = {
+  readonly version: string;
+  readonly host: {
+    readonly kernel: string;
+    readonly arch: string;
+    readonly cpus: number;
+    /** Bytes. */
+    readonly memTotal: number;
+    readonly user: string;
+    readonly uid: number;
+  };
+  readonly store: {
+    readonly root: string;
+    readonly runtime: string;
+    readonly configuration: string;
+    readonly driver: StorageDriver;
+    /** Why the driver is not the best one. */
+    readonly driverReason?: string | undefined;
+    readonly containers: number;
+    readonly running: number;
+    readonly images: number;
+  };
+  readonly modes: {
+    readonly ids: string;
+    readonly idCount: number;
+    readonly idsReason?: string | undefined;
+    readonly network: string;
+    readonly networkReason?: string | undefined;
+  };
+};
+
+/** A process started by `exec`. */
+export type ExecStarted = {
+  readonly pid: number;
+  /** What could not be applied to it. */
+  readonly warnings: readonly string[];
+};

@@ -1,0 +1,82 @@
+/** `run`: an image found or pulled, a container made of it, started in the background or in place of this process. */
+import { createContainer } from '../container/create.js';
+import type { RunOptions } from '../container/run-options.js';
+import { startContainer, startInForeground } from '../container/start.js';
+import type { ContainerStores } from '../container/stores.js';
+import { CoracleError } from '../errors.js';
+import type { ImageRecord } from '../image/image-record.js';
+import type { PortRequest } from '../network/network-plan.js';
+import { resolveImage } from './image-source.js';
+import type { RunningContainer, RunRequest } from './requests.js';
+import type { Session } from './session.js';
+import { startWarning } from './start-warning.js';
+
+/** Runs a container in the background; returns once its process was executed. */
+export async function runDetached(
+  session: Session,
+  image: string,
+  request: RunRequest,
+): Promise<RunningContainer> {
+  const { stores, created } = await prepare(session, image, request);
+  const { record, network } = created;
+  const started = await startContainer(stores, record, { network });
+  for (const warning of started.warnings) request.onWarning?.(startWarning(warning));
+  return { id: record.id, name: record.name };
+}
+
+/** Runs a container in place of this process, which ends with the container's exit code. */
+export async function runReplacing(session: Session, image: string, request: RunRequest): Promise<never> {
+  const { stores, created } = await prepare(session, image, request);
+  await session.close();
+  return startInForeground(stores, created.record, { network: created.network });
+}
+
+type Prepared = {
+  readonly stores: ContainerStores;
+  readonly created: Awaited<ReturnType<typeof createContainer>>;
+};
+
+async function prepare(session: Session, image: string, request: RunRequest): Promise<Prepared> {
+  const { policy, platform, access, publishAll, onEvent, onWarning, onCreated, ...options } = request;
+  const record = await findImage(session, image, request);
+  const stores = await session.allStores();
+  const full: RunOptions = {
+    ...options,
+    network: options.network ?? session.networkMode(),
+    publish: [...(options.publish ?? []), ...(publishAll === true ? await exposedPorts(record) : [])],
+  };
+  const created = await createDespiteLeftovers(stores, full, record);
+  onCreated?.({ id: created.record.id, name: created.record.name });
+  for (const warning of created.network.warnings) onWarning?.(warning);
+  return { stores, created };
+}
+
+async function findImage(session: Session, image: string, request: RunRequest): Promise<ImageRecord> {
+  const { policy = 'missing', access = {}, onEvent = () => undefined } = request;
+  const platform = await session.platform(request.platform);
+  return resolveImage(await session.stores(), image, { access, policy, platform, onEvent });
+}
+
+/** A name may be held by a container of `--rm` whose supervisor was killed. */
+async function createDespiteLeftovers(
+  stores: ContainerStores,
+  options: RunOptions,
+  image: ImageRecord,
+): Promise<Prepared['created']> {
+  try {
+    return await createContainer(stores, options, image);
+  } catch (error) {
+    if (!(error instanceof CoracleError) || error.code !== 'CONFLICT') throw error;
+    const { detachLeftovers } = await import('../container/collect.js');
+    if (detachLeftovers(stores).length === 0) throw error;
+    return createContainer(stores, options, image);
+  }
+}
+
+async function exposedPorts(image: ImageRecord): Promise<PortRequest[]> {
+  const { parseExposedPort } = await import('../network/port-flags.js');
+  return Object.keys(image.config.config?.ExposedPorts ?? {}).flatMap((text) => {
+    const port = parseExposedPort(text);
+    return port === undefined ? [] : [{ ...port, hostAddress: '0.0.0.0', hostPort: undefined }];
+  });
+}

@@ -1,0 +1,126 @@
+/** One opened store with what the user and the host say about it. Everything is made at first use and kept. */
+import type { ContainerSurroundings } from '../container/stores.js';
+import { CoracleError } from '../errors.js';
+import { type Configuration, readConfiguration } from '../host/config.js';
+import { enableLog, wantsLog } from '../host/log.js';
+import { cacheDirectory, configPath, defaultRoot, type Environment } from '../host/paths.js';
+import type { Stores } from '../image/stores.js';
+import type { NetworkMode } from '../network/network-plan.js';
+import type { Platform } from '../oci/platform.js';
+import type { DriverChoice, DriverContext } from '../snapshot/driver.js';
+
+/** How `openCoracle` opens. Every field is optional. */
+export type OpenOptions = {
+  /** Directory of the store; else CORACLE_ROOT, else `$XDG_DATA_HOME/coracle`. */
+  readonly root?: string | undefined;
+  /** `overlay`, `fuse-overlayfs` or `copy`; else CORACLE_STORAGE_DRIVER, the configuration, the best that works. */
+  readonly storageDriver?: string | undefined;
+  /** Log to standard error what happens; else CORACLE_DEBUG says. */
+  readonly debug?: boolean | undefined;
+  /** Environment to read instead of the process's own. */
+  readonly env?: Environment | undefined;
+};
+
+/** What a session gives to builds and containers. */
+export type AllStores = Stores & ContainerSurroundings & { readonly cache: string };
+
+const networkModes: readonly NetworkMode[] = ['none', 'host', 'pasta', 'slirp4netns'];
+
+export class Session {
+  readonly env: Environment;
+  readonly #options: OpenOptions;
+  #configuration: Configuration | undefined;
+  #stores: Promise<Stores> | undefined;
+
+  constructor(options: OpenOptions) {
+    this.#options = options;
+    this.env = options.env ?? process.env;
+  }
+
+  /** The store's directory. @throws HOST when there is no home to put it in. */
+  get root(): string {
+    return this.#options.root ?? defaultRoot(this.env);
+  }
+
+  /** The stores of the root. @throws as `openStores` does. */
+  stores(): Promise<Stores> {
+    this.#stores ??= this.#open();
+    return this.#stores;
+  }
+
+  /** The stores with what containers and builds need of the host. */
+  async allStores(): Promise<AllStores> {
+    const stores = await this.stores();
+    const { chooseDriver } = await import('../snapshot/driver.js');
+    const context = await this.#driverContext();
+    return {
+      ...stores,
+      env: this.env,
+      cache: context.cache,
+      driver: (forced) => chooseDriver(forced ?? this.#forcedDriver(), context).driver,
+      unpack: async (image) => {
+        const { unpackImage } = await import('../image/unpack.js');
+        return unpackImage(image, stores);
+      },
+    };
+  }
+
+  /** A platform as people write it; undefined stays so. @throws USAGE */
+  async platform(text: string | undefined): Promise<Platform | undefined> {
+    if (text === undefined) return undefined;
+    const { parsePlatform } = await import('../oci/platform.js');
+    return parsePlatform(text);
+  }
+
+  /** The storage driver in use and why it is not a better one. */
+  async storageDriver(): Promise<DriverChoice> {
+    const { chooseDriver } = await import('../snapshot/driver.js');
+    return chooseDriver(this.#forcedDriver(), await this.#driverContext());
+  }
+
+  /** The network mode the user set for good; undefined lets the host decide. @throws USAGE */
+  networkMode(): NetworkMode | undefined {
+    const text = this.env.CORACLE_NETWORK ?? this.configuration().network;
+    if (text === undefined || text === '') return undefined;
+    const mode = networkModes.find((known) => known === text);
+    if (mode !== undefined) return mode;
+    throw new CoracleError('USAGE', `use network ${JSON.stringify(text)}: no such mode`, {
+      hint: `one of ${networkModes.join(', ')}; it is set by CORACLE_NETWORK or ${configPath(this.env)}`,
+    });
+  }
+
+  /** The user's configuration file. */
+  configuration(): Configuration {
+    this.#configuration ??= readConfiguration(configPath(this.env));
+    return this.#configuration;
+  }
+
+  /** Ends what was started for this session; it can be used again. */
+  async close(): Promise<void> {
+    const opened = this.#stores;
+    this.#stores = undefined;
+    await (await opened)?.close();
+  }
+
+  #forcedDriver(): string | undefined {
+    return (
+      this.#options.storageDriver ?? (this.env.CORACLE_STORAGE_DRIVER || this.configuration().storageDriver)
+    );
+  }
+
+  async #driverContext(): Promise<DriverContext> {
+    const { driverProbes } = await import('./driver-probes.js');
+    const stores = await this.stores();
+    return {
+      probes: driverProbes(stores, this.env),
+      store: stores.paths.root,
+      cache: cacheDirectory(this.env),
+    };
+  }
+
+  async #open(): Promise<Stores> {
+    if (this.#options.debug === true || wantsLog(this.env)) await enableLog();
+    const { openStores } = await import('../image/stores.js');
+    return openStores({ root: this.root, env: this.env });
+  }
+}
