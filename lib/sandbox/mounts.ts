@@ -40,7 +40,7 @@ export function defaultMounts(shmSize = defaultShmSize): Mount[] {
   return [
     { type: 'proc', source: 'proc', destination: '/proc', options: plain },
     { type: 'dev', source: 'tmpfs', destination: '/dev', options: ['nosuid', 'mode=0755', 'size=65536'] },
-    { type: 'devpts', source: 'devpts', destination: '/dev/pts', options: ['nosuid', 'noexec'] },
+    { type: 'devpts', source: 'devpts', destination: '/dev/pts', options: ['nosuid', 'noexec', 'gid=5'] },
     { type: 'mqueue', source: 'mqueue', destination: '/dev/mqueue', options: plain },
     {
       type: 'tmpfs',

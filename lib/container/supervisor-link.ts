@@ -1,0 +1,138 @@
+/** A control connection to a container's supervisor: native/PROTOCOL.md section 3. */
+import { createConnection, type Socket } from 'node:net';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
+
+/** Frame types used here. */
+const frames = { signal: 6, hello: 16, stop: 18, wait: 19, exit: 33, error: 34, done: 35 } as const;
+const controlOnly = 4;
+const headerLength = 8;
+const largestPayload = 64 * 1024;
+
+type Frame = { readonly type: number; readonly payload: Buffer };
+
+/** One connection. Requests are answered in order; `exit` may come at any time. */
+export class SupervisorLink {
+  readonly #socket: Socket;
+  readonly #name: string;
+  #received: Buffer = Buffer.alloc(0);
+  #answers: { resolve(): void; reject(error: Error): void }[] = [];
+  #exit: string | undefined;
+  #ended: (() => void) | undefined;
+  #over = false;
+
+  private constructor(socket: Socket, name: string) {
+    this.#socket = socket;
+    this.#name = name;
+    socket.on('data', (bytes) => this.#receive(bytes));
+    socket.on('error', () => this.#close());
+    socket.on('close', () => this.#close());
+  }
+
+  /** Connects; undefined when nobody listens. */
+  static async open(path: string, name: string): Promise<SupervisorLink | undefined> {
+    const socket = createConnection({ path });
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once('connect', resolve);
+        socket.once('error', reject);
+      });
+    } catch (error) {
+      socket.destroy();
+      if (hasErrno(error, 'ENOENT', 'ECONNREFUSED', 'ENOTDIR')) return undefined;
+      throw ioError(`connect to the supervisor of ${name}`, error);
+    }
+    const link = new SupervisorLink(socket, name);
+    link.#send(frames.hello, Uint8Array.of(controlOnly));
+    link.#send(frames.wait, Uint8Array.of());
+    return link;
+  }
+
+  /** Sends a signal to the first process. @throws CONFLICT when it does not run. */
+  signal(number: number): Promise<void> {
+    return this.#request(frames.signal, words(number));
+  }
+
+  /** Begins a stop: the signal, and SIGKILL after the time. Resolves at once. */
+  stop(signal: number | undefined, timeoutMs: number | undefined): Promise<void> {
+    return this.#request(frames.stop, words(signal ?? 0xffffffff, timeoutMs ?? 0xffffffff));
+  }
+
+  /** The exit record's text when the container ends; undefined when the supervisor vanished without one. */
+  async ended(): Promise<string | undefined> {
+    if (!this.#over) {
+      await new Promise<void>((resolve) => {
+        this.#ended = resolve;
+      });
+    }
+    return this.#exit;
+  }
+
+  close(): void {
+    this.#socket.destroy();
+  }
+
+  #request(type: number, payload: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (this.#over) reject(this.#gone());
+      this.#answers.push({ resolve, reject });
+      this.#send(type, payload);
+    });
+  }
+
+  #send(type: number, payload: Uint8Array): void {
+    const header = Buffer.alloc(headerLength);
+    header.writeUInt8(type, 0);
+    header.writeUInt32BE(payload.length, 4);
+    this.#socket.write(Buffer.concat([header, payload]));
+  }
+
+  #receive(bytes: Buffer): void {
+    this.#received = Buffer.concat([this.#received, bytes]);
+    for (let frame = this.#take(); frame !== undefined; frame = this.#take()) this.#handle(frame);
+  }
+
+  #take(): Frame | undefined {
+    const bytes = this.#received;
+    if (bytes.length < headerLength) return undefined;
+    const length = bytes.readUInt32BE(4);
+    if (length > largestPayload) {
+      this.close();
+      return undefined;
+    }
+    if (bytes.length < headerLength + length) return undefined;
+    this.#received = bytes.subarray(headerLength + length);
+    return { type: bytes.readUInt8(0), payload: bytes.subarray(headerLength, headerLength + length) };
+  }
+
+  #handle({ type, payload }: Frame): void {
+    if (type === frames.exit) {
+      this.#exit = payload.toString('utf8');
+      this.#close();
+    } else if (type === frames.done) {
+      this.#answers.shift()?.resolve();
+    } else if (type === frames.error) {
+      const reason = payload.toString('utf8', 4);
+      this.#answers
+        .shift()
+        ?.reject(new CoracleError('CONFLICT', `control container ${this.#name}: ${reason}`));
+    }
+  }
+
+  #close(): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#socket.destroy();
+    for (const { reject } of this.#answers.splice(0)) reject(this.#gone());
+    this.#ended?.();
+  }
+
+  #gone(): CoracleError {
+    return new CoracleError('CONFLICT', `control container ${this.#name}: it has ended`);
+  }
+}
+
+function words(...numbers: readonly number[]): Buffer {
+  const bytes = Buffer.alloc(4 * numbers.length);
+  for (const [i, number] of numbers.entries()) bytes.writeUInt32BE(number, 4 * i);
+  return bytes;
+}
