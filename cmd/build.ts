@@ -1,11 +1,17 @@
 /** `coracle build`. */
-import { CoracleError, parseNetwork } from '../lib/index.js';
+import {
+  type BuildResult,
+  CoracleError,
+  familiarReference,
+  parseNetwork,
+  parseReference,
+} from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { readPullPolicy } from './options/pull-policy.js';
 import { registryAccess, registryOptions } from './options/registry.js';
 import { readAssignments, writeTextFile } from './options/texts.js';
-import { printLine, readInput } from './output.js';
+import { printLine, readInput, say, visible } from './output.js';
 import { buildProgress, type ProgressMode } from './progress/build-progress.js';
 
 export const command = defineCommand({
@@ -117,6 +123,7 @@ export const command = defineCommand({
       if (values.iidfile !== undefined) writeTextFile('--iidfile', values.iidfile, id);
       progress.close();
       if (quiet) printLine(id);
+      else if (values.progress !== 'rawjson') say(visible(summary(result)));
       return 0;
     } catch (error) {
       throw asBuildFailure(error);
@@ -125,6 +132,11 @@ export const command = defineCommand({
     }
   },
 });
+
+function summary({ image, cached, steps }: BuildResult): string {
+  const names = image.references.map((reference) => ` as ${familiarReference(parseReference(reference))}`);
+  return `built sha256:${image.id}${names.join(',')} (${cached} of ${steps} steps cached)`;
+}
 
 function readMode(text: string | undefined, quiet: boolean): ProgressMode {
   if (quiet) return 'quiet';

@@ -105,11 +105,11 @@ class Parser {
   }
 
   #operand(token: Token, rest: Token[]): Operand {
-    if (token.kind === 'field') return { kind: 'field', base: undefined, names: [token.text] };
-    const operand = this.#primary(token, rest);
-    const names: string[] = [];
+    const isField = token.kind === 'field';
+    const base = isField ? undefined : this.#primary(token, rest);
+    const names = isField ? [token.text] : [];
     while (rest[0]?.kind === 'chain') names.push(rest.shift()?.text ?? '');
-    return names.length === 0 ? operand : { kind: 'field', base: operand, names };
+    return names.length === 0 && base !== undefined ? base : { kind: 'field', base, names };
   }
 
   #primary(token: Token, rest: Token[]): Operand {
