@@ -346,7 +346,7 @@ test('a start finds its image among a thousand within milliseconds, without cryp
   t.deepEqual(layers, stores.snapshots.layerPaths(top));
   t.deepEqual(loaded, []);
   t.log(`${milliseconds} ms`);
-  t.true(milliseconds < 20);
+  t.true(milliseconds < 100);
 });
 
 testWith(
