@@ -23,6 +23,7 @@ export function liveProgress(): BuildProgress {
   const warnings: string[] = [];
   const begun = Date.now();
   let drawn = 0;
+  let closed = false;
 
   const draw = (final: boolean): void => {
     const frame = render([...states.values()], begun, final);
@@ -39,6 +40,8 @@ export function liveProgress(): BuildProgress {
   return {
     onEvent: (event) => apply(states, warnings, event),
     close: () => {
+      if (closed) return;
+      closed = true;
       clearInterval(timer);
       draw(true);
       for (const warning of warnings) writeAll(2, `${warning}\n`);

@@ -1,5 +1,4 @@
 /** Shows a pull or push: a line a layer, redrawn in place on a terminal, one line per finished layer elsewhere. */
-import { isatty } from 'node:tty';
 import type { TransferEvent } from '../../lib/index.js';
 import { formatSize, say, visible, writeAll } from '../output.js';
 
@@ -13,10 +12,20 @@ export type TransferProgress = {
 
 const redrawMilliseconds = 100;
 
-/** The display; `quiet` shows nothing. */
+/**
+ * The display; `quiet` shows nothing. It is chosen at the first event: looking whether standard error is a terminal
+ * loads what a run without a pull does not need.
+ */
 export function transferProgress(quiet: boolean): TransferProgress {
   if (quiet) return { onEvent: () => undefined, close: () => undefined };
-  return isatty(2) && process.env.TERM !== 'dumb' ? liveTransfer() : plainTransfer();
+  let chosen: TransferProgress | undefined;
+  return {
+    onEvent: (event) => {
+      chosen ??= process.stderr.isTTY && process.env.TERM !== 'dumb' ? liveTransfer() : plainTransfer();
+      chosen.onEvent(event);
+    },
+    close: () => chosen?.close(),
+  };
 }
 
 function plainTransfer(): TransferProgress {
@@ -35,6 +44,7 @@ function plainTransfer(): TransferProgress {
 function liveTransfer(): TransferProgress {
   const lines = new Map<string, Line>();
   let drawn = 0;
+  let closed = false;
   const draw = (): void => {
     const text = [...lines.values()].map(lineText);
     const rows = text.slice(-Math.max(4, (process.stderr.rows ?? 24) - 1));
@@ -56,6 +66,8 @@ function liveTransfer(): TransferProgress {
       lines.set(event.id, { event, since });
     },
     close: () => {
+      if (closed) return;
+      closed = true;
       clearInterval(timer);
       draw();
     },
