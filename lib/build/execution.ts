@@ -88,15 +88,24 @@ export class Execution {
   async #openBase(base: PlannedStage['base']): Promise<StageResult> {
     switch (base.kind) {
       case 'scratch':
-        return { files: { key: baseKey('scratch'), top: async () => undefined }, history: [] };
+        return { files: { key: this.#baseKey('scratch'), top: async () => undefined }, history: [] };
       case 'stage':
         return this.#stage(base.index);
       case 'image': {
         const { image } = base;
         const top = once(() => this.#session.unpacked(image));
-        return { files: { key: baseKey(imageIdentity(image)), top }, history: image.config.history ?? [] };
+        return {
+          files: { key: this.#baseKey(imageIdentity(image)), top },
+          history: image.config.history ?? [],
+        };
       }
     }
+  }
+
+  /** Files are written with other times under another SOURCE_DATE_EPOCH: nothing is shared between them. */
+  #baseKey(identity: string): CacheKey {
+    const { sourceDateEpoch } = this.#session.options;
+    return baseKey(sourceDateEpoch === undefined ? identity : `${identity} ${sourceDateEpoch}`);
   }
 
   async #step(step: Exclude<Step, { kind: 'config' }>, parent: StageFiles): Promise<StepResult> {
