@@ -100,5 +100,6 @@ async function nameImage(
   await unpackImage(image, stores, { onWarning: (text) => onEvent({ kind: 'message', text }) });
   if (reference === undefined) stores.images.add(descriptor);
   else stores.images.setTag(reference, descriptor, image.configDigest);
-  return stores.images.resolve(reference ?? descriptor.digest);
+  const record = stores.images.resolve(reference ?? descriptor.digest);
+  return { ...record, references: reference === undefined ? [] : [reference] };
 }

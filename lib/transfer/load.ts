@@ -12,7 +12,8 @@ import { loadLayout } from './layout-load.js';
 
 /**
  * Loads every image of an archive: docker-archive (also the form before manifest.json), oci-archive, or an OCI
- * layout's directory, compressed or not, `-` for standard input. Names in the archive become names in the store.
+ * layout's directory, compressed or not, `-` for standard input. Names in the archive become names in the store; the
+ * results have these alone.
  * @throws INVALID for what is no image archive, INTEGRITY for content that is not what its digest says.
  */
 export async function loadImages(

@@ -60,7 +60,8 @@ export async function storeLoadedImage(
 function name(stores: Stores, descriptor: Descriptor, image: LoadedImage): ImageRecord {
   for (const reference of image.references) stores.images.tag(descriptor, reference);
   if (image.references.length === 0) stores.images.add(descriptor);
-  return stores.images.resolve(image.references[0] ?? descriptor.digest);
+  const record = stores.images.resolve(image.references[0] ?? descriptor.digest);
+  return { ...record, references: image.references };
 }
 
 async function unpackLayers(
