@@ -1,6 +1,6 @@
 /** Reading a file while another part of this process still writes it: extraction follows a download. */
 import { type FileHandle, open } from 'node:fs/promises';
-import { ioError } from '../errors.js';
+import { hasErrno, ioError } from '../errors.js';
 
 const chunkSize = 1024 * 1024;
 
@@ -68,11 +68,18 @@ export class GrowingFile {
   }
 
   async #open(): Promise<FileHandle> {
-    while (this.#path === undefined) await this.#more();
-    try {
-      return await open(this.#path, 'r');
-    } catch (error) {
-      throw ioError(`read ${this.#path}`, error);
+    for (;;) {
+      while (this.#path === undefined) await this.#more();
+      const path = this.#path;
+      try {
+        return await open(path, 'r');
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT') || (this.#state === 'finished' && path === this.#path)) {
+          throw ioError(`read ${path}`, error);
+        }
+        // moved to its place meanwhile; `finish` says where
+        if (path === this.#path) await this.#more();
+      }
     }
   }
 

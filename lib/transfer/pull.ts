@@ -112,6 +112,7 @@ async function fetchLayers(
       (task) => (ended: AbortSignal) => fetchLayer(stores, origin, task, { signal: ended, onEvent }),
     );
     await runParallel([extraction, ...tasks], { limit: downloads + 1, signal });
+    if (signal.aborted) throw new CoracleError('ABORTED', 'pull image: aborted');
     await finishUnpack(chain, image, stores);
     for (const { layer } of layers)
       onEvent({ kind: 'layer', id: layerEventId(layer.digest), status: 'done' });
