@@ -87,6 +87,8 @@ function watchConnection(outgoing: ClientRequest, options: RequestOptions, timeo
   const timer = setTimeout(() => outgoing.destroy(lateConnection(host, timeout)), timeout);
   outgoing.once('close', () => clearTimeout(timer));
   outgoing.once('socket', (socket) => {
+    // An abort between a response's end and the agent's taking the socket back finds no listener (Node 20).
+    if (!socket.listeners('error').includes(passOver)) socket.on('error', passOver);
     const established = options.protocol === 'https:' ? 'secureConnect' : 'connect';
     if (socket.connecting || (established === 'secureConnect' && !outgoing.reusedSocket)) {
       socket.once(established, () => clearTimeout(timer));
@@ -94,6 +96,9 @@ function watchConnection(outgoing: ClientRequest, options: RequestOptions, timeo
   });
   outgoing.once('response', () => clearTimeout(timer));
 }
+
+/** The request reports its socket's errors; this only keeps them from being uncaught. */
+function passOver(): void {}
 
 async function sendBody(
   outgoing: ClientRequest,
