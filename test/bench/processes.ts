@@ -1,0 +1,49 @@
+/** This user's processes, from /proc. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { hasErrno } from '../../lib/errors.js';
+
+export type ProcessEntry = {
+  readonly pid: number;
+  readonly parent: number;
+  /** The kernel's name for it, 15 bytes at most. */
+  readonly name: string;
+  readonly words: readonly string[];
+};
+
+/** All processes whose real user is this one; those that end meanwhile are left out. */
+export function ownProcesses(): ProcessEntry[] {
+  const pids = readdirSync('/proc').filter((name) => /^\d+$/.test(name));
+  return pids.flatMap((pid) => {
+    const status = readProc(pid, 'status');
+    const words = readProc(pid, 'cmdline');
+    if (status === undefined || words === undefined) return [];
+    const field = (name: string): string => new RegExp(`^${name}:\\s*(\\S+)`, 'm').exec(status)?.[1] ?? '';
+    if (Number(field('Uid')) !== process.getuid?.()) return [];
+    const entry = { pid: Number(pid), parent: Number(field('PPid')), name: field('Name') };
+    return [{ ...entry, words: words.split('\0').slice(0, -1) }];
+  });
+}
+
+/** KiB that only this process holds, undefined where the kernel does not tell (or the process is gone). */
+export function privateMemory(pid: number): number | undefined {
+  const rollup = readProc(`${pid}`, 'smaps_rollup');
+  if (rollup === undefined) return undefined;
+  const parts = [...rollup.matchAll(/^Private_\w+:\s*(\d+) kB$/gm)];
+  return parts.reduce((sum, part) => sum + Number(part[1]), 0);
+}
+
+/** KiB of a process that are in memory, shared or not: an upper bound of its private ones, which anyone may read. */
+export function residentMemory(pid: number): number | undefined {
+  const status = readProc(`${pid}`, 'status');
+  const match = status === undefined ? null : /^VmRSS:\s*(\d+) kB$/m.exec(status);
+  return match === null ? undefined : Number(match[1]);
+}
+
+function readProc(pid: string, file: string): string | undefined {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
+    throw error;
+  }
+}
