@@ -11,8 +11,8 @@ import { interruptible } from './interrupt.js';
 import { readPullPolicy } from './options/pull-policy.js';
 import { registryAccess, registryOptions } from './options/registry.js';
 import { readAssignments, writeTextFile } from './options/texts.js';
-import { printLine, readInput, say, visible } from './output.js';
 import { buildProgress, type ProgressMode } from './progress/build-progress.js';
+import { printLine, readInput, say, visible } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'build',
@@ -93,7 +93,7 @@ export const command = defineCommand({
     'builds are confined in one way':
       'allow cap-add cap-drop security-opt isolation device volume,v userns add-host dns dns-option dns-search group-add runtime',
     'steps leave no containers': 'rm force-rm',
-    'this version has no builders': 'builder call check debug',
+    'this version has no builders': 'builder call check',
     'this version does not sign': 'sign-by',
     'this version runs without hooks': 'hooks-dir',
   },

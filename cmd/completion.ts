@@ -2,7 +2,7 @@
 import { CoracleError } from '../lib/index.js';
 import { type Command, type Context, defineCommand, globalOptions, type OptionSpec } from './command.js';
 import { commands, findCommand } from './commands.js';
-import { writeAll } from './output.js';
+import { writeAll } from './terminal/output.js';
 
 const scripts: Readonly<Record<string, string>> = {
   bash: `_coracle() {

@@ -11,7 +11,7 @@ import {
   type Values,
 } from './command.js';
 import { commands, findCommand } from './commands.js';
-import { say, visible } from './output.js';
+import { say, visible } from './terminal/output.js';
 
 type Globals = Values<typeof globalOptions>;
 

@@ -2,7 +2,7 @@
 import { isatty } from 'node:tty';
 import type { Finding } from '../lib/index.js';
 import { defineCommand } from './command.js';
-import { printLine, visible } from './output.js';
+import { printLine, visible } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'doctor',

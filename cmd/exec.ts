@@ -3,7 +3,7 @@ import { parseRunFlags } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { processOptions } from './options/process.js';
 import { readTextFile } from './options/texts.js';
-import { say, visible } from './output.js';
+import { say, visible } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'exec',

@@ -2,7 +2,7 @@
 import yargs, { type Options } from 'yargs';
 import { type Command, globalOptions, type OptionSpec } from './command.js';
 import { commands, findCommand } from './commands.js';
-import { writeAll } from './output.js';
+import { writeAll } from './terminal/output.js';
 
 /** Prints the help of `name`, or the overview, to descriptor `fd`. */
 export async function showHelp(name: string | undefined, fd: 1 | 2): Promise<void> {

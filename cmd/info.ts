@@ -1,8 +1,8 @@
 /** `coracle info`. */
 import type { HostInformation } from '../lib/index.js';
 import { defineCommand } from './command.js';
-import { formatSize, printLine, visible } from './output.js';
 import { compileTemplate } from './template/render.js';
+import { formatSize, printLine, visible } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'info',
@@ -16,7 +16,7 @@ export const command = defineCommand({
   options: [
     { name: 'format', short: 'f', kind: 'string', value: 'FORMAT', summary: '"json" or a Go template' },
   ],
-  refused: { 'coracle doctor shows more': 'debug,D' },
+
   async handler(values, _operands, { open }) {
     const information = await open().info();
     const { format } = values;

@@ -2,8 +2,8 @@
 import { CoracleError } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { forEach } from './each.js';
-import { printLine, visible } from './output.js';
 import { compileTemplate } from './template/render.js';
+import { printLine, visible } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'inspect',

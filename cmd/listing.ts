@@ -1,8 +1,8 @@
 /** Lists in the forms of docker and podman: a table, a table by template, one rendered template a row, JSON. */
 import { CoracleError } from '../lib/index.js';
 import type { OptionSpec } from './command.js';
-import { printLine, printTable, visible } from './output.js';
 import { compileTemplate } from './template/render.js';
+import { printLine, printTable, visible } from './terminal/output.js';
 
 export const formatOption = {
   name: 'format',

@@ -2,8 +2,8 @@
 import { isatty } from 'node:tty';
 import { CoracleError, familiarReference, parseReference } from '../lib/index.js';
 import { defineCommand } from './command.js';
-import { printLine } from './output.js';
 import { transferProgress } from './progress/transfer-progress.js';
+import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'load',

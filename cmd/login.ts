@@ -2,8 +2,8 @@
 import { isatty } from 'node:tty';
 import { CoracleError } from '../lib/index.js';
 import { defineCommand } from './command.js';
-import { printLine, readInput } from './output.js';
-import { askLine, askSecret } from './prompt.js';
+import { printLine, readInput } from './terminal/output.js';
+import { askLine, askSecret } from './terminal/prompt.js';
 
 export const command = defineCommand({
   name: 'login',

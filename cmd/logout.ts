@@ -1,6 +1,6 @@
 /** `coracle logout`. */
 import { defineCommand } from './command.js';
-import { printLine } from './output.js';
+import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'logout',

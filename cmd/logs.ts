@@ -4,7 +4,7 @@ import { defineCommand } from './command.js';
 import { forEach } from './each.js';
 import { interruptible } from './interrupt.js';
 import { parseMoment } from './options/moment.js';
-import { writeAll } from './output.js';
+import { writeAll } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'logs',

@@ -3,7 +3,7 @@ import { type ContainerListing, CoracleError } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { checkQuiet, formatOption, labelField, labelHeading, labelsText, printListing } from './listing.js';
 import { readFilters } from './options/texts.js';
-import { printLine } from './output.js';
+import { printLine } from './terminal/output.js';
 
 const filters = ['id', 'name', 'label', 'status', 'exited', 'ancestor', 'network', 'volume'] as const;
 

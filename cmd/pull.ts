@@ -4,8 +4,8 @@ import { forEach } from './each.js';
 import { interruptible } from './interrupt.js';
 import { readPullPolicy } from './options/pull-policy.js';
 import { registryAccess, registryOptions, retryOptions } from './options/registry.js';
-import { printLine } from './output.js';
 import { transferProgress } from './progress/transfer-progress.js';
+import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'pull',

@@ -4,8 +4,8 @@ import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { registryAccess, registryOptions, retryOptions } from './options/registry.js';
 import { writeTextFile } from './options/texts.js';
-import { printLine } from './output.js';
 import { transferProgress } from './progress/transfer-progress.js';
+import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'push',

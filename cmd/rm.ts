@@ -2,7 +2,7 @@
 import { defineCommand } from './command.js';
 import { forEach } from './each.js';
 import { namesOrAll } from './operands.js';
-import { printLine } from './output.js';
+import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'rm',

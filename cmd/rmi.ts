@@ -1,7 +1,7 @@
 /** `coracle rmi`. */
 import { CoracleError, familiarReference, parseReference, renderError } from '../lib/index.js';
 import { defineCommand } from './command.js';
-import { printLine, say, visible } from './output.js';
+import { printLine, say, visible } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'rmi',

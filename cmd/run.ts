@@ -14,8 +14,8 @@ import { readPullPolicy } from './options/pull-policy.js';
 import { registryAccess, registryOptions } from './options/registry.js';
 import { readLog, readMode, readRestart, readSize } from './options/run-texts.js';
 import { readAssignments, readTextFile } from './options/texts.js';
-import { printLine, say, visible } from './output.js';
 import { transferProgress } from './progress/transfer-progress.js';
+import { printLine, say, visible } from './terminal/output.js';
 
 const options = [
   ...processOptions,

@@ -1,7 +1,7 @@
 /** `coracle version`. */
 import { defineCommand } from './command.js';
-import { printLine, visible } from './output.js';
 import { compileTemplate } from './template/render.js';
+import { printLine, visible } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'version',

@@ -1,7 +1,7 @@
 /** `coracle wait`. */
 import { defineCommand } from './command.js';
 import { forEach } from './each.js';
-import { printLine } from './output.js';
+import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'wait',

@@ -1,6 +1,6 @@
 /** `--progress rawjson`: one SolveStatus object a line, in the shape `docker buildx build --progress rawjson` prints. */
 import type { BuildEvent, BuildStep } from '../../lib/index.js';
-import { say } from '../output.js';
+import { say } from '../terminal/output.js';
 import type { BuildProgress } from './build-progress.js';
 
 /** Prints each event as a JSON line on standard error. */

@@ -1,6 +1,6 @@
 /** The live display: one line a step with its time, the last log lines of the running ones, redrawn in place. */
 import type { BuildEvent, BuildStep } from '../../lib/index.js';
-import { formatSize, visible, writeAll } from '../output.js';
+import { formatSize, visible, writeAll } from '../terminal/output.js';
 import type { BuildProgress } from './build-progress.js';
 
 type State = {

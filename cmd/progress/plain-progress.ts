@@ -1,6 +1,6 @@
 /** BuildKit's plain form: `#3 [2/4] RUN make`, `#3 0.52 output`, `#3 DONE 1.2s`, each step's lines under its number. */
 import type { BuildEvent, BuildStep } from '../../lib/index.js';
-import { say, visible } from '../output.js';
+import { say, visible } from '../terminal/output.js';
 import type { BuildProgress } from './build-progress.js';
 
 type Numbered = { readonly number: number; readonly step: BuildStep; started: number; partial: string };

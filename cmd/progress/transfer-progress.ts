@@ -1,6 +1,6 @@
 /** Shows a pull or push: a line a layer, redrawn in place on a terminal, one line per finished layer elsewhere. */
 import type { TransferEvent } from '../../lib/index.js';
-import { formatSize, say, visible, writeAll } from '../output.js';
+import { formatSize, say, visible, writeAll } from '../terminal/output.js';
 
 type LayerEvent = Extract<TransferEvent, { kind: 'layer' }>;
 type Line = { readonly event: LayerEvent; readonly since: number };

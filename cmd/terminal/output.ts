@@ -1,6 +1,6 @@
 /** Data goes to standard output, talk to standard error; both by writeSync, which costs nothing at start-up. */
 import { readFileSync, writeSync } from 'node:fs';
-import { hasErrno, ioError } from '../lib/index.js';
+import { hasErrno, ioError } from '../../lib/index.js';
 
 /** Writes all of `data`, waiting for a slow reader; a reader that went away (EPIPE) ends the process quietly. */
 export function writeAll(fd: number, data: string | Uint8Array): void {

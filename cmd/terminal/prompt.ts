@@ -1,7 +1,7 @@
 /** Asking the person at the terminal. */
 import { readSync } from 'node:fs';
 import { ReadStream } from 'node:tty';
-import { CoracleError, hasErrno } from '../lib/index.js';
+import { CoracleError, hasErrno } from '../../lib/index.js';
 import { say, writeAll } from './output.js';
 
 /** Asks for a line on standard error and reads it from the terminal on standard input. */

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { globalOptions, type OptionSpec, refusedOptions } from '../../cmd/command.js';
+import { commands } from '../../cmd/commands.js';
+import { commandHelp } from '../../cmd/help.js';
+import { coracleVersion } from '../../lib/session/version.js';
+import { repositoryRoot } from '../helpers/host.js';
+
+test('every command is loaded by the name it is listed with', async (t) => {
+  for (const entry of commands) {
+    const { command } = await entry.load();
+    t.is(command.name, entry.name);
+    t.is(command.summary, entry.summary);
+    t.deepEqual(command.aliases, entry.aliases);
+    t.true(command.examples.length > 0, `${command.name} has no example`);
+  }
+});
+
+test("every option of every command is in the command's help, refused ones are not", async (t) => {
+  for (const entry of commands) {
+    const { command } = await entry.load();
+    const help = await commandHelp(command);
+    const shown: readonly OptionSpec[] = [...command.options, ...globalOptions];
+    for (const { name, short } of shown) {
+      t.regex(help, new RegExp(` --${name}\\b`), `${command.name} --${name}`);
+      if (short !== undefined && name !== 'help')
+        t.regex(help, new RegExp(` -${short}, `), `${command.name} -${short}`);
+    }
+    for (const { name } of refusedOptions(command.refused ?? {})) {
+      t.notRegex(help, new RegExp(` --${name}[ ,]`), `${command.name} --${name}`);
+    }
+    for (const [line, what] of command.examples) {
+      t.true(help.replace(/\s+/g, ' ').includes(what.replace(/\s+/g, ' ')), `${command.name}: ${line}`);
+    }
+  }
+});
+
+test('no command names an option twice, or refuses one that it has', async (t) => {
+  for (const entry of commands) {
+    const { command } = await entry.load();
+    const own = [...command.options, ...refusedOptions(command.refused ?? {})];
+    const all: readonly OptionSpec[] = [...own, ...globalOptions.filter(({ name }) => name !== 'help')];
+    const names = all.flatMap(({ name, aliases = [] }) => [name, ...aliases]);
+    const shorts = all.flatMap(({ short }) => (short === undefined ? [] : [short]));
+    t.deepEqual(
+      [...names, ...shorts].filter((name, index, list) => list.indexOf(name) !== index),
+      [],
+      command.name,
+    );
+  }
+});
+
+test('the version is that of the package', (t) => {
+  const text = readFileSync(join(repositoryRoot(), 'package.json'), 'utf8');
+  const { version }: { version: string } = JSON.parse(text);
+  t.is(coracleVersion, version);
+});
