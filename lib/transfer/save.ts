@@ -1,7 +1,9 @@
 /** Saving images to an archive other tools read. */
+import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import { writeTar } from '../layer/tar-writer.js';
+import { formatReference, parseReference } from '../oci/reference.js';
 import { dockerArchiveEntries, type SavedImage } from './docker-save.js';
 import { layoutEntries } from './layout-save.js';
 import { writeOutput } from './output-file.js';
@@ -20,7 +22,7 @@ export async function saveImages(
   destination: string,
   options: { readonly format?: ArchiveFormat } = {},
 ): Promise<void> {
-  const images = groupImages(names.map((name) => stores.images.resolve(name)));
+  const images = groupImages(names.map((name) => ({ name, image: stores.images.resolve(name) })));
   const lease = stores.staging.lease();
   try {
     const entries =
@@ -31,15 +33,30 @@ export async function saveImages(
   }
 }
 
+type NamedImage = { readonly name: string; readonly image: ImageRecord };
+
 /** One entry per image, in the order they were named, with the names they were named by. */
-function groupImages(records: readonly ImageRecord[]): readonly SavedImage[] {
+function groupImages(named: readonly NamedImage[]): readonly SavedImage[] {
   const groups = new Map<string, { image: ImageRecord; references: string[] }>();
-  for (const image of records) {
+  for (const { name, image } of named) {
     const key = image.descriptor.digest;
     const group = groups.get(key) ?? { image, references: [] };
     groups.set(key, group);
     const { reference } = image;
-    if (reference !== undefined && !group.references.includes(reference)) group.references.push(reference);
+    // by an id an image is found too, but its name was not asked for
+    const asked =
+      reference !== undefined && isReference(name) && formatReference(parseReference(name)) === reference;
+    if (asked && !group.references.includes(reference)) group.references.push(reference);
   }
   return [...groups.values()];
+}
+
+function isReference(text: string): boolean {
+  try {
+    parseReference(text);
+    return true;
+  } catch (error) {
+    if (error instanceof CoracleError && error.code === 'INVALID') return false;
+    throw error;
+  }
 }
