@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "cleaning.h"
 #include "client_io.h"
 #include "supervisor.h"
 #include "syscalls.h"
@@ -142,6 +143,19 @@ static void sync_upper(struct supervisor *supervisor) {
         supervisor->failure = failure;
 }
 
+static bool leaves_nothing(const struct plan *plan) {
+    return plan->removals.count > 0 || plan->renames.count > 0;
+}
+
+/** A has died or never lived: what belongs to others than us stays in the trash, for the next command. */
+static void clean_without_infra(struct supervisor *supervisor) {
+    struct failure ignored = {0};
+    if (supervisor->cleaned || supervisor->record.lock < 0 || !leaves_nothing(supervisor->plan))
+        return;
+    cleaning_run(supervisor->plan, &ignored);
+    supervisor->cleaned = true;
+}
+
 void lifecycle_drained(struct supervisor *supervisor) {
     supervisor->drain.at = 0;
     forget_container(supervisor);
@@ -150,8 +164,7 @@ void lifecycle_drained(struct supervisor *supervisor) {
         return;
     }
     supervisor->phase = PHASE_CLEANING;
-    bool cleaning = supervisor->plan->removals.count > 0 || supervisor->plan->renames.count > 0;
-    if (!cleaning || message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_CLEAN}, NULL, 0) < 0)
+    if (!leaves_nothing(supervisor->plan) || message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_CLEAN}, NULL, 0) < 0)
         lifecycle_over(supervisor);
 }
 
@@ -177,7 +190,7 @@ static void record_end(struct supervisor *supervisor) {
     record_exit_text(&exit, supervisor->exit_text);
     if (supervisor->record.lock >= 0) {
         struct failure failure = {0};
-        if (record_exit(&supervisor->record, supervisor->exit_text) < 0) {
+        if (record_exit(&supervisor->record, supervisor->exit_text) < 0 && !(supervisor->cleaned && errno == ENOENT)) {
             fail(&failure, "record", errno, "exit");
             status_warning(&supervisor->status, &failure);
         }
@@ -210,6 +223,7 @@ void lifecycle_over(struct supervisor *supervisor) {
     forget_container(supervisor);
     end_infra(supervisor);
     sync_upper(supervisor);
+    clean_without_infra(supervisor);
     supervisor->phase = PHASE_OVER;
     supervisor->kill.at = supervisor->timeout.at = supervisor->restart.at = supervisor->drain.at = 0;
     record_end(supervisor);

@@ -49,6 +49,7 @@ static void channel_ready(struct watch *watch, uint32_t events) {
         lifecycle_failed(supervisor, &message.failure);
         break;
     case MESSAGE_CLEANED:
+        supervisor->cleaned = true;
         lifecycle_over(supervisor);
         break;
     default:

@@ -38,7 +38,7 @@ struct supervisor {
     uint16_t *ports;
 
     enum phase phase;
-    bool network_ready, init_ready, gone_ahead, announced, stopped, output_ended;
+    bool network_ready, init_ready, gone_ahead, announced, stopped, output_ended, cleaned;
     pid_t pid;
     int pidfd;
     int namespaces[NS_COUNT];
