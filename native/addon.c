@@ -239,8 +239,6 @@ static napi_value call_getxattr(napi_env env, napi_callback_info info)
         !(name = addon_string(env, args[1])))
         return NULL;
     ssize_t size = value ? lgetxattr(path, name, value, 65536) : -1;
-    if (size < 0 && errno == ENODATA)
-        return napi_get_null(env, &result) == napi_ok ? result : NULL;
     if (size < 0)
         return addon_throw(env, "lgetxattr");
     return napi_create_buffer_copy(env, (size_t)size, value, NULL, &result) == napi_ok ? result : NULL;

@@ -37,6 +37,8 @@ export type Addon = {
   /** Whether some process holds an OFD lock on the file; false when there is no such file. */
   readonly ofdLockHeld: (path: string) => boolean;
   readonly pipe: () => readonly [read: number, write: number];
+  /** Asks for a pipe's size in bytes; the size it has now. */
+  readonly pipeSize: (fd: number, bytes: number) => number;
   /** A sealed memory file positioned at its start. */
   readonly memfd: (name: string, content: Uint8Array) => number;
   readonly syncfs: (fd: number) => void;
@@ -47,6 +49,7 @@ export type Addon = {
   readonly pidfdAlive: (pid: number, startTicks: number) => boolean;
   /** False when that process is gone. */
   readonly killChecked: (pid: number, startTicks: number, signal: number) => boolean;
+  /** Links are not followed. @throws ENODATA when the file has no such attribute. */
   readonly getxattr: (path: string, name: string) => Buffer;
   readonly setxattr: (path: string, name: string, value: Uint8Array) => void;
   readonly ttySize: (fd: number) => readonly [rows: number, columns: number] | null;
