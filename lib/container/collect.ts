@@ -5,12 +5,15 @@
 import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
+import type { StorePaths } from '../host/paths.js';
 import { moveToTrash } from '../host/trash.js';
 import { VolumeStore } from '../volume/volume-store.js';
 import { ContainerStore } from './container-store.js';
-import { listReservations, releaseName } from './names.js';
+import { listReservations, readReservation, releaseName } from './names.js';
 import type { ContainerRecord } from './record.js';
+import { hasContainerRecord } from './records.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
+import type { ContainerView } from './view.js';
 
 /** Takes every leftover out of the store; returns what of it lies in the trash, for `removeTree`. */
 export function detachLeftovers(stores: Pick<ContainerStores, 'paths' | 'runtime'>): readonly string[] {
@@ -26,27 +29,31 @@ export async function collectLeftovers(stores: ContainerStores): Promise<void> {
 
 /** A directory is listed before the names are read: whoever makes one reserves its name first. */
 function detachUnfinished({ paths }: Pick<ContainerStores, 'paths'>): string[] {
-  const unfinished = new ContainerStore(paths).ids().filter((id) => !hasRecord(paths.containers, id));
+  const unfinished = new ContainerStore(paths)
+    .ids()
+    .filter((id) => !hasContainerRecord(join(paths.containers, id)));
   const reservations = listReservations(paths);
   const beingMade = new Set(reservations.filter(({ makerAlive }) => makerAlive).map(({ id }) => id));
   for (const { name, id, makerAlive } of reservations) {
-    if (!makerAlive && !hasRecord(paths.containers, id)) releaseName(paths, name, id);
+    if (!makerAlive && !hasContainerRecord(join(paths.containers, id))) releaseName(paths, name, id);
   }
   return unfinished
-    .filter((id) => !beingMade.has(id) && !hasRecord(paths.containers, id))
+    .filter((id) => !beingMade.has(id) && !hasContainerRecord(join(paths.containers, id)))
     .flatMap((id) => moveToTrash(paths, join(paths.containers, id)) ?? []);
-}
-
-function hasRecord(containers: string, id: string): boolean {
-  return existsSync(join(containers, id, 'container.json'));
 }
 
 /** Containers that were to vanish at their end. */
 function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>): string[] {
   return new ContainerStore(stores.paths)
     .list()
-    .filter(({ record, status }) => record.autoRemove && status === 'exited')
+    .filter((view) => view.record.autoRemove && isOver(stores.paths, view))
     .flatMap(({ record }) => detachContainer(stores, record, { volumes: true }));
+}
+
+/** Ended, or never started because its maker was killed. A client in the foreground has its maker's pid. */
+function isOver(paths: StorePaths, { record, status }: ContainerView): boolean {
+  if (status !== 'created') return status === 'exited';
+  return readReservation(paths, record.name)?.makerAlive !== true;
 }
 
 /** Takes a container that does not run out of the store; its trees lie in the trash. */

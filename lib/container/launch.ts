@@ -78,7 +78,7 @@ export function processSpec(
     cwd: process.cwd,
     user: process.user,
     groups: options.groups ?? [],
-    tty: process.tty ? { rows: size?.[0] ?? 24, columns: size?.[1] ?? 80 } : undefined,
+    tty: process.tty ? { rows: size?.[0] || 24, columns: size?.[1] || 80 } : undefined,
     stdin: process.interactive ? (mode === 'foreground' ? 'once' : 'open') : undefined,
     umask: options.umask ?? 0o022,
   };

@@ -2,13 +2,14 @@
  * Container names. A name is reserved by a symbolic link `containers/.names/<name>` whose target tells the
  * container and the process that made it: one system call, so nobody ever sees half a reservation.
  */
-import { existsSync, readdirSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
+import { readdirSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { bootId, isAlive, startTicks } from '../host/process.js';
 import { randomBytes } from '../host/random.js';
+import { hasContainerRecord } from './records.js';
 
 /** Who holds a name. */
 export type Reservation = { readonly name: string; readonly id: string; readonly makerAlive: boolean };
@@ -44,7 +45,7 @@ export function reserveName(paths: StorePaths, id: string, name: string | undefi
 function takeLeftover(paths: StorePaths, name: string, target: string): boolean {
   const holder = readReservation(paths, name);
   if (holder === undefined) return link(paths, name, target);
-  if (holder.makerAlive || existsSync(join(paths.containers, holder.id, 'container.json'))) return false;
+  if (holder.makerAlive || hasContainerRecord(join(paths.containers, holder.id))) return false;
   releaseName(paths, name, holder.id);
   return link(paths, name, target);
 }

@@ -1,6 +1,7 @@
 /** The files in a container's directory as values: container.json (ours), `live` and `exit` (the supervisor's). */
 import { join } from 'node:path';
-import { readJson, writeFileAtomic } from '../host/files.js';
+import { CoracleError } from '../errors.js';
+import { readBytes, readJson, writeFileAtomic } from '../host/files.js';
 import {
   invalid,
   optional,
@@ -14,12 +15,22 @@ import { parseSnapshotId } from '../snapshot/record.js';
 import type { ContainerRecord } from './record.js';
 import type { ExitRecord, LiveRecord } from './view.js';
 
-/** container.json of a container directory, undefined when it is missing (being made, or a leftover). */
+/**
+ * container.json of a container directory, undefined when it is missing (being made, or a leftover) or was lost in a
+ * power failure.
+ * @throws INVALID when somebody changed it into what it cannot be.
+ */
 export function readContainerRecord(directory: string): ContainerRecord | undefined {
   const path = join(directory, 'container.json');
-  const value = readJson(path);
-  return value === undefined ? undefined : parseContainerRecord(value, path);
+  return hasContainerRecord(directory) ? parseContainerRecord(readJson(path), path) : undefined;
 }
+
+/** Whether a directory is a finished container. A file that a power failure emptied is no record. */
+export function hasContainerRecord(directory: string): boolean {
+  return readBytes(join(directory, 'container.json'))?.[0] === openingBrace;
+}
+
+const openingBrace = 0x7b;
 
 export function writeContainerRecord(directory: string, record: ContainerRecord): void {
   writeFileAtomic(join(directory, 'container.json'), JSON.stringify(record));
@@ -42,10 +53,20 @@ function parseContainerRecord(value: unknown, where: string): ContainerRecord {
   return record as unknown as ContainerRecord;
 }
 
+/** The supervisor writes without waiting for the disk: what a power failure tore is as good as missing. */
+function readUnlessTorn(path: string): unknown {
+  try {
+    return readJson(path);
+  } catch (error) {
+    if (error instanceof CoracleError && error.code === 'INVALID') return undefined;
+    throw error;
+  }
+}
+
 /** Who runs the container, by its supervisor's word. */
 export function readLive(directory: string): LiveRecord | undefined {
   const path = join(directory, 'live');
-  const value = readJson(path);
+  const value = readUnlessTorn(path);
   if (value === undefined) return undefined;
   const record = requireObject(value, path);
   return {
@@ -62,7 +83,7 @@ export function readLive(directory: string): LiveRecord | undefined {
 /** How the container ended. */
 export function readExit(directory: string): ExitRecord | undefined {
   const path = join(directory, 'exit');
-  const value = readJson(path);
+  const value = readUnlessTorn(path);
   return value === undefined ? undefined : parseExit(value, path);
 }
 

@@ -26,7 +26,7 @@ export function readState(directory: string): ContainerState {
   // The lock first: a supervisor writes its exit record before it lets go.
   const held = isHeld(directory);
   const [live, exit] = [readLive(directory), readExit(directory)];
-  const begun = exit === undefined && existsSync(join(directory, 'exit.new'));
+  const begun = exit === undefined && ['exit.new', 'exit'].some((name) => existsSync(join(directory, name)));
   const state = deriveState({ held, live, exit, begun, boot: bootId(), isAlive });
   if (state.lost !== undefined) writeExit(directory, state.lost);
   return { status: state.status, live: state.status === 'running' ? live : undefined, exit: state.exit };
@@ -37,7 +37,7 @@ export type StateFacts = {
   readonly held: boolean;
   readonly live: LiveRecord | undefined;
   readonly exit: ExitRecord | undefined;
-  /** A supervisor has reserved its exit record and not written it. */
+  /** A supervisor has reserved its exit record and not written it, or a power failure tore it. */
   readonly begun: boolean;
   readonly boot: string;
   readonly isAlive: (pid: number, start: number) => boolean;

@@ -1,4 +1,12 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { collectLeftovers } from '../../lib/container/collect.js';
 import { createContainer } from '../../lib/container/create.js';
@@ -307,4 +315,32 @@ testWith(missing, 'a bind mount is read-only where asked for', async (t) => {
     mounts: [{ ...mount, readonly: false }],
   });
   t.is(readFileSync(join(source, 'g'), 'utf8'), 'x\n');
+});
+
+testWith(missing, 'records torn by a power failure are told or collected, never fatal', async (t) => {
+  const fixture = openFixture(t, 'overlay');
+  const torn = await fixture.run({ command: ['true'] });
+  const lost = await fixture.run({ command: ['true'], name: 'lost' });
+  for (const view of [torn, lost]) await waitContainer(fixture.stores, view);
+  writeFileSync(join(torn.directory, 'exit'), '');
+  writeFileSync(join(lost.directory, 'container.json'), '\0\0');
+  rmSync(join(fixture.stores.paths.names, 'lost'));
+  symlinkSync(`${lost.record.id}:1:2:another-boot`, join(fixture.stores.paths.names, 'lost'));
+  t.is(fixture.view(torn.record.id).exit?.code, 137);
+  t.is(fixture.containers.find('lost'), undefined);
+  await collectLeftovers(fixture.stores);
+  t.deepEqual(fixture.containers.ids(), [torn.record.id]);
+  t.is(fixture.containers.find('lost'), undefined);
+  const again = await fixture.run({ command: ['true'], name: 'lost' });
+  t.is(again.record.name, 'lost');
+});
+
+testWith(missing, 'of many makers of one name one wins', async (t) => {
+  const fixture = openFixture(t, 'overlay');
+  const options = { name: 'one', command: ['true'], network: 'none' } as const;
+  const made = await Promise.allSettled(
+    Array.from({ length: 8 }, () => createContainer(fixture.stores, options, image())),
+  );
+  t.is(made.filter(({ status }) => status === 'fulfilled').length, 1);
+  t.is(fixture.containers.ids().length, 1);
 });

@@ -236,8 +236,8 @@ test('logs are read across rotations, from the end, between times', async (t) =>
   const path = join(directory, 'log');
   const line = (second: number, text: string): string => `2026-01-01T00:00:0${second}.0Z stdout F ${text}\n`;
   writeFileSync(`${path}.2`, line(1, 'one'));
-  writeFileSync(`${path}.1`, line(2, 'two') + '2026-01-01T00:00:03.0Z stdout P thr\n');
-  writeFileSync(path, '2026-01-01T00:00:03.1Z stdout F ee\n' + line(4, 'four'));
+  writeFileSync(`${path}.1`, `${line(2, 'two')}2026-01-01T00:00:03.0Z stdout P thr\n`);
+  writeFileSync(path, `2026-01-01T00:00:03.1Z stdout F ee\n${line(4, 'four')}`);
   const logged = {
     ...view,
     directory,
