@@ -1,8 +1,9 @@
 /** The experiments behind the choice of a storage driver, on the store's own file system. */
+import { rmSync } from 'node:fs';
 import { findProgram } from '../host/id-map.js';
 import type { Environment } from '../host/paths.js';
 import type { Stores } from '../image/stores.js';
-import { probe } from '../native/probes.js';
+import { type Probe, probe } from '../native/probes.js';
 import type { DriverProbe, DriverProbes } from '../snapshot/driver.js';
 
 /** Probes for a store; nothing is tried before one is called. */
@@ -10,11 +11,17 @@ export function driverProbes(
   stores: Pick<Stores, 'paths' | 'idMap' | 'staging'>,
   env: Environment,
 ): DriverProbes {
-  const directory = (): string => stores.staging.open().directory('probe');
+  const tried = (name: 'overlay' | 'fuse-overlayfs', ...program: readonly string[]): Probe => {
+    const directory = stores.staging.open().directory('probe');
+    try {
+      return probe(name, [directory, ...program], stores.idMap());
+    } finally {
+      rmSync(directory, { recursive: true, force: true });
+    }
+  };
   return {
     overlay: () => {
-      const found = probe('overlay', [directory()], stores.idMap());
-      return answer(found, 'coracle doctor says what is missing for overlay in user namespaces');
+      return answer(tried('overlay'), 'coracle doctor says what is missing for overlay in user namespaces');
     },
     fuse: () => {
       const program = findProgram('fuse-overlayfs', env);
@@ -25,13 +32,15 @@ export function driverProbes(
           fix: 'install the package fuse-overlayfs',
         };
       }
-      const found = probe('fuse-overlayfs', [directory(), program], stores.idMap());
-      return answer(found, 'make sure that /dev/fuse is there: modprobe fuse; chmod 666 /dev/fuse');
+      return answer(
+        tried('fuse-overlayfs', program),
+        'make sure that /dev/fuse is there: modprobe fuse; chmod 666 /dev/fuse',
+      );
     },
   };
 }
 
-function answer(found: { readonly works: boolean; readonly reason?: string }, fix: string): DriverProbe {
+function answer(found: Probe, fix: string): DriverProbe {
   if (found.works) return { works: true };
   return { works: false, reason: found.reason ?? 'it does not work here', fix };
 }
