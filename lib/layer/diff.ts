@@ -80,9 +80,13 @@ async function hiddenNames(source: DiffSource): Promise<ReadonlySet<string>> {
   const hidden = new Set<string>();
   if (source.lower === undefined) return hidden;
   const marked: Entry[] = [];
+  let hider: string | undefined;
   for await (const item of source.agent.walk(source.layer, '.', { raw: true })) {
-    if (item.kind === 'entry' && (item.entry.type === 'whiteout' || item.entry.opaque))
-      marked.push(item.entry);
+    if (item.kind !== 'entry' || (item.entry.type !== 'whiteout' && !item.entry.opaque)) continue;
+    // An opaque directory has hidden all below it; fuse-overlayfs marks its children again.
+    if (hider !== undefined && keyOf(item.entry.path).startsWith(hider)) continue;
+    if (item.entry.opaque) hider = `${keyOf(item.entry.path)}/`;
+    marked.push(item.entry);
   }
   const { agent, lower } = source;
   const found = await Promise.all(marked.map((entry) => agent.stat(lower, entry.path)));

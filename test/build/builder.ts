@@ -30,7 +30,7 @@ export const drivers: readonly { readonly name: StorageDriver; readonly missing:
 ];
 
 /** Entries of the base image beyond busybox: a directory of somebody else. */
-export const baseExtras: readonly HandMade[] = [{ name: 'srv', type: 'directory', mode: 0o2775, uid: 33, gid: 33 }];
+export const baseExtras: readonly HandMade[] = [{ name: 'srv', type: 'directory', mode: 0o775, uid: 33, gid: 33 }];
 
 /** A context by file name; a trailing slash makes a directory. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -139,18 +139,23 @@ export class Builder {
     return (await agent.read(await this.#stack(image, 0), path, 0, 1 << 20)).toString();
   }
 
-  /** Each layer's changeset above the base, lowest first. */
-  async layers(image: ImageRecord): Promise<readonly (readonly string[])[]> {
-    const top = this.stores.images.topSnapshot(image);
-    const made: (readonly string[])[] = [];
-    for (let index = (top?.lowers.length ?? 0) - 1; index >= 0; index--) {
-      const id = top?.lowers[index];
-      if (id === undefined) continue;
-      const agent = await this.#open();
-      const layer = await openInStore(agent, this.stores.paths, this.stores.snapshots.layerPath(id));
-      made.push(await lines(diffTar({ agent, layer, lower: await this.#stack(image, index + 1) })));
+  /** The merged files after each layer, lowest first. */
+  async trees(image: ImageRecord): Promise<readonly (readonly string[])[]> {
+    const count = this.stores.images.topSnapshot(image)?.lowers.length ?? 0;
+    const seen: (readonly string[])[] = [];
+    for (let above = count - 1; above >= 0; above--) {
+      seen.push(await lines(flattenTar({ agent: await this.#open(), handle: await this.#stack(image, above) })));
     }
-    return made;
+    return seen;
+  }
+
+  /** The changeset of the uppermost layer. */
+  async lastLayer(image: ImageRecord): Promise<readonly string[]> {
+    const top = this.stores.images.topSnapshot(image)?.id;
+    if (top === undefined) return [];
+    const agent = await this.#open();
+    const layer = await openInStore(agent, this.stores.paths, this.stores.snapshots.layerPath(top));
+    return lines(diffTar({ agent, layer, lower: await this.#stack(image, 1) }));
   }
 
   async close(): Promise<void> {

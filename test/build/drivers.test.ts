@@ -1,4 +1,10 @@
-/** The same Dockerfile gives the same layers with every storage driver. */
+/**
+ * The same Dockerfile gives the same files after each step, whatever the storage driver. Which markers say so may differ: a
+ * directory that was replaced is opaque to the kernel and a row of whiteouts to fuse-overlayfs. Two differences are the drivers'
+ * own and kept out of the fixtures: fuse-overlayfs loses the set-group-ID bit of directories that it copies up, and where a RUN
+ * writes to a file with hard links in a lower layer, overlay and fuse-overlayfs change that one name, copy all of them. Names end
+ * at 250 bytes, since fuse-overlayfs wants room for a prefix.
+ */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fixturePath, temporaryDirectory } from '../helpers/host.js';
@@ -8,14 +14,14 @@ import { Builder, drivers, missingForBuilds, prepareFixture } from './builder.js
 const missing = [...missingForBuilds, ...drivers.flatMap((driver) => driver.missing)];
 
 for (const name of readdirSync(fixturePath('build'))) {
-  testWith(missing, `${name}: overlay, fuse-overlayfs and copy make the same layers`, async (t) => {
+  testWith(missing, `${name}: overlay, fuse-overlayfs and copy make the same files`, async (t) => {
     const context = join(temporaryDirectory(t), name);
     prepareFixture(name, context);
     const seen = [];
     for (const driver of drivers) {
       const builder = await Builder.open(t, { driver: driver.name });
       const { image } = await builder.build(context);
-      seen.push({ config: image.config.config, tree: await builder.tree(image), layers: await builder.layers(image) });
+      seen.push({ config: image.config.config, trees: await builder.trees(image) });
       await builder.close();
     }
     const [overlay, fuse, copy] = seen;

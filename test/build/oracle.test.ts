@@ -1,0 +1,52 @@
+/** Buildah makes the same image of every fixture: the same config and the same files, but for the differences listed here. */
+import { mkdtempSync, readdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import test from 'ava';
+import type { ContainerConfig } from '../../lib/oci/container-config.js';
+import { testWith } from '../helpers/declare.js';
+import { fixturePath, missingProgram, removeTree, temporaryDirectory } from '../helpers/host.js';
+import { Buildah } from './buildah.js';
+import { Builder, missingForBuilds, prepareFixture } from './builder.js';
+
+const missing = [...missingForBuilds, missingProgram('buildah')];
+let directory: string | undefined;
+let oracle: Promise<Buildah> | undefined;
+
+function openOracle(): Promise<Buildah> {
+  directory ??= mkdtempSync(join(tmpdir(), 'c-'));
+  oracle ??= Buildah.open(directory);
+  return oracle;
+}
+
+test.after.always('the oracle store is removed', () => {
+  if (directory !== undefined) removeTree(directory);
+});
+
+/** Fixtures that older releases of Buildah, Debian 12's among them, do not read as Docker does. */
+const notRead: Readonly<Record<string, string>> = {
+  'heredoc-copy': 'heredocs came with 1.33',
+  'heredoc-run': 'heredocs came with 1.33',
+  syntax: 'an escape directive is only seen in the first line',
+};
+
+for (const name of readdirSync(fixturePath('build'))) {
+  testWith([...missing, notRead[name]], `${name}: buildah makes the same config and files`, async (t) => {
+    const context = join(temporaryDirectory(t), name);
+    prepareFixture(name, context);
+    const expected = await (await openOracle()).build(context, name);
+    const builder = await Builder.open(t);
+    const { image } = await builder.build(context);
+    t.deepEqual(comparableConfig(image.config.config ?? {}), comparableConfig(expected.config));
+    t.deepEqual(await builder.tree(image), expected.tree);
+  });
+}
+
+/** The fields a Dockerfile sets, empty ones left out. */
+function comparableConfig(config: ContainerConfig): Record<string, unknown> {
+  const { Env, Cmd, Entrypoint, WorkingDir, User, ExposedPorts, Volumes, Labels, StopSignal, Shell, Healthcheck, OnBuild } = config;
+  const fields = { Cmd, Entrypoint, WorkingDir, User, ExposedPorts, Volumes, Labels, StopSignal, Shell, Healthcheck, OnBuild };
+  const isSet = (value: unknown): boolean =>
+    value !== undefined && value !== null && value !== '' && JSON.stringify(value) !== '{}' && JSON.stringify(value) !== '[]';
+  return { ...Object.fromEntries(Object.entries(fields).filter(([, value]) => isSet(value))), Env: [...(Env ?? [])].sort() };
+}
