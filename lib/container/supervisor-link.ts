@@ -38,7 +38,7 @@ export class SupervisorLink {
       });
     } catch (error) {
       socket.destroy();
-      if (hasErrno(error, 'ENOENT', 'ECONNREFUSED', 'ENOTDIR')) return undefined;
+      if (hasErrno(error, 'ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'ENOTDIR')) return undefined;
       throw ioError(`connect to the supervisor of ${name}`, error);
     }
     const link = new SupervisorLink(socket, name);
