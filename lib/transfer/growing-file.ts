@@ -2,7 +2,7 @@
 import { type FileHandle, open } from 'node:fs/promises';
 import { hasErrno, ioError } from '../errors.js';
 
-const chunkSize = 1024 * 1024;
+const chunkSize = 256 * 1024;
 
 /** Tells readers how far a file has come. Made before the file; ends with exactly one of `finish` and `fail`. */
 export class GrowingFile {

@@ -12,7 +12,7 @@ import { isIndex, layerCompression, ociTypes } from '../oci/media-types.js';
 import { type ArchiveEntry, directoryEntry, fileEntry, readWhole, textEntry } from './archive-entries.js';
 import { compressLayer, defaultLevels, type LayerEncoding } from './compressed-layers.js';
 import type { SavedImage } from './docker-save.js';
-import { documentOf } from './push.js';
+import { documentOf, isImageManifest } from './push.js';
 
 const encoding: LayerEncoding = { kind: 'gzip', level: defaultLevels.gzip };
 
@@ -62,12 +62,24 @@ class LayoutWriter {
     if (!complete) return yield* this.#manifest(image);
     const manifests: Descriptor[] = [];
     for (const entry of index.manifests) {
-      const { digest, size } = yield* this.image(readImage({ descriptor: entry }, content));
+      const { digest, size } = yield* this.#entry(entry);
       manifests.push({ ...entry, digest, size });
     }
     const same = manifests.every(({ digest }, at) => digest === index.manifests[at]?.digest);
     const written = same ? bytes : Buffer.from(serializeManifest({ ...index, manifests }));
     return yield* this.#document(written, index.mediaType);
+  }
+
+  /** An index again, an image, or an artifact such as a signature, which goes as it is. */
+  async *#entry(entry: Descriptor): Entries<Descriptor> {
+    const { content } = this.#stores;
+    const bytes = await content.read(entry.digest, manifestLimit);
+    const manifest = parseManifest(bytes, `manifest ${entry.digest}`, entry.mediaType);
+    if (manifest.kind === 'index' || isImageManifest(manifest)) {
+      return yield* this.image(readImage({ descriptor: entry }, content));
+    }
+    for (const blob of [manifest.config, ...manifest.layers]) yield* this.#blob(blob);
+    return yield* this.#document(bytes, manifest.mediaType);
   }
 
   async *#manifest(image: ImageRecord): Entries<Descriptor> {

@@ -100,6 +100,9 @@ async function fetchLayers(
 ): Promise<void> {
   const chain = await LayerChain.open(stores, image.config.rootfs.diff_ids, signal);
   const layers = image.manifest.layers.map((layer): LayerTask => ({ layer, file: new GrowingFile() }));
+  for (const { layer } of layers) {
+    onEvent({ kind: 'layer', id: layerEventId(layer.digest), status: 'waiting', total: layer.size });
+  }
   try {
     const extraction = (ended: AbortSignal): Promise<void> => {
       // layers whose download never begins must not be waited for

@@ -4,8 +4,14 @@ import { type ImageRecord, readImage } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { parseDigest } from '../oci/digest.js';
-import { type ImageIndex, manifestLimit, parseManifest, serializeManifest } from '../oci/manifest.js';
-import { isIndex } from '../oci/media-types.js';
+import {
+  type ImageIndex,
+  type ImageManifest,
+  manifestLimit,
+  parseManifest,
+  serializeManifest,
+} from '../oci/manifest.js';
+import { isImageConfig, isIndex, isLayer } from '../oci/media-types.js';
 import { parseReference, type Reference } from '../oci/reference.js';
 import { putManifest } from '../registry/manifests.js';
 import { defaultLevels } from './compressed-layers.js';
@@ -99,11 +105,7 @@ async function pushIndex(
   const { stores, client, repository } = target;
   const manifests: Descriptor[] = [];
   for (const entry of index.manifests) {
-    const inner = isIndex(entry.mediaType) ? await readIndex(stores, entry) : undefined;
-    const pushed =
-      inner === undefined
-        ? await pushManifest(target, readImage({ descriptor: entry }, stores.content), signal)
-        : await pushIndex(target, inner, entry, signal);
+    const pushed = await pushEntry(target, entry, signal);
     const { digest, size, mediaType } = pushed.descriptor;
     const place: Reference = { registry: client.registry, repository, digest };
     await putManifest(client, place, { bytes: pushed.bytes, mediaType });
@@ -112,6 +114,29 @@ async function pushIndex(
   const same = manifests.every(({ digest }, at) => digest === index.manifests[at]?.digest);
   if (!same) return documentOf(Buffer.from(serializeManifest({ ...index, manifests })), index.mediaType);
   return documentOf(await stores.content.read(descriptor.digest, manifestLimit), index.mediaType);
+}
+
+/** An entry of an index: an index again, an image, or an artifact such as a signature, which goes as it is. */
+async function pushEntry(
+  target: PushTarget,
+  entry: Descriptor,
+  signal: AbortSignal | undefined,
+): Promise<Document> {
+  const { content } = target.stores;
+  const bytes = await content.read(entry.digest, manifestLimit);
+  const manifest = parseManifest(bytes, `manifest ${entry.digest}`, entry.mediaType);
+  if (manifest.kind === 'index') return pushIndex(target, manifest, entry, signal);
+  if (isImageManifest(manifest)) {
+    return pushManifest(target, readImage({ descriptor: entry }, content), signal);
+  }
+  const { config, layers } = manifest;
+  for (const blob of [config, ...layers]) await pushBlob(target, blob);
+  return documentOf(bytes, manifest.mediaType);
+}
+
+/** Whether a manifest is a container image's: artifacts have configs or layers of other types. */
+export function isImageManifest({ config, layers }: ImageManifest): boolean {
+  return isImageConfig(config.mediaType) && layers.every(({ mediaType }) => isLayer(mediaType));
 }
 
 /** Undefined when the index itself is not in the store. */

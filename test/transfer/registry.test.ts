@@ -7,14 +7,16 @@ import type { ExecutionContext } from 'ava';
 import type { ImageRecord } from '../../lib/image/image-record.js';
 import type { Stores } from '../../lib/image/stores.js';
 import { digestHex } from '../../lib/oci/digest.js';
+import { loadImages } from '../../lib/transfer/load.js';
 import { pullImage } from '../../lib/transfer/pull.js';
 import { pushImage } from '../../lib/transfer/push.js';
+import { saveImages } from '../../lib/transfer/save.js';
 import { testWith } from '../helpers/declare.js';
 import { missingProgram, temporaryDirectory } from '../helpers/host.js';
 import { missingRegistry, registryUser, startRegistry } from '../helpers/registry.js';
 import { putImage, putIndex, testStores } from '../image/store-fixture.js';
 import { missingAgent } from '../layer/layer-fixture.js';
-import { baseImage, derivedImage, EventLog, failsWith } from './transfer-fixture.js';
+import { attestedIndex, baseImage, baseTar, derivedImage, EventLog, failsWith } from './transfer-fixture.js';
 
 const missing = [missingAgent(), missingRegistry()];
 
@@ -45,7 +47,7 @@ testWith(
       [true, true],
     );
     t.is(layerFile(two, pulled, 'added'), `added to ${host}/team/app:1`);
-    t.deepEqual([...log.statuses()].sort(), ['done', 'downloading', 'extracting'].sort());
+    t.deepEqual([...log.statuses()].sort(), ['done', 'downloading', 'extracting', 'waiting']);
     t.deepEqual(readdirSync(join(two.paths.staging, 'partial')), []);
   },
 );
@@ -64,7 +66,7 @@ testWith(missing, 'a second push and a second pull transfer no layer', async (t)
   await pullImage(other, name);
   const again = new EventLog();
   await pullImage(other, name, {}, again.take);
-  t.deepEqual([...again.statuses()].sort(), ['done', 'exists']);
+  t.deepEqual([...again.statuses()].sort(), ['done', 'exists', 'waiting']);
 });
 
 testWith(missing, 'a pulled image is pushed elsewhere with every digest kept', async (t) => {
@@ -138,6 +140,22 @@ testWith(missing, 'an index goes whole, and each platform gets its image', async
     /nothing for linux\/s390x/,
   );
   t.regex(error?.hint ?? '', /linux\/amd64, linux\/arm64/);
+});
+
+testWith(missing, 'attestations in an index go with it, to registries and archives', async (t) => {
+  const { host } = await startRegistry(t);
+  const stores = testStores(t);
+  const index = await attestedIndex(stores, await putImage(stores, { author: 'x', layers: [baseTar] }));
+  stores.images.tag(index, `${host}/attested`);
+  const { descriptor } = await pushImage(stores, `${host}/attested`, `${host}/attested`);
+  t.is(descriptor.digest, index.digest);
+  t.is((await pullImage(testStores(t), `${host}/attested`)).config.author, 'x');
+  const file = join(temporaryDirectory(t), 'attested.tar');
+  await saveImages(stores, [`${host}/attested`], file, { format: 'oci-archive' });
+  const other = testStores(t);
+  const [loaded] = await loadImages(other, file);
+  t.is(loaded?.descriptor.digest, index.digest);
+  t.is((await pushImage(other, `${host}/attested`, `${host}/again`)).descriptor.digest, index.digest);
 });
 
 testWith(

@@ -6,6 +6,9 @@ import { CoracleError, type ErrorCode } from '../../lib/errors.js';
 import { assembleImage } from '../../lib/image/assemble.js';
 import type { ImageRecord } from '../../lib/image/image-record.js';
 import type { Stores } from '../../lib/image/stores.js';
+import type { Descriptor } from '../../lib/oci/descriptor.js';
+import { ociTypes } from '../../lib/oci/media-types.js';
+import { hostPlatform } from '../../lib/oci/platform.js';
 import type { TransferEvent } from '../../lib/transfer/events.js';
 import { importImage } from '../../lib/transfer/import.js';
 import { makeTar } from '../helpers/image.js';
@@ -50,6 +53,34 @@ export async function derivedImage(
   const image = await assembleImage({ config: { ...config, author: reference }, top, base }, stores);
   stores.images.tag(image, reference);
   return stores.images.resolve(reference);
+}
+
+/** An index of an image and of an attestation about it, as BuildKit makes them. */
+export async function attestedIndex(stores: Stores, image: Descriptor): Promise<Descriptor> {
+  const put = async (mediaType: string, value: unknown): Promise<Descriptor> => ({
+    mediaType,
+    ...(await stores.content.put(Buffer.from(JSON.stringify(value)))),
+  });
+  const config = await put(ociTypes.config, {
+    architecture: 'unknown',
+    os: 'unknown',
+    rootfs: { type: 'layers', diff_ids: [`sha256:${'1'.repeat(64)}`] },
+  });
+  const statement = await put('application/vnd.in-toto+json', { _type: 'https://in-toto.io/Statement/v0.1' });
+  const attestation = await put(ociTypes.manifest, {
+    schemaVersion: 2,
+    mediaType: ociTypes.manifest,
+    config,
+    layers: [statement],
+  });
+  return put(ociTypes.index, {
+    schemaVersion: 2,
+    mediaType: ociTypes.index,
+    manifests: [
+      { ...image, platform: hostPlatform() },
+      { ...attestation, platform: { os: 'unknown', architecture: 'unknown' } },
+    ],
+  });
 }
 
 /** Collects what a transfer tells. */
