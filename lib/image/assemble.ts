@@ -11,7 +11,7 @@ import type { Descriptor } from '../oci/descriptor.js';
 import { digestHex } from '../oci/digest.js';
 import { type ImageConfig, serializeImageConfig } from '../oci/image-config.js';
 import { type ImageManifest, serializeManifest } from '../oci/manifest.js';
-import { ociTypes } from '../oci/media-types.js';
+import { isForeignLayer, layerCompression, ociTypes } from '../oci/media-types.js';
 import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
 import { missingSnapshot } from '../snapshot/snapshot-store.js';
 import type { ImageRecord } from './image-record.js';
@@ -95,8 +95,16 @@ async function describeLayers(input: AssembleInput, stores: Stores): Promise<rea
   const baseIds = input.base?.config.rootfs.diff_ids ?? [];
   return measured.map(({ diffId, size }, index) => {
     const inherited = baseIds[index] === diffId ? base[index] : undefined;
-    return { diffId, descriptor: inherited ?? { mediaType: ociTypes.layer, digest: diffId, size } };
+    const made = { mediaType: ociTypes.layer, digest: diffId, size };
+    return { diffId, descriptor: inherited === undefined ? made : ociLayer(inherited) };
   });
+}
+
+/** Docker's types do not belong into an OCI manifest; the bytes are the same. */
+function ociLayer(layer: Descriptor): Descriptor {
+  if (isForeignLayer(layer.mediaType)) return layer;
+  const types = { none: ociTypes.layer, gzip: ociTypes.layerGzip, zstd: ociTypes.layerZstd };
+  return { ...layer, mediaType: types[layerCompression(layer.mediaType)] };
 }
 
 /** Reads each layer nobody measured once, lowest first, and adds what was found to the records. */
