@@ -108,6 +108,21 @@ withLayers(
   },
 );
 
+testWith(
+  missing,
+  'with one id only, owners are kept beside the files and come back in the changeset',
+  async (t) => {
+    const layers = new TestLayers(t, 'single');
+    const entries: readonly Sketch[] = [
+      directory('home/', { uid: 1000, gid: 1000, mode: 0o700 }),
+      { path: 'home/file', content: 'x', uid: 1000, gid: 5, mode: 0o4755 },
+      { path: 'root', content: 'y' },
+    ];
+    await layers.applyEntries(...entries);
+    t.deepEqual(await layers.diffEntries(), entries.map(seenSketch));
+  },
+);
+
 const lower: readonly Sketch[] = [
   directory('etc/', { mode: 0o750, uid: 7 }),
   { path: 'etc/gone', content: 'old' },

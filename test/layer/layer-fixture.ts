@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
-import { detectIdMap, type IdMap } from '../../lib/host/id-map.js';
+import { detectIdMap, type IdMap, type IdMapMethod } from '../../lib/host/id-map.js';
 import { type AppliedLayer, applyLayer } from '../../lib/layer/apply.js';
 import { type DiffOptions, type DiffSource, diffTar, flattenTar } from '../../lib/layer/diff.js';
 import { readTar } from '../../lib/layer/tar-reader.js';
@@ -24,9 +24,9 @@ export class TestLayers {
   /** Single-directory handles, topmost first. */
   readonly #handles: number[] = [];
 
-  constructor(t: ExecutionContext<unknown>) {
+  constructor(t: ExecutionContext<unknown>, forced?: IdMapMethod) {
     this.directory = temporaryDirectory(t);
-    this.idMap = detectIdMap({ env: process.env });
+    this.idMap = detectIdMap({ env: process.env, ...(forced === undefined ? {} : { forced }) });
     this.agent = openAgent({ idMap: this.idMap, roots: [{ path: this.directory, writable: true }] });
     t.teardown(() => this.agent.close());
   }
