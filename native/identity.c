@@ -79,7 +79,7 @@ static int find_user(int root, struct wanted_user *wanted, struct identity *iden
         return 0;
     }
     if (!wanted->numeric)
-        return fail(failure, "user", ENOENT, "no user %.200s in /etc/passwd", wanted->name);
+        return fail(failure, "user", 0, "%.200s: no such user in /etc/passwd", wanted->name);
     identity->uid = wanted->id;
     return 0;
 }
@@ -110,14 +110,14 @@ static int find_group(const char *name, const char *database, gid_t *gid, struct
     char *fields[MAX_FIELDS];
     size_t count;
     if (all_digits(name))
-        return parse_id(name, gid) ? 0 : fail(failure, "user", ERANGE, "gid %.200s", name);
+        return parse_id(name, gid) ? 0 : fail(failure, "user", 0, "gid %.200s: no number of an id", name);
     auto_free char *text = strdup(database);
     if (!text)
         return fail(failure, "user", ENOMEM, "groups");
     for (char *rest = text; next_entry(&rest, fields, &count);)
         if (count >= 3 && strcmp(fields[0], name) == 0 && parse_id(fields[2], gid))
             return 0;
-    return fail(failure, "user", ENOENT, "no group %.200s in /etc/group", name);
+    return fail(failure, "user", 0, "%.200s: no such group in /etc/group", name);
 }
 
 /** The groups that list the login as a member; only when no group was named, as Docker does. */
@@ -144,12 +144,12 @@ static bool mapped(const struct id_ranges *ranges, uint32_t id) {
 
 static int check_mapped(const struct id_map *map, const struct identity *identity, struct failure *failure) {
     if (!mapped(&map->uid, identity->uid))
-        return fail(failure, "user", ERANGE, "uid %u is not mapped", (unsigned)identity->uid);
+        return fail(failure, "user", 0, "uid %u is not mapped", (unsigned)identity->uid);
     if (!mapped(&map->gid, identity->gid))
-        return fail(failure, "user", ERANGE, "gid %u is not mapped", (unsigned)identity->gid);
+        return fail(failure, "user", 0, "gid %u is not mapped", (unsigned)identity->gid);
     for (size_t i = 0; i < identity->group_count; i++)
         if (!mapped(&map->gid, identity->groups[i]))
-            return fail(failure, "user", ERANGE, "gid %u is not mapped", (unsigned)identity->groups[i]);
+            return fail(failure, "user", 0, "gid %u is not mapped", (unsigned)identity->groups[i]);
     return 0;
 }
 
@@ -183,7 +183,7 @@ int identity_resolve(int root, const char *user, const struct strings *groups, c
         return fail(failure, "user", EINVAL, "%.200s", user);
     struct wanted_user wanted = {.name = name, .numeric = all_digits(name)};
     if (wanted.numeric && !parse_id(name, &wanted.id))
-        return fail(failure, "user", ERANGE, "uid %.200s", name);
+        return fail(failure, "user", 0, "uid %.200s: no number of an id", name);
     if (find_user(root, &wanted, identity, failure) < 0 || resolve_groups(root, group, groups, &wanted, identity, failure) < 0)
         return -1;
     return map ? check_mapped(map, identity, failure) : 0;

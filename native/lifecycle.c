@@ -195,6 +195,7 @@ static void record_end(struct supervisor *supervisor) {
             status_warning(&supervisor->status, &failure);
         }
         unlinkat(supervisor->record.directory, "live", 0);
+        unlinkat(supervisor->record.directory, "live.new", 0);
         unlinkat(supervisor->record.directory, "mnt", AT_REMOVEDIR);
     }
     if (failed)
@@ -209,7 +210,7 @@ static void tell_failure(struct supervisor *supervisor) {
     uint32_t number = (uint32_t)supervisor->failure.number;
     for (int i = 0; i < 4; i++)
         text[i] = (char)(number >> (24 - 8 * i));
-    failure_text(&supervisor->failure, text + 4, sizeof text - 4);
+    failure_prose(&supervisor->failure, text + 4, sizeof text - 4);
     for (struct client *client = supervisor->relay.clients; client; client = client->next)
         if (client->output || client->waits)
             client_send(client, FRAME_ERROR, text, 4 + strlen(text + 4));

@@ -42,9 +42,9 @@ static int take_lock(struct record *record) {
     return -1;
 }
 
-/** Space for the exit record, taken while there is some: a full disk shall not cost the exit code. */
-static int reserve_exit(const struct record *record) {
-    auto_close int fd = openat(record->directory, "exit.new", O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
+/** Space for a record, taken while there is some: a full disk shall cost neither the exit code nor the pids. */
+static int reserve(const struct record *record, const char *name) {
+    auto_close int fd = openat(record->directory, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (fd < 0)
         return -1;
     int error = posix_fallocate(fd, 0, 1024);
@@ -63,8 +63,8 @@ int record_open(struct record *record, const char *directory, struct failure *fa
         return fail(failure, "lock", errno, "%s/lock", directory);
     if ((unlinkat(record->directory, "exit", 0) < 0 && errno != ENOENT) || (unlinkat(record->directory, "live", 0) < 0 && errno != ENOENT))
         return fail(failure, "record", errno, "%s", directory);
-    if (reserve_exit(record) < 0)
-        return fail(failure, "record", errno, "%s/exit.new", directory);
+    if (reserve(record, "live.new") < 0 || reserve(record, "exit.new") < 0)
+        return fail(failure, "record", errno, "%s", directory);
     read_boot_id(record->boot);
     record->start_ticks = start_ticks(getpid());
     return 0;

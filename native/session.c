@@ -67,7 +67,7 @@ static void tell_end(struct session *session) {
     for (int i = 0; i < 4; i++)
         error[i] = (char)((unsigned)session->failure.number >> (24 - 8 * i));
     if (failed)
-        failure_text(&session->failure, error + 4, sizeof error - 4);
+        failure_prose(&session->failure, error + 4, sizeof error - 4);
     for (struct client *client = session->relay.clients; client; client = client->next) {
         if (failed && (client->output || client->waits))
             client_send(client, FRAME_ERROR, error, 4 + strlen(error + 4));

@@ -40,7 +40,7 @@ int start_refuse(const struct failure *failure) {
     char text[900];
     struct status status = {.fd = STATUS_FD, .prose = -1};
     status_error(&status, failure);
-    failure_text(failure, text, sizeof text);
+    failure_prose(failure, text, sizeof text);
     fprintf(stderr, "coracle: %s\n", text);
     return failure->code;
 }

@@ -45,6 +45,23 @@ void status_error(const struct status *status, const struct failure *failure) {
     say(status, line);
 }
 
+/** What the user can do. The same sentences as in lib/native/status.ts. */
+static const char *hint_of(const struct failure *failure) {
+    static const char *const hints[][2] = {
+        {"publish", "choose another host port, or stop what uses it"},
+        {"idmap", "coracle doctor says what user namespaces need on this host"},
+        {"userns", "coracle doctor says what user namespaces need on this host"},
+        {"overlay", "choose another driver with --storage-driver fuse-overlayfs or copy; coracle doctor says which work here"},
+        {"fuse", "install fuse-overlayfs and make /dev/fuse accessible; coracle doctor says more"},
+        {"network", "choose another network with --network slirp4netns, host or none; coracle doctor says which work here"},
+        {"user", "name a user of the image, or a number that the container has an id for; coracle info says how many those are"},
+    };
+    for (size_t i = 0; failure->stage && i < N_ELEMENTS(hints); i++)
+        if (strcmp(failure->stage, hints[i][0]) == 0)
+            return hints[i][1];
+    return NULL;
+}
+
 static const char *verb_of(const char *stage) {
     static const char *const verbs[][2] = {
         {"exec", "execute"},        {"cwd", "enter"},        {"mount", "mount"},        {"mask", "mask"},        {"overlay", "mount overlay"},
@@ -58,6 +75,15 @@ static const char *verb_of(const char *stage) {
     return stage;
 }
 
+/** In lower case, as every message of ours. */
+static const char *reason_of(int number) {
+    static char text[100];
+    snprintf(text, sizeof text, "%s", strerror(number));
+    if (text[0] >= 'A' && text[0] <= 'Z' && !(text[1] >= 'A' && text[1] <= 'Z'))
+        text[0] = (char)(text[0] - 'A' + 'a');
+    return text;
+}
+
 void failure_text(const struct failure *failure, char *out, size_t room) {
     const char *verb = verb_of(failure->stage);
     if (failure->number == 0)
@@ -65,9 +91,17 @@ void failure_text(const struct failure *failure, char *out, size_t room) {
     else if (strcmp(failure->stage, "lock") == 0)
         snprintf(out, room, "%s %s: the container is running already", verb, failure->object);
     else
-        snprintf(out, room, "%s %s: %s", verb, failure->object, strerror(failure->number));
+        snprintf(out, room, "%s %s: %s", verb, failure->object, reason_of(failure->number));
     /* Objects come from images too: nothing in them may drive a terminal. */
     for (char *at = out; *at; at++)
         if ((unsigned char)*at < ' ' || *at == 127)
             *at = '?';
+}
+
+void failure_prose(const struct failure *failure, char *out, size_t room) {
+    const char *hint = hint_of(failure);
+    failure_text(failure, out, room);
+    size_t length = strlen(out);
+    if (hint)
+        snprintf(out + length, room - length, "\nhint: %s", hint);
 }

@@ -18,5 +18,7 @@ void status_error(const struct status *status, const struct failure *failure);
 void status_exit(const struct status *status, int code, int signal, int oom);
 /** `verb object: reason`, as every message of coracle reads. */
 void failure_text(const struct failure *failure, char *out, size_t room);
+/** The same, and a second line with what can be done where that is known. */
+void failure_prose(const struct failure *failure, char *out, size_t room);
 
 #endif

@@ -1,7 +1,8 @@
 /** RUN: the command in a sandbox above the stage's stack; what it changed becomes the layer by rename. */
-import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
+import { writeFileAtomic } from '../host/files.js';
 import { findProgram } from '../host/id-map.js';
 import { randomHex } from '../host/random.js';
 import { openInStore } from '../image/stores.js';
@@ -136,7 +137,7 @@ function networkOf(session: BuildSession, step: RunStep): NetworkPlan {
 function nameFiles(directory: string, { files }: NetworkPlan): readonly Mount[] {
   const write = (name: string, text: string): string => {
     const path = join(directory, name);
-    writeFileSync(path, text, { mode: 0o644 });
+    writeFileAtomic(path, text, { mode: 0o644 });
     return path;
   };
   return [
@@ -150,8 +151,7 @@ function nameFiles(directory: string, { files }: NetworkPlan): readonly Mount[] 
 function runFiles(directory: string, step: RunStep): readonly Mount[] {
   return step.command.files.map(({ name, data }, index) => {
     const source = join(directory, `file-${index}`);
-    writeFileSync(source, data);
-    chmodSync(source, 0o755);
+    writeFileAtomic(source, data, { mode: 0o755 });
     const options = ['ro', 'nosuid', 'nodev', 'create=file'];
     return { type: 'bind', source, destination: `${runFilesDirectory}/${name}`, options };
   });

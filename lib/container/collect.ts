@@ -12,6 +12,7 @@ import { ContainerStore } from './container-store.js';
 import { listReservations, readReservation, releaseName } from './names.js';
 import type { ContainerRecord } from './record.js';
 import { hasContainerRecord } from './records.js';
+import { isHeld } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import type { ContainerView } from './view.js';
 
@@ -25,6 +26,13 @@ export function detachLeftovers(stores: Pick<ContainerStores, 'paths' | 'runtime
 /** Removes leftovers with their trees. */
 export async function collectLeftovers(stores: ContainerStores): Promise<void> {
   for (const path of detachLeftovers(stores)) await stores.removeTree(path);
+}
+
+/** Removes a container with its files and anonymous volumes unless a supervisor has it or removed it. */
+export async function removeUnheld(stores: ContainerStores, record: ContainerRecord): Promise<void> {
+  const { directory } = containerPlaces(stores, record.id);
+  if (isHeld(directory) || !existsSync(directory)) return;
+  for (const path of detachContainer(stores, record, { volumes: true })) await stores.removeTree(path);
 }
 
 /** A directory is listed before the names are read: whoever makes one reserves its name first. */

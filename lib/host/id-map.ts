@@ -76,6 +76,9 @@ function forcedMap(facts: IdFacts, forced: IdMapMethod, fault: string | undefine
 function helperFault(facts: IdFacts): string | undefined {
   const { user, uid } = facts;
   if (facts.noNewPrivs) return 'no_new_privs is set, so setuid helpers have no effect';
+  if (!mapsRoot(facts.uidMap)) {
+    return 'the user namespace it runs in has no root, so setuid helpers have no effect';
+  }
   if (facts.missingHelpers.length > 0) {
     return `${facts.missingHelpers.join(' and ')} not found: install the package uidmap (shadow-utils)`;
   }
@@ -127,6 +130,10 @@ function singleMap(facts: IdFacts, reason: string): IdMap {
     gid: [{ container: 0, host: facts.gid, size: 1 }],
     reason,
   };
+}
+
+function mapsRoot(uidMap: string): boolean {
+  return uidMap === '' || /^\s*0\s/m.test(uidMap);
 }
 
 function isInitialMap(uidMap: string): boolean {

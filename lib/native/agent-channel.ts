@@ -200,7 +200,7 @@ export class AgentChannel {
     const cause = Object.assign(new Error(`${stage}: ${code}`), { code, errno, syscall: stage });
     return new CoracleError(
       full ? 'NO_SPACE' : 'IO',
-      `${name} ${path}: ${full ? 'no space left on the device' : code}`,
+      `${[name, path].filter((word) => word !== '').join(' ')}: ${full ? 'no space left on the device' : code}`,
       {
         cause,
         ...(full ? { hint: 'free space on the file system of the store' } : {}),

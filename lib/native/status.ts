@@ -51,6 +51,7 @@ export function errnoName(errno: number): string {
 }
 
 const hints: Readonly<Record<string, string>> = {
+  publish: 'choose another host port, or stop what uses it',
   idmap: 'coracle doctor says what user namespaces need on this host',
   userns: 'coracle doctor says what user namespaces need on this host',
   overlay:
@@ -58,6 +59,7 @@ const hints: Readonly<Record<string, string>> = {
   fuse: 'install fuse-overlayfs and make /dev/fuse accessible; coracle doctor says more',
   network:
     'choose another network with --network slirp4netns, host or none; coracle doctor says which work here',
+  user: 'name a user of the image, or a number that the container has an id for; coracle info says how many those are',
 };
 
 const reasons: Readonly<Record<string, string>> = {
@@ -77,8 +79,7 @@ const reasons: Readonly<Record<string, string>> = {
 export function startError(status: Extract<Status, { kind: 'error' }>): CoracleError {
   const name = status.errno === 0 ? '' : errnoName(status.errno);
   const reason = status.errno === 0 ? '' : `: ${reasons[name] ?? name}`;
-  const hint =
-    status.stage === 'publish' ? 'choose another host port, or stop what uses it' : hints[status.stage];
+  const hint = hints[status.stage];
   return new CoracleError('START', `start container: ${status.stage}: ${status.object}${reason}`, {
     exitCode: status.exitCode,
     ...(hint === undefined ? {} : { hint }),

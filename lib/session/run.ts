@@ -1,5 +1,6 @@
 /** `run`: an image found or pulled, a container made of it, started in the background or in place of this process. */
 import { createContainer } from '../container/create.js';
+import type { ContainerRecord } from '../container/record.js';
 import type { RunOptions } from '../container/run-options.js';
 import { startContainer, startInForeground } from '../container/start.js';
 import type { ContainerStores } from '../container/stores.js';
@@ -19,7 +20,7 @@ export async function runDetached(
 ): Promise<RunningContainer> {
   const { stores, created } = await prepare(session, image, request);
   const { record, network } = created;
-  const started = await startContainer(stores, record, { network });
+  const started = await orLeaveNothing(stores, record, () => startContainer(stores, record, { network }));
   for (const warning of started.warnings) request.onWarning?.(startWarning(warning));
   return { id: record.id, name: record.name };
 }
@@ -27,8 +28,26 @@ export async function runDetached(
 /** Runs a container in place of this process, which ends with the container's exit code. */
 export async function runReplacing(session: Session, image: string, request: RunRequest): Promise<never> {
   const { stores, created } = await prepare(session, image, request);
+  const { record, network } = created;
   await session.close();
-  return startInForeground(stores, created.record, { network: created.network });
+  return orLeaveNothing(stores, record, () => startInForeground(stores, record, { network }));
+}
+
+/** A container of `--rm` that no supervisor took over is removed here. */
+async function orLeaveNothing<T>(
+  stores: ContainerStores,
+  record: ContainerRecord,
+  start: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await start();
+  } catch (error) {
+    if (record.autoRemove) {
+      const { removeUnheld } = await import('../container/collect.js');
+      await removeUnheld(stores, record);
+    }
+    throw error;
+  }
 }
 
 type Prepared = {

@@ -99,7 +99,9 @@ export class Session {
   async close(): Promise<void> {
     const opened = this.#stores;
     this.#stores = undefined;
-    await (await opened)?.close();
+    // What kept the stores from opening was told to whoever asked for them.
+    const stores = await opened?.catch(() => undefined);
+    await stores?.close();
   }
 
   #forcedDriver(): string | undefined {
