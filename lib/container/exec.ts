@@ -5,11 +5,11 @@ import { allCapabilities } from '../sandbox/capabilities.js';
 import { planExec } from '../sandbox/launch-plan.js';
 import type { ExecSpec } from '../sandbox/launch-spec.js';
 import { parseUser } from '../sandbox/user.js';
+import { confinementFilter } from './confinement.js';
 import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
-import { processSpec } from './launch.js';
 import { checkEnvironment, mergeEnvironment, workingDirectory } from './process.js';
+import { processSpec } from './process-spec.js';
 import type { ExecOptions } from './run-options.js';
-import { confinement } from './start.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import type { ContainerView } from './view.js';
 
@@ -63,7 +63,7 @@ export async function execSpec(
     tty,
     interactive: options.interactive ?? false,
   };
-  const filter = options.privileged ? undefined : await confinement(stores, record);
+  const filter = options.privileged ? undefined : await confinementFilter(stores, record);
   return {
     mode,
     socket: containerPlaces(stores, record.id).socket,

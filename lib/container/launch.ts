@@ -2,16 +2,16 @@
 
 import { CoracleError } from '../errors.js';
 import { findProgram } from '../host/id-map.js';
-import { addon } from '../native/addon.js';
 import type { PlanRecord } from '../native/plan.js';
 import type { NetworkPlan } from '../network/network-plan.js';
-import type { CleanupSpec, LaunchSpec, NamespaceName, ProcessSpec } from '../sandbox/launch-spec.js';
+import type { CleanupSpec, LaunchSpec, NamespaceName } from '../sandbox/launch-spec.js';
 import { maskedPaths, readonlyPaths } from '../sandbox/mounts.js';
 import { initLayer } from '../snapshot/init-layer.js';
 import { rootPlan } from '../snapshot/root-plan.js';
 import { containerMounts } from './container-mounts.js';
 import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
-import type { ContainerProcess, ContainerRecord } from './record.js';
+import { processSpec } from './process-spec.js';
+import type { ContainerRecord } from './record.js';
 import type { RunOptions } from './run-options.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 
@@ -62,25 +62,6 @@ export function launchSpec(
     detachKeys:
       choice.mode === 'foreground' ? parseDetachKeys(options.detachKeys ?? defaultDetachKeys) : undefined,
     signalProxy: choice.mode === 'foreground' && (options.signalProxy ?? true),
-  };
-}
-
-/** What the process is started with; a terminal has the size of ours where there is one. */
-export function processSpec(
-  process: ContainerProcess,
-  options: Pick<RunOptions, 'groups' | 'umask'>,
-  mode: 'detach' | 'foreground',
-): ProcessSpec {
-  const size = process.tty && mode === 'foreground' ? addon().ttySize(0) : null;
-  return {
-    args: process.args,
-    env: process.env,
-    cwd: process.cwd,
-    user: process.user,
-    groups: options.groups ?? [],
-    tty: process.tty ? { rows: size?.[0] || 24, columns: size?.[1] || 80 } : undefined,
-    stdin: process.interactive ? (mode === 'foreground' ? 'once' : 'open') : undefined,
-    umask: options.umask ?? 0o022,
   };
 }
 

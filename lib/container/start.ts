@@ -9,6 +9,7 @@ import type { NetworkPlan } from '../network/network-plan.js';
 import { planLaunch } from '../sandbox/launch-plan.js';
 import { runtimeConfigText } from '../sandbox/runtime-config.js';
 import type { SeccompFilter } from '../sandbox/seccomp.js';
+import { confinementFilter } from './confinement.js';
 import { type LaunchChoice, launchSpec } from './launch.js';
 import { networkOf } from './network.js';
 import type { ContainerRecord } from './record.js';
@@ -63,7 +64,7 @@ async function prepareStart(
       hostname: record.hostname,
       name: record.name,
     });
-  const filter = await confinement(stores, record);
+  const filter = await confinementFilter(stores, record);
   const spec = launchSpec(stores, record, { mode, network, seccompFile: filter?.program });
   const records = planLaunch(spec);
   writeNameFiles(places, network);
@@ -72,17 +73,6 @@ async function prepareStart(
   prepareSocketDirectory(stores, places);
   ensureDirectory(stores.paths.trash);
   return { records };
-}
-
-/** The compiled filter; undefined when the container is to run without one. */
-export async function confinement(
-  stores: Pick<ContainerStores, 'cache'>,
-  record: ContainerRecord,
-): Promise<SeccompFilter | undefined> {
-  const choice = record.options.security?.seccomp ?? { kind: 'default' };
-  if (choice.kind === 'unconfined') return undefined;
-  const { seccompFilter } = await import('../sandbox/seccomp.js');
-  return seccompFilter(choice, record.capabilities, stores.cache);
 }
 
 function configText(

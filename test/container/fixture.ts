@@ -47,6 +47,7 @@ const applets = [
   'grep',
   'seq',
   'mv',
+  'unshare',
 ];
 
 /** Containers are removed when the test ends. */

@@ -344,3 +344,28 @@ testWith(missing, 'of many makers of one name one wins', async (t) => {
   t.is(made.filter(({ status }) => status === 'fulfilled').length, 1);
   t.is(fixture.containers.ids().length, 1);
 });
+
+testWith(missing, 'the default filter holds, an unconfined container has none', async (t) => {
+  const fixture = openFixture(t, 'overlay');
+  const command = ['sh', '-c', 'unshare -U true 2>&1; echo $?; grep Seccomp: /proc/self/status'];
+  t.is(
+    (await fixture.finish({ command })).text,
+    'unshare: unshare(0x10000000): Operation not permitted\n1\nSeccomp:\t2\n',
+  );
+  t.is(
+    (await fixture.finish({ command, security: { seccomp: { kind: 'unconfined' } } })).text,
+    '0\nSeccomp:\t0\n',
+  );
+});
+
+testWith(missing, 'a profile from a file decides', async (t) => {
+  const fixture = openFixture(t, 'overlay');
+  const path = join(fixture.directory, 'profile.json');
+  const rule = { names: ['getcwd'], action: 'SCMP_ACT_ERRNO', errnoRet: 13 };
+  writeFileSync(path, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [rule] }));
+  const security = { seccomp: { kind: 'file', path } } as const;
+  t.is(
+    (await fixture.finish({ command: ['sh', '-c', 'cd /bin; exec pwd 2>&1'], env: ['PWD='], security })).code,
+    1,
+  );
+});
