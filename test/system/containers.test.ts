@@ -1,44 +1,19 @@
 /** Containers from run to rm, as an unprivileged user, over all three storage drivers. */
-
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { ExecutionContext } from 'ava';
-import { type Cli, openCli } from '../helpers/cli.js';
+import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { testWith } from '../helpers/declare.js';
-import { missingCli, missingDevice, missingProgram, missingUserNamespaces } from '../helpers/host.js';
-import { missingBusybox, writeBusyboxTar } from '../helpers/image.js';
-
-const needs = [missingCli(), missingUserNamespaces(), missingBusybox()];
-const networked = [...needs, missingProgram('pasta'), missingDevice('/dev/net/tun')];
-
-/** A tool whose store has the image `busybox`. */
-async function withBusybox(t: ExecutionContext<unknown>): Promise<Cli> {
-  const cli = openCli(t);
-  const tar = writeBusyboxTar(join(cli.directory, 'busybox.tar'));
-  await cli.ok(['import', '-c', 'CMD ["sh"]', tar, 'busybox']);
-  return cli;
-}
-
-/** Polls until `probe` gives something. */
-async function eventually<T>(probe: () => Promise<T | undefined>): Promise<T> {
-  for (const deadline = Date.now() + 15_000; Date.now() < deadline; await sleep(50)) {
-    const found = await probe();
-    if (found !== undefined) return found;
-  }
-  throw new Error('wait: it did not happen within 15 s');
-}
+import { missingDevice, missingProgram } from '../helpers/host.js';
 
 const quiet = ['--rm', '--network', 'none'];
 
 const drivers = [
-  { driver: 'overlay', missing: needs },
+  { driver: 'overlay', missing: journeyNeeds },
   {
     driver: 'fuse-overlayfs',
-    missing: [...needs, missingProgram('fuse-overlayfs'), missingDevice('/dev/fuse')],
+    missing: [...journeyNeeds, missingProgram('fuse-overlayfs'), missingDevice('/dev/fuse')],
   },
-  { driver: 'copy', missing: needs },
+  { driver: 'copy', missing: journeyNeeds },
 ];
 
 for (const { driver, missing } of drivers) {
@@ -46,7 +21,7 @@ for (const { driver, missing } of drivers) {
     missing,
     `${driver}: a container has the image's files, its own changes, and leaves nothing`,
     async (t) => {
-      const cli = await withBusybox(t);
+      const cli = await openCliWithBusybox(t);
       const run = (...words: string[]): Promise<string> =>
         cli.ok(['--storage-driver', driver, 'run', ...quiet, 'busybox', ...words]);
       t.is(
@@ -73,7 +48,7 @@ for (const { driver, missing } of drivers) {
   );
 
   testWith(missing, `${driver}: a container lives from run -d to rm`, async (t) => {
-    const cli = await withBusybox(t);
+    const cli = await openCliWithBusybox(t);
     const script = 'trap "echo bye; exit 3" TERM; echo up; touch /made; while :; do sleep 0.05; done';
     const id = (
       await cli.ok([
@@ -109,7 +84,7 @@ for (const { driver, missing } of drivers) {
   });
 
   testWith(missing, `${driver}: exit codes are the container's, or say why it did not start`, async (t) => {
-    const cli = await withBusybox(t);
+    const cli = await openCliWithBusybox(t);
     const code = async (...words: string[]): Promise<number | null> =>
       (await cli.run(['--storage-driver', driver, 'run', ...quiet, 'busybox', ...words])).code;
     t.is(await code('true'), 0);
@@ -122,134 +97,8 @@ for (const { driver, missing } of drivers) {
   });
 }
 
-testWith(needs, 'the process is what the options and the image say', async (t) => {
-  const cli = await withBusybox(t);
-  const run = (...words: string[]): Promise<string> => cli.ok(['run', ...quiet, ...words]);
-  writeFileSync(join(cli.directory, 'env'), '# comment\nC=3\nHOST_ONLY\n\nD=x=y\n');
-  const env = { HOST_ONLY: 'h', TAKEN: 't' };
-  const flags = [
-    '-e',
-    'A=1',
-    '-eB=2',
-    '-e',
-    'TAKEN',
-    '-e',
-    'UNSET_HERE',
-    '--env-file',
-    join(cli.directory, 'env'),
-  ];
-  const shown = await cli.ok(['run', ...quiet, ...flags, 'busybox', 'env'], { env });
-  const names = shown.split('\n').filter((line) => /^(A|B|C|D|TAKEN|UNSET_HERE|HOST_ONLY)=/.test(line));
-  t.deepEqual(names.sort(), ['A=1', 'B=2', 'C=3', 'D=x=y', 'HOST_ONLY=h', 'TAKEN=t']);
-  t.is(await run('-w', '/var/www', 'busybox', 'pwd'), '/var/www\n');
-  t.is(await run('-u', 'www', 'busybox', 'id', '-un'), 'www\n');
-  t.is(await run('-u', '1234:5678', 'busybox', 'sh', '-c', 'echo $(id -u):$(id -g)'), '1234:5678\n');
-  t.is(await run('--hostname', 'boat', 'busybox', 'hostname'), 'boat\n');
-  t.is(
-    await run('-h', 'boat', '--add-host', 'sea:10.1.2.3', 'busybox', 'grep', 'sea', '/etc/hosts'),
-    '10.1.2.3\tsea\n',
-  );
-  t.is(await run('--entrypoint', 'echo', 'busybox', 'a', '-n'), 'a -n\n');
-  t.is(await run('--entrypoint', '["echo","-n"]', 'busybox', 'a'), 'a');
-  t.is(await run('--umask', '077', 'busybox', 'sh', '-c', 'umask'), '0077\n');
-  t.is(await run('--ulimit', 'nofile=100:200', 'busybox', 'sh', '-c', 'ulimit -n; ulimit -Hn'), '100\n200\n');
-  t.is(
-    await run('--cap-drop', 'ALL', 'busybox', 'grep', 'CapPrm', '/proc/self/status'),
-    'CapPrm:\t0000000000000000\n',
-  );
-  t.is(
-    await run('--security-opt', 'no-new-privileges', 'busybox', 'grep', 'NoNewPrivs', '/proc/self/status'),
-    'NoNewPrivs:\t1\n',
-  );
-  t.is(await run('busybox', 'grep', 'Seccomp:', '/proc/self/status'), 'Seccomp:\t2\n');
-  t.is(
-    await run('--security-opt', 'seccomp=unconfined', 'busybox', 'grep', 'Seccomp:', '/proc/self/status'),
-    'Seccomp:\t0\n',
-  );
-  t.regex(await run('--init', 'busybox', 'sh', '-c', 'echo $$'), /^[^1]\d*\n$/);
-});
-
-testWith(
-  needs,
-  'standard input goes in where it is asked for, and a gigantic line comes out whole',
-  async (t) => {
-    const cli = await withBusybox(t);
-    const run = ['run', ...quiet];
-    t.is(await cli.ok([...run, '-i', 'busybox', 'cat'], { input: 'over\nthe pipe' }), 'over\nthe pipe');
-    t.is(await cli.ok([...run, 'busybox', 'cat'], { input: 'ignored' }), '');
-    const big = await cli.ok([...run, 'busybox', 'sh', '-c', 'head -c 3000000 /dev/zero | tr "\\0" x']);
-    t.is(big.length, 3_000_000);
-    const { stdout, stderr } = await cli.run([...run, 'busybox', 'sh', '-c', 'echo out; echo err >&2']);
-    t.deepEqual([stdout, stderr], ['out\n', 'err\n']);
-  },
-);
-
-testWith(needs, 'volumes keep, binds share, tmpfs forgets, a read-only root refuses', async (t) => {
-  const cli = await withBusybox(t);
-  const run = (...words: string[]): Promise<string> => cli.ok(['run', ...quiet, ...words]);
-  const shared = join(cli.directory, 'shared');
-  mkdirSync(shared);
-  writeFileSync(join(shared, 'in'), 'from outside');
-  t.is(
-    await run('-v', `${shared}:/s`, 'busybox', 'sh', '-c', 'cat /s/in; echo -n inside > /s/out'),
-    'from outside',
-  );
-  t.is(readFileSync(join(shared, 'out'), 'utf8'), 'inside');
-  t.not((await cli.run(['run', ...quiet, '-v', `${shared}:/s:ro`, 'busybox', 'touch', '/s/x'])).code, 0);
-  await run('-v', 'data:/d', 'busybox', 'sh', '-c', 'echo kept > /d/f');
-  t.is(await run('--mount', 'type=volume,source=data,target=/e', 'busybox', 'cat', '/e/f'), 'kept\n');
-  t.is(
-    await run('-v', 'filled:/etc', 'busybox', 'sh', '-c', 'test -s /etc/passwd && echo copied'),
-    'copied\n',
-  );
-  t.is(await run('--tmpfs', '/t:size=1m', 'busybox', 'sh', '-c', 'stat -f -c %T /t'), 'tmpfs\n');
-  const readonly = await cli.run([
-    'run',
-    ...quiet,
-    '--read-only',
-    'busybox',
-    'sh',
-    '-c',
-    'touch /tmp/ok && touch /no',
-  ]);
-  t.is(readonly.code, 1);
-  t.regex(readonly.stderr, /\/no: Read-only file system/);
-});
-
-testWith(networked, 'a published port is reached from the host, and a taken one is named', async (t) => {
-  const cli = await withBusybox(t);
-  const serve = 'mkdir /w && echo ahoy > /w/index.html && exec httpd -f -p 80 -h /w';
-  await cli.ok(['run', '-d', '--name', 'web', '-p', '127.0.0.1::80', 'busybox', 'sh', '-c', serve]);
-  const [, port = ''] = /:(\d+)->80/.exec(await cli.ok(['ps', '--format', '{{.Ports}}'])) ?? [];
-  const page = await eventually(async () => {
-    try {
-      return await (await fetch(`http://127.0.0.1:${port}/`)).text();
-    } catch (error) {
-      if (error instanceof TypeError) return undefined;
-      throw error;
-    }
-  });
-  t.is(page, 'ahoy\n');
-  const { code, stderr } = await cli.run([
-    'run',
-    '-d',
-    '--name',
-    'two',
-    '-p',
-    `127.0.0.1:${port}:80`,
-    'busybox',
-    'true',
-  ]);
-  t.is(code, 125);
-  t.regex(stderr, new RegExp(`${port}.*address already in use\nhint: choose another host port`));
-  await cli.ok(['rm', '-f', 'web', 'two']);
-  const server = createServer().listen(Number(port), '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  server.close();
-});
-
-testWith(needs, 'a name is taken once, and a cidfile and labels tell a container apart', async (t) => {
-  const cli = await withBusybox(t);
+testWith(journeyNeeds, 'a name is taken once, and a cidfile and labels tell a container apart', async (t) => {
+  const cli = await openCliWithBusybox(t);
   const file = join(cli.directory, 'cid');
   const id = (
     await cli.ok([
@@ -292,8 +141,8 @@ testWith(needs, 'a name is taken once, and a cidfile and labels tell a container
   await cli.ok(['rm', '-f', '-t', '0', 'one']);
 });
 
-testWith(needs, 'logs follow to the end, tail counts lines, times are told', async (t) => {
-  const cli = await withBusybox(t);
+testWith(journeyNeeds, 'logs follow to the end, tail counts lines, times are told', async (t) => {
+  const cli = await openCliWithBusybox(t);
   await cli.ok([
     'run',
     '-d',
@@ -327,8 +176,8 @@ testWith(needs, 'logs follow to the end, tail counts lines, times are told', asy
   t.regex((await cli.run(['logs', 'mute'])).stderr, /it was made with --log-driver none/);
 });
 
-testWith(needs, 'exec has its own user, directory, environment, streams and exit code', async (t) => {
-  const cli = await withBusybox(t);
+testWith(journeyNeeds, 'exec has its own user, directory, environment, streams and exit code', async (t) => {
+  const cli = await openCliWithBusybox(t);
   await cli.ok(['run', '-d', '--name', 'box', '-e', 'A=1', '--network', 'none', 'busybox', 'sleep', '100']);
   t.is(
     await cli.ok([
@@ -361,10 +210,10 @@ testWith(needs, 'exec has its own user, directory, environment, streams and exit
 });
 
 testWith(
-  needs,
+  journeyNeeds,
   'a terminal is one inside too, keeps its size, and detaching leaves the container running',
   async (t) => {
-    const cli = await withBusybox(t);
+    const cli = await openCliWithBusybox(t);
     const terminal = cli.terminal(['run', '-it', '--name', 'tty', '--network', 'none', 'busybox'], {
       rows: 30,
       columns: 100,
@@ -383,8 +232,8 @@ testWith(
   },
 );
 
-testWith(needs, 'on-failure starts a container again as often as it says', async (t) => {
-  const cli = await withBusybox(t);
+testWith(journeyNeeds, 'on-failure starts a container again as often as it says', async (t) => {
+  const cli = await openCliWithBusybox(t);
   await cli.ok([
     'run',
     '-d',
