@@ -56,8 +56,10 @@ export async function* compress(
 ): AsyncGenerator<Buffer, void> {
   const { kind } = options;
   if (kind === 'none') yield* buffers(source);
-  else if (kind === 'gzip') yield* throughZlib(source, 'compress', 'createGzip', options.level ?? 6);
-  else if (await hasZlibZstd())
+  else if (kind === 'gzip') {
+    const { gzipBlocks } = await import('./parallel-gzip.js');
+    yield* gzipBlocks(source, options.level ?? 6);
+  } else if (await hasZlibZstd())
     yield* throughZlib(source, 'compress', 'createZstdCompress', options.level ?? 3);
   else yield* filterProgram(source, 'zstd', ['-c', String(options.level ?? 3)]);
 }
@@ -79,7 +81,7 @@ async function expand(source: AsyncIterable<Buffer>, kind: Compression): Promise
   }
 }
 
-type ZlibName = 'createGunzip' | 'createGzip' | 'createZstdDecompress' | 'createZstdCompress';
+type ZlibName = 'createGunzip' | 'createZstdDecompress' | 'createZstdCompress';
 
 async function hasZlibZstd(): Promise<boolean> {
   const zlib = await import('node:zlib');
@@ -121,7 +123,6 @@ async function* throughZlib(
 async function zlibTransform(name: ZlibName, level: number | undefined): Promise<Transform> {
   const zlib = await import('node:zlib');
   if (name === 'createGunzip') return zlib.createGunzip({ chunkSize });
-  if (name === 'createGzip') return zlib.createGzip({ chunkSize, level: level ?? 6 });
   // Node 20's types do not know the functions newer Nodes have
   const make: unknown = Reflect.get(zlib, name);
   if (typeof make !== 'function')

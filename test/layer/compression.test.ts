@@ -59,6 +59,19 @@ for (const [kind, program] of [
   });
 }
 
+test('an empty stream and one of many blocks come back from gzip', async (t) => {
+  for (const length of [0, 1, 2 * 1024 * 1024, 5_000_000]) {
+    const bytes = Buffer.alloc(length, 'some text that is repeated ');
+    const packed = await collect(compress(chunked(bytes), { kind: 'gzip', level: 1 }));
+    t.true((await unpack(packed, 'gzip', 100_000)).equals(bytes));
+    if (missingProgram('gzip') === undefined) {
+      t.true(
+        execFileSync(findProgram('gzip') ?? 'gzip', ['-dc'], { input: packed, maxBuffer: 1e7 }).equals(bytes),
+      );
+    }
+  }
+});
+
 test('several gzip members are one stream, also when a chunk ends between them', async (t) => {
   const one = gzipSync(plain.subarray(0, 1000));
   const two = gzipSync(plain.subarray(1000));
