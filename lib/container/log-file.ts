@@ -20,32 +20,43 @@ const blockSize = 64 * 1024;
 /** A file that is appended to, line by line. */
 export class LineReader {
   readonly #descriptor: number;
+  #position: number;
   #rest: Buffer = Buffer.alloc(0);
 
-  private constructor(descriptor: number) {
+  private constructor(descriptor: number, position: number) {
     this.#descriptor = descriptor;
+    this.#position = position;
   }
 
-  /** Undefined when there is no such file. */
-  static open(path: string): LineReader | undefined {
+  /** Undefined when there is no such file. With `last`, only about so many bytes at its end: the first line is cut. */
+  static open(path: string, last?: number): LineReader | undefined {
     try {
-      return new LineReader(openSync(path, 'r'));
+      const descriptor = openSync(path, 'r');
+      const start = last === undefined ? 0 : Math.max(0, fstatSync(descriptor).size - last);
+      return new LineReader(descriptor, start);
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return undefined;
       throw ioError(`read log ${path}`, error);
     }
   }
 
-  /** The complete lines that have been written since the last call, without their newlines. */
+  /** Whether the next line is the file's first. */
+  get atStart(): boolean {
+    return this.#position === 0;
+  }
+
+  /** The complete lines that have been written since the last call, with their newlines. */
   *lines(): Generator<Buffer> {
     for (;;) {
       const block = Buffer.allocUnsafe(blockSize);
-      const count = readSync(this.#descriptor, block);
+      const count = readSync(this.#descriptor, block, 0, blockSize, this.#position);
       if (count === 0) return;
-      const text = Buffer.concat([this.#rest, block.subarray(0, count)]);
+      this.#position += count;
+      const fresh = block.subarray(0, count);
+      const text = this.#rest.length === 0 ? fresh : Buffer.concat([this.#rest, fresh]);
       let start = 0;
       for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10, start)) {
-        yield text.subarray(start, end);
+        yield text.subarray(start, end + 1);
         start = end + 1;
       }
       this.#rest = text.subarray(start);

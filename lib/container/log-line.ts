@@ -9,22 +9,31 @@ export type LogEntry = {
   readonly data: Buffer;
 };
 
-/** Reads one line of a log, without its newline; undefined for one that was torn by a full disk or a crash. */
+/** Reads one line of a log with its newline; undefined for one that was torn by a full disk or a crash. */
 export function parseLogLine(line: Buffer, format: LogSpec['driver']): LogEntry | undefined {
   return format === 'json-file' ? parseJsonLine(line) : parsePlainLine(line);
 }
 
+const byte = { space: 0x20, full: 0x46, part: 0x50, e: 0x65, o: 0x6f } as const;
+
 /** `TIME STREAM F|P TEXT`, the container runtime interface's format; TEXT is raw bytes. */
 function parsePlainLine(line: Buffer): LogEntry | undefined {
-  const head = /^(\S+) (stdout|stderr) ([FP]) /.exec(line.toString('latin1', 0, 64));
-  const [all, time, stream, flag] = head ?? [];
-  if (all === undefined || time === undefined) return undefined;
-  const text = line.subarray(all.length);
-  const data = flag === 'F' ? Buffer.concat([text, newline]) : text;
-  return { time, stream: stream === 'stderr' ? 'stderr' : 'stdout', data };
+  const space = line.indexOf(byte.space);
+  const [stream, afterStream, flag, afterFlag] = [
+    line[space + 4],
+    line[space + 7],
+    line[space + 8],
+    line[space + 9],
+  ];
+  if (space < 0 || afterStream !== byte.space || afterFlag !== byte.space) return undefined;
+  if ((stream !== byte.e && stream !== byte.o) || (flag !== byte.full && flag !== byte.part))
+    return undefined;
+  return {
+    time: line.toString('latin1', 0, space),
+    stream: stream === byte.e ? 'stderr' : 'stdout',
+    data: line.subarray(space + 10, flag === byte.full ? line.length : line.length - 1),
+  };
 }
-
-const newline = Buffer.from('\n');
 
 function parseJsonLine(line: Buffer): LogEntry | undefined {
   const value = tryJson(line.toString('utf8'));

@@ -28,18 +28,24 @@ export async function* readLogs(view: ContainerView, options: LogOptions = {}): 
   if (log === undefined) {
     throw new CoracleError('UNSUPPORTED', `read log of ${name}: it was made with --log-driver none`);
   }
-  const reader = new LogReader(log.path, (line) => parseLogLine(line, log.driver));
+  const wanted = (entry: LogEntry): boolean =>
+    (options.since === undefined || notBefore(entry.time, options.since)) &&
+    (options.until === undefined || notBefore(options.until, entry.time));
+  const reader = new LogReader(log.path, (line) => {
+    const entry = parseLogLine(line, log.driver);
+    return entry !== undefined && wanted(entry) ? entry : undefined;
+  });
   try {
-    const wanted = (entry: LogEntry): boolean =>
-      (options.since === undefined || notBefore(entry.time, options.since)) &&
-      (options.until === undefined || notBefore(options.until, entry.time));
-    const there = filtered(reader.read(), wanted);
-    yield* options.tail === undefined ? there : lastLines(there, options.tail);
-    if (options.follow) yield* filtered(followed(reader, view.directory, options.signal), wanted);
+    if (options.tail === undefined) for (const entry of reader.read()) yield entry;
+    else yield* reader.readLast(options.tail);
+    if (options.follow) yield* followed(reader, view.directory, options.signal);
   } finally {
     reader.close();
   }
 }
+
+/** How much of a file's end is tried first for the last lines. */
+const firstTail = 64 * 1024;
 
 /** All files of a log as one sequence that can be read on. */
 class LogReader {
@@ -66,6 +72,23 @@ class LogReader {
     }
   }
 
+  /** The last `count` lines that are there: from the end of the current file if they are in it, else from all files. */
+  readLast(count: number): readonly LogEntry[] {
+    for (let size = firstTail; ; size *= 8) {
+      const reader = LineReader.open(this.#path, size);
+      if (reader === undefined || reader.atStart) {
+        reader?.close();
+        return lastLines(this.read(), count).flat();
+      }
+      const lines = lastLines(this.#entries(reader), count + 1);
+      if (lines.length > count) {
+        this.#current = reader;
+        return lines.slice(1).flat();
+      }
+      reader.close();
+    }
+  }
+
   close(): void {
     this.#current?.close();
   }
@@ -87,26 +110,21 @@ class LogReader {
   }
 }
 
-async function* filtered(
-  entries: Iterable<LogEntry> | AsyncIterable<LogEntry>,
-  wanted: (entry: LogEntry) => boolean,
-): AsyncGenerator<LogEntry> {
-  for await (const entry of entries) if (wanted(entry)) yield entry;
-}
-
-/** The last `count` lines; parts of one line count as one. */
-async function* lastLines(entries: AsyncIterable<LogEntry>, count: number): AsyncGenerator<LogEntry> {
+/** The last `count` lines; the parts of one line, which others may interrupt, are together. */
+function lastLines(entries: Iterable<LogEntry>, count: number): LogEntry[][] {
   const lines: LogEntry[][] = [];
-  let open = new Map<LogEntry['stream'], LogEntry[]>();
-  for await (const entry of entries) {
-    const line = open.get(entry.stream) ?? [];
-    if (line.length === 0) lines.push(line);
-    line.push(entry);
-    const complete = entry.data.at(-1) === 10;
-    open = new Map([...open, [entry.stream, complete ? [] : line]]);
-    if (lines.length > count) lines.shift();
+  const open: Record<LogEntry['stream'], LogEntry[] | undefined> = { stdout: undefined, stderr: undefined };
+  for (const entry of entries) {
+    const line = open[entry.stream];
+    if (line !== undefined) line.push(entry);
+    else {
+      open[entry.stream] = [entry];
+      lines.push(open[entry.stream] ?? []);
+      if (lines.length > 2 * count + 1000) lines.splice(0, lines.length - count);
+    }
+    if (entry.data.at(-1) === 10) open[entry.stream] = undefined;
   }
-  for (const line of lines) yield* line;
+  return lines.slice(Math.max(0, lines.length - count));
 }
 
 /** New entries until the supervisor is gone and its last word was read. */
@@ -119,7 +137,7 @@ async function* followed(
   try {
     while (signal?.aborted !== true) {
       const held = isHeld(directory);
-      yield* reader.read();
+      for (const entry of reader.read()) yield entry;
       if (!held) return;
       await changes.wait();
     }

@@ -212,7 +212,7 @@ test('detach keys are read as docker writes them', (t) => {
 });
 
 test('log lines of both formats, torn ones passed over', (t) => {
-  const plain = (text: string) => parseLogLine(Buffer.from(text), 'k8s-file');
+  const plain = (text: string) => parseLogLine(Buffer.from(`${text}\n`), 'k8s-file');
   t.is(plain('2026-01-01T00:00:00.5Z stderr F hello ')?.data.toString(), 'hello \n');
   t.is(plain('2026-01-01T00:00:00.5Z stdout P part')?.data.toString(), 'part');
   t.is(plain('2026-01-01T00:0'), undefined);
@@ -300,3 +300,18 @@ for (const [flags, code] of [
     );
   });
 }
+
+test('the last lines of a large log are read from its end', async (t) => {
+  const directory = temporaryDirectory(t);
+  const path = join(directory, 'log');
+  const lines = Array.from({ length: 20_000 }, (_, i) => `2026-01-01T00:00:00.0Z stdout F line ${i}\n`);
+  writeFileSync(path, lines.join(''));
+  const logged = {
+    ...view,
+    directory,
+    record: { ...record, log: { driver: 'k8s-file', path, maxSize: 0, maxFiles: 1 } },
+  } as const;
+  t.is(await collect(logged, { tail: 2 }), 'line 19998\nline 19999\n');
+  t.is((await collect(logged, { tail: 15_000 })).split('\n').length, 15_001);
+  t.is((await collect(logged, { tail: 50_000 })).split('\n')[0], 'line 0');
+});
