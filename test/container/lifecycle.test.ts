@@ -17,6 +17,7 @@ import {
   stopContainer,
   waitContainer,
 } from '../../lib/container/lifecycle.js';
+import { readLogs } from '../../lib/container/logs.js';
 import { startContainer } from '../../lib/container/start.js';
 import { CoracleError, hasErrno } from '../../lib/errors.js';
 import type { StorageDriver } from '../../lib/snapshot/driver.js';
@@ -368,4 +369,20 @@ testWith(missing, 'a profile from a file decides', async (t) => {
     (await fixture.finish({ command: ['sh', '-c', 'cd /bin; exec pwd 2>&1'], env: ['PWD='], security })).code,
     1,
   );
+});
+
+testWith(missing, 'following a log ends with the container', async (t) => {
+  const fixture = openFixture(t, 'overlay');
+  const view = await fixture.run({
+    command: ['sh', '-c', 'for i in 1 2 3; do echo $i; sleep 0.1; done; printf last'],
+  });
+  const pieces: string[] = [];
+  for await (const entry of readLogs(view, { follow: true })) pieces.push(entry.data.toString());
+  t.is(pieces.join(''), '1\n2\n3\nlast');
+  const stopping = new AbortController();
+  const endless = await fixture.run({ command: loop });
+  for await (const entry of readLogs(endless, { follow: true, signal: stopping.signal })) {
+    t.is(entry.data.toString(), 'up\n');
+    stopping.abort();
+  }
 });
