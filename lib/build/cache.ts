@@ -4,6 +4,7 @@
  */
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { CoracleError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
 import type { CacheKey, NamedInputs } from './cache-key.js';
@@ -42,7 +43,7 @@ export class BuildCache {
 
   /** The record of `key`, if what it names is still there. */
   find(key: CacheKey): CacheHit | undefined {
-    const record = parseRecord(readJson(this.#pathOf(key)), key);
+    const record = this.#read(key);
     if (record === undefined) return undefined;
     if (record.snapshot === undefined) return { record, snapshot: undefined };
     const snapshot = this.#snapshots.get(record.snapshot);
@@ -61,7 +62,7 @@ export class BuildCache {
       .filter((name) => /^[0-9a-f]{64}\.json$/.test(name))
       .flatMap((name) => {
         const key = name.slice(0, 64);
-        return parseRecord(readJson(this.#pathOf(key)), key) ?? [];
+        return this.#read(key) ?? [];
       });
   }
 
@@ -69,12 +70,21 @@ export class BuildCache {
     rmSync(this.#pathOf(key), { force: true });
   }
 
+  /** A damaged record is no record. */
+  #read(key: CacheKey): CacheRecord | undefined {
+    try {
+      return parseRecord(readJson(this.#pathOf(key)), key);
+    } catch (error) {
+      if (error instanceof CoracleError && error.code === 'INVALID') return undefined;
+      throw error;
+    }
+  }
+
   #pathOf(key: CacheKey): string {
     return join(this.#directory, `${key}.json`);
   }
 }
 
-/** A damaged record is no record. */
 function parseRecord(value: unknown, key: CacheKey): CacheRecord | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const record = value as Partial<CacheRecord>;

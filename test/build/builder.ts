@@ -91,12 +91,20 @@ export class Builder {
     return root;
   }
 
-  async build(context: string, options: Partial<BuildOptions> = {}): Promise<Built> {
+  async build(
+    context: string,
+    options: Partial<BuildOptions> = {},
+    onEvent: (event: BuildEvent) => void = () => undefined,
+  ): Promise<Built> {
     const events: BuildEvent[] = [];
+    const listen = (event: BuildEvent): void => {
+      events.push(event);
+      onEvent(event);
+    };
     const { image, cached, steps } = await build(
       this.buildStores(),
       { network: 'none', ...options, context },
-      { onEvent: (event) => events.push(event), resolveImage: async (name) => this.#resolve(name) },
+      { onEvent: listen, resolveImage: async (name) => this.#resolve(name) },
     );
     return { image, cached, steps, events, output: outputOf(events) };
   }

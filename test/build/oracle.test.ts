@@ -30,6 +30,21 @@ const notRead: Readonly<Record<string, string>> = {
   syntax: 'an escape directive is only seen in the first line',
 };
 
+type Difference = { readonly ours: readonly string[]; readonly theirs: readonly string[] };
+const same: Difference = { ours: [], theirs: [] };
+
+/** Where Buildah's files are other ones than Docker's, whose way is ours. */
+const intended: Readonly<Record<string, Difference>> = {};
+
+/** What Buildah's own preparation of a root file system leaves behind. */
+const leftovers = /^(\.|dev|etc|proc|run|sys|run\/\.containerenv) /;
+
+function difference(ours: readonly string[], theirs: readonly string[]): Difference {
+  const without = (lines: readonly string[], others: ReadonlySet<string>): string[] =>
+    lines.filter((line) => !others.has(line) && !leftovers.test(line));
+  return { ours: without(ours, new Set(theirs)), theirs: without(theirs, new Set(ours)) };
+}
+
 for (const name of readdirSync(fixturePath('build'))) {
   testWith([...missing, notRead[name]], `${name}: buildah makes the same config and files`, async (t) => {
     const context = join(temporaryDirectory(t), name);
@@ -38,7 +53,7 @@ for (const name of readdirSync(fixturePath('build'))) {
     const builder = await Builder.open(t);
     const { image } = await builder.build(context);
     t.deepEqual(comparableConfig(image.config.config ?? {}), comparableConfig(expected.config));
-    t.deepEqual(await builder.tree(image), expected.tree);
+    t.deepEqual(difference(await builder.tree(image), expected.tree), intended[name] ?? same);
   });
 }
 
