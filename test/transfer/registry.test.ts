@@ -1,11 +1,14 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import type { ImageRecord } from '../../lib/image/image-record.js';
-import type { Stores } from '../../lib/image/stores.js';
+import { openStores, type Stores } from '../../lib/image/stores.js';
 import { digestHex } from '../../lib/oci/digest.js';
 import { loadImages } from '../../lib/transfer/load.js';
 import { pullImage } from '../../lib/transfer/pull.js';
@@ -13,6 +16,7 @@ import { pushImage } from '../../lib/transfer/push.js';
 import { saveImages } from '../../lib/transfer/save.js';
 import { testWith } from '../helpers/declare.js';
 import { missingProgram, temporaryDirectory } from '../helpers/host.js';
+import { makeTar } from '../helpers/image.js';
 import { missingRegistry, registryUser, startRegistry } from '../helpers/registry.js';
 import { putImage, putIndex, testStores } from '../image/store-fixture.js';
 import { missingAgent } from '../layer/layer-fixture.js';
@@ -277,7 +281,7 @@ testWith(
 async function tampering(
   t: ExecutionContext<unknown>,
   upstream: string,
-  change: (request: IncomingMessage, body: Buffer) => Buffer | 'cut' | undefined,
+  change: (request: IncomingMessage, body: Buffer) => Buffer | 'cut' | 'stall' | undefined,
 ): Promise<string> {
   const server = createServer((request, response) => void answer(request, response));
   const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
@@ -294,8 +298,11 @@ async function tampering(
       return value === null ? [] : [[name, value] as const];
     });
     response.writeHead(found.status, Object.fromEntries(kept));
-    if (changed !== 'cut') return void response.end(changed ?? body);
-    response.write(body.subarray(0, Math.floor(body.length / 2)), () => response.destroy());
+    if (changed !== 'cut' && changed !== 'stall') return void response.end(changed ?? body);
+    response.write(
+      body.subarray(0, Math.floor(body.length / 2)),
+      () => changed === 'cut' && response.destroy(),
+    );
   };
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.teardown(() => {
@@ -311,8 +318,8 @@ async function pushedImage(
 ): Promise<{ url: string; host: string; layer: string; size: number; digest: string }> {
   const { host, url } = await startRegistry(t);
   const stores = testStores(t);
-  const noise = Buffer.from(Array.from({ length: 400_000 }, (_, at) => Math.imul(at, 2_654_435_761) >>> 13));
-  const { makeTar } = await import('../helpers/image.js');
+  // incompressible, so that layers are large enough to break in the middle
+  const noise = randomBytes(3_000_000);
   await baseImage(stores, `${host}/base`, makeTar([{ name: 'noise', content: noise }]));
   const { descriptor } = await pushImage(stores, `${host}/base`, `${host}/base`);
   const manifest = (await (
@@ -453,3 +460,54 @@ testWith(missing, 'files of the store that somebody changed do not reach the reg
   t.false(existsSync(join(storage, 'docker/registry/v2/repositories/base/_manifests/tags/latest')));
   t.is(digestHex(image.configDigest), image.id);
 });
+
+testWith(
+  missing,
+  'a pull that is killed leaves what the next one goes on with, and no half snapshot',
+  async (t) => {
+    const { url, layer, size } = await pushedImage(t);
+    let stalls = true;
+    const ranges: (string | undefined)[] = [];
+    const host = await tampering(t, url, (request) => {
+      if (!request.url?.includes(layer)) return undefined;
+      ranges.push(request.headers.range);
+      return stalls ? 'stall' : undefined;
+    });
+    const directory = temporaryDirectory(t);
+    const program = join(import.meta.dirname, 'pull-process.js');
+    const child = spawn(process.execPath, [program, join(directory, 'store'), `${host}/base`], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    const ended = once(child, 'close');
+    await once(child.stdout, 'data');
+    // bytes are gathered before they are written
+    await delay(200);
+    child.kill('SIGKILL');
+    await ended;
+    stalls = false;
+    const stores = openStores({
+      root: join(directory, 'store'),
+      env: { ...process.env, XDG_RUNTIME_DIR: directory },
+    });
+    t.teardown(() => stores.close());
+    t.deepEqual([stores.snapshots.ids(), stores.images.entries()], [[], []]);
+    const image = await pullImage(stores, `${host}/base`);
+    t.is(stores.snapshots.ids().length, 1);
+    t.is(stores.content.size(image.manifest.layers[0]?.digest ?? image.configDigest), size);
+    t.regex(ranges[1] ?? '', /^bytes=[1-9]\d*-/);
+  },
+);
+
+testWith(
+  [...missing, missingProgram('unshare')],
+  'a pull into a full disk says so and leaves nothing half done',
+  async (t) => {
+    const { host } = await pushedImage(t);
+    const directory = temporaryDirectory(t);
+    const program = join(import.meta.dirname, 'pull-process.js');
+    const script = `mount -t tmpfs -o size=2m,mode=700 none ${directory} && exec ${process.execPath} ${program} ${directory}/store ${host}/base`;
+    const { stdout, stderr } = spawnSync('unshare', ['-rm', 'sh', '-c', script], { encoding: 'utf8' });
+    t.is(stderr, '');
+    t.deepEqual(JSON.parse(stdout.trim().split('\n').at(-1) ?? ''), { outcome: 'NO_SPACE', left: [] });
+  },
+);
