@@ -1,13 +1,13 @@
 /** Stopping, killing, waiting for and removing containers. Their supervisors do the work and own the timers. */
 import { existsSync } from 'node:fs';
 import { CoracleError } from '../errors.js';
+import { SupervisorLink } from '../native/control.js';
 import { parseJson } from '../oci/guards.js';
 import { collectLeftovers, detachContainer } from './collect.js';
 import { ContainerStore } from './container-store.js';
 import { parseExit } from './records.js';
 import { isHeld } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
-import { SupervisorLink } from './supervisor-link.js';
 import type { ContainerView, ExitRecord } from './view.js';
 
 export type StopOptions = {
