@@ -77,7 +77,7 @@ for (const [driver, needs] of drivers) {
   testWith(needs, `${driver}: --rm leaves nothing behind`, async (t) => {
     const fixture = openFixture(t, driver);
     const view = await fixture.run({
-      command: ['sh', '-c', 'echo x > /x; echo y > /v/y'],
+      command: ['sh', '-c', 'echo x > /x; echo y > /v/y; sleep 0.3'],
       remove: true,
       mounts: [{ type: 'volume', name: undefined, destination: '/v', readonly: false, copy: true }],
     });
