@@ -130,10 +130,14 @@ static void schedule_restart(struct supervisor *supervisor) {
     relay_broadcast(&supervisor->relay, FRAME_STATE, "state=restarting\n");
 }
 
-/** A volatile overlay promised nothing; this makes what it wrote durable before anybody records it. */
+static bool leaves_nothing(const struct plan *plan) {
+    return plan->removals.count > 0 || plan->renames.count > 0;
+}
+
+/** A volatile overlay promised nothing; this makes what it wrote durable before anybody records it, if it stays. */
 static void sync_upper(struct supervisor *supervisor) {
     struct failure failure = {0};
-    if (!supervisor->plan->is_volatile || !supervisor->plan->upper)
+    if (!supervisor->plan->is_volatile || !supervisor->plan->upper || leaves_nothing(supervisor->plan))
         return;
     auto_close int upper = open(supervisor->plan->upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (upper >= 0 && syncfs(upper) == 0)
@@ -141,10 +145,6 @@ static void sync_upper(struct supervisor *supervisor) {
     fail(&failure, "sync", errno, "%s", supervisor->plan->upper);
     if (!supervisor->failure.stage)
         supervisor->failure = failure;
-}
-
-static bool leaves_nothing(const struct plan *plan) {
-    return plan->removals.count > 0 || plan->renames.count > 0;
 }
 
 /** A has died or never lived: what belongs to others than us stays in the trash, for the next command. */

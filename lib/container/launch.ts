@@ -87,6 +87,8 @@ function rootRecords(stores: ContainerStores, record: ContainerRecord): readonly
   return rootPlan(record.driver, [...layerPaths(stores, record), initLayer(stores.paths)], {
     upper: fs,
     work,
+    // What goes with its container need not reach the disk; a restart would mount it again, which volatile forbids.
+    volatile: record.autoRemove && record.options.restart === undefined,
     ...(fuse === undefined ? {} : { fuseProgram: fuse }),
   });
 }
