@@ -31,7 +31,8 @@ export type PathMeaning =
  * system takes.
  */
 export function layerPath(name: Buffer, limits: Pick<TarLimits, 'depth'> = defaultTarLimits): LayerPath {
-  if (isClean(name)) return name;
+  const start = withoutStart(name);
+  if (isClean(start)) return start;
   const parts = components(name);
   if (parts.length > limits.depth) throw refused(name, `more than ${limits.depth} directories deep`);
   for (const part of parts) {
@@ -76,13 +77,25 @@ export function isReservedName(path: LayerPath): boolean {
   return startsWith(baseName(path), whiteoutPrefix);
 }
 
+/** Drops the `./` and `/` most archives begin their names with. */
+function withoutStart(name: Buffer): Buffer {
+  let at = 0;
+  while (at < name.length) {
+    if (name[at] === slash) at++;
+    else if (name[at] === dot && name[at + 1] === slash) at += 2;
+    else break;
+  }
+  return at === 0 ? name : name.subarray(at);
+}
+
 /** Most names are clean already; this finds out without taking them apart. */
 function isClean(name: Buffer): boolean {
   if (name.length === 0 || name.length > nameLimit) return false;
   for (let at = 0; at < name.length; at++) {
-    const byte = name[at];
-    const starts = at === 0 || name[at - 1] === slash;
-    if (starts && (byte === slash || byte === dot)) return false;
+    if (at > 0 && name[at - 1] !== slash) continue;
+    if (name[at] === slash) return false;
+    const dots = name[at] !== dot ? 0 : name[at + 1] !== dot ? 1 : 2;
+    if (dots > 0 && (at + dots === name.length || name[at + dots] === slash)) return false;
   }
   return name[name.length - 1] !== slash;
 }
