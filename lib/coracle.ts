@@ -224,7 +224,7 @@ export class Coracle {
   /** What this host can do, what not, and the fix for each. Opens nothing and never throws for what it finds. */
   async doctor(): Promise<DoctorReport> {
     const { examineHost } = await import('./doctor/examine.js');
-    return examineHost({ env: this.#session.env, root: this.#session.root });
+    return examineHost(this.#session);
   }
 
   /** Ends what was started for this store: the file agent and this process's staging. Containers go on. */

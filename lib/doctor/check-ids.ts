@@ -16,7 +16,13 @@ const oneId =
 
 export function checkIds(subject: Subject): readonly Finding[] {
   const map = idMapOf(subject);
-  return [...checkNoNewPrivs(), ...checkHelpers(subject), checkRange(map)];
+  const locked = checkNoNewPrivs();
+  if (locked.length > 0) return locked;
+  // Root of a namespace writes its maps itself.
+  if (map.how === 'direct') return [checkRange(map)];
+  const helpers = checkHelpers(subject);
+  // Without its helpers a range is of no use: one finding for one fault.
+  return helpers.every(({ status }) => status === 'ok') ? [...helpers, checkRange(map)] : helpers;
 }
 
 function checkNoNewPrivs(): readonly Finding[] {
@@ -67,7 +73,7 @@ function checkRange(map: IdMap): Finding {
   const count = Math.min(total(map.uid), total(map.gid));
   if (map.how === 'single') {
     return warn(id, title, {
-      detail: map.reason ?? 'none',
+      detail: map.reason?.replace(/: usermod.*/, '') ?? 'none',
       consequence: oneId,
       fix: `as root: usermod --add-subuids 100000-165535 --add-subgids 100000-165535 ${userName()}`,
     });

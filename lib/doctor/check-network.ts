@@ -11,17 +11,20 @@ const withoutNetwork = 'containers run with --network none or --network host onl
 export function checkNetwork(subject: Subject): readonly Finding[] {
   const facts = readNetworkFacts(subject.env);
   const program = facts.pasta ?? facts.slirp4netns;
-  return [checkNamespace(subject), checkProgram(facts, program), ...checkTun(), ...checkNames(facts)];
+  return [checkProgram(facts, program), ...checkTun(), ...checkNames(facts)];
 }
 
-function checkNamespace(subject: Subject): Finding {
+/** A network namespace with a working loopback. */
+export function checkNetworkNamespace(subject: Subject): readonly Finding[] {
   const found = probe('netns', [], idMapOf(subject));
-  if (found.works) return fine('network-namespace', 'network namespaces', 'allowed');
-  return fail('network-namespace', 'network namespaces', {
-    detail: found.reason ?? 'refused',
-    consequence: 'containers run with --network host only',
-    fix: 'as root: sysctl -w user.max_net_namespaces=15000',
-  });
+  if (found.works) return [fine('network-namespace', 'network namespaces', 'allowed')];
+  return [
+    fail('network-namespace', 'network namespaces', {
+      detail: found.reason ?? 'refused',
+      consequence: 'containers run with --network host only',
+      fix: 'as root: sysctl -w user.max_net_namespaces=15000',
+    }),
+  ];
 }
 
 function checkProgram(facts: NetworkFacts, program: string | undefined): Finding {

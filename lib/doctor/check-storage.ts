@@ -12,13 +12,25 @@ import type { Subject } from './subject.js';
 /** Free bytes below which an ordinary image does not fit any more. */
 const littleSpace = 2 * 1024 ** 3;
 
-export function checkStorage(subject: Subject): readonly Finding[] {
-  const directory = existingParent(subject.root);
-  const place = checkPlace(subject.root, directory);
+/** The place of the store and what its file system keeps. */
+export function checkStore({ root }: Subject): readonly Finding[] {
+  const directory = existingParent(root);
+  const place = checkPlace(root, directory);
   if (place.some(({ status }) => status === 'fail')) return place;
+  return [...place, withScratch(directory, checkXattrs)];
+}
+
+/** Which drivers work there. */
+export function checkDrivers(subject: Subject): readonly Finding[] {
+  const directory = existingParent(subject.root);
+  if (writeFault(directory) !== undefined) return [];
+  return withScratch(directory, (scratch) => tryDrivers(subject, scratch));
+}
+
+function withScratch<T>(directory: string, check: (scratch: string) => T): T {
   const scratch = mkdtempSync(join(directory, '.coracle-doctor-'));
   try {
-    return [...place, checkXattrs(scratch), ...checkDrivers(subject, scratch)];
+    return check(scratch);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
@@ -93,7 +105,7 @@ function checkXattrs(scratch: string): Finding {
   });
 }
 
-function checkDrivers(subject: Subject, scratch: string): readonly Finding[] {
+function tryDrivers(subject: Subject, scratch: string): readonly Finding[] {
   const map = idMapOf(subject);
   const overlay = probe('overlay', [scratch], map);
   const program = findProgram('fuse-overlayfs', subject.env);

@@ -3,21 +3,30 @@ import { CoracleError } from '../errors.js';
 import { checkIds } from './check-ids.js';
 import { checkKernel, checkProc, checkSeccomp, checkUserNamespaces } from './check-kernel.js';
 import { checkNative } from './check-native.js';
-import { checkNetwork } from './check-network.js';
+import { checkNetwork, checkNetworkNamespace } from './check-network.js';
 import { checkCgroup, checkLinger, checkRuntimeDirectory } from './check-session.js';
-import { checkStorage } from './check-storage.js';
+import { checkDrivers, checkStore } from './check-storage.js';
 import { type DoctorReport, type Finding, fail } from './report.js';
 import type { Subject } from './subject.js';
 
 type Check = readonly [id: string, check: (subject: Subject) => readonly Finding[]];
 
-const checks: readonly Check[] = [
+const first: readonly Check[] = [
   ['kernel', checkKernel],
   ['user-namespaces', checkUserNamespaces],
+];
+
+/** Experiments inside of user namespaces: without those all would fail for one reason. */
+const confined: readonly Check[] = [
   ['ids', checkIds],
-  ['seccomp', checkSeccomp],
   ['proc', checkProc],
-  ['storage', checkStorage],
+  ['drivers', checkDrivers],
+  ['network-namespace', checkNetworkNamespace],
+];
+
+const last: readonly Check[] = [
+  ['seccomp', checkSeccomp],
+  ['store', checkStore],
   ['network', checkNetwork],
   ['cgroup', checkCgroup],
   ['runtime-directory', checkRuntimeDirectory],
@@ -26,11 +35,17 @@ const checks: readonly Check[] = [
 
 /** Examines the host for the calling user. A check that cannot be made is a finding, not an error. */
 export function examineHost(subject: Subject): DoctorReport {
-  const native = checkNative();
-  const findings = native.some(({ status }) => status === 'fail')
-    ? native
-    : [...native, ...checks.flatMap(([id, check]) => examine(id, () => check(subject)))];
-  return { findings, ready: findings.every(({ status }) => status !== 'fail') };
+  const findings = [...checkNative()];
+  const go = (checks: readonly Check[]): void => {
+    for (const [id, check] of checks) findings.push(...examine(id, () => check(subject)));
+  };
+  const fails = (): boolean => findings.some(({ status }) => status === 'fail');
+  if (!fails()) {
+    go(first);
+    if (!fails()) go(confined);
+    go(last);
+  }
+  return { findings, ready: !fails() };
 }
 
 function examine(id: string, check: () => readonly Finding[]): readonly Finding[] {

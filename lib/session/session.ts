@@ -44,7 +44,10 @@ export class Session {
 
   /** The stores of the root. @throws as `openStores` does. */
   stores(): Promise<Stores> {
-    this.#stores ??= this.#open();
+    this.#stores ??= this.#open().catch((error: unknown) => {
+      this.#stores = undefined;
+      throw error;
+    });
     return this.#stores;
   }
 
@@ -95,13 +98,9 @@ export class Session {
     return this.#configuration;
   }
 
-  /** Ends what was started for this session; it can be used again. */
+  /** Ends what was started for this session; it can be used again, and then closed again. */
   async close(): Promise<void> {
-    const opened = this.#stores;
-    this.#stores = undefined;
-    // What kept the stores from opening was told to whoever asked for them.
-    const stores = await opened?.catch(() => undefined);
-    await stores?.close();
+    await (await this.#stores)?.close();
   }
 
   #forcedDriver(): string | undefined {
