@@ -3,9 +3,9 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { commands } from '../../cmd/commands.js';
-import { type Cli, openCli } from '../helpers/cli.js';
+import { type Cli, openCli, runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
-import { missingCli, missingUserNamespaces, repositoryRoot } from '../helpers/host.js';
+import { missingCli, missingProgram, missingUserNamespaces, repositoryRoot } from '../helpers/host.js';
 
 const built = [missingCli()];
 const ready = [missingCli(), missingUserNamespaces()];
@@ -155,6 +155,32 @@ testWith(
     t.is(code, 1);
     t.regex(stdout, /fail {2}runtime directory +.*\/proc(.|\n)*fix: /);
     t.regex(stdout, /This host cannot run containers yet/);
+  },
+);
+
+testWith(
+  [...ready, missingProgram('setpriv')],
+  'doctor tells locks of the host apart, each with its own fix',
+  async (t) => {
+    const cli = openCli(t);
+    const program = join(repositoryRoot(), 'dist', 'coracle');
+    const locked = await runProgram('setpriv', ['--no-new-privs', program, '--root', cli.root, 'doctor'], {
+      env: cli.env,
+    });
+    t.is(locked.code, 0, locked.stderr);
+    t.regex(
+      locked.stdout,
+      /warn {2}no_new_privs .*\n +containers have a single id.*\n +fix: .*NoNewPrivileges=no/,
+    );
+    const script = 'echo 0 > /proc/sys/user/max_user_namespaces && exec "$0" --root "$1" doctor';
+    const words = ['--user', '--map-root-user', 'sh', '-c', script, program, cli.root];
+    const forbidden = await runProgram('unshare', words, { env: cli.env });
+    t.is(forbidden.code, 1, forbidden.stderr);
+    t.regex(
+      forbidden.stdout,
+      /fail {2}user namespaces +user\.max_user_namespaces is 0\n.*\n +fix: .*sysctl -w user\.max_user_namespaces/,
+    );
+    t.notRegex(forbidden.stdout, /overlay/);
   },
 );
 
