@@ -20,7 +20,7 @@ export async function runDetached(
 ): Promise<RunningContainer> {
   const { stores, created } = await prepare(session, image, request);
   const { record, network } = created;
-  const started = await orLeaveNothing(stores, record, () => startContainer(stores, record, { network }));
+  const started = await orLeaveNothing(session, record, () => startContainer(stores, record, { network }));
   for (const warning of started.warnings) request.onWarning?.(startWarning(warning));
   return { id: record.id, name: record.name };
 }
@@ -30,12 +30,12 @@ export async function runReplacing(session: Session, image: string, request: Run
   const { stores, created } = await prepare(session, image, request);
   const { record, network } = created;
   await session.close();
-  return orLeaveNothing(stores, record, () => startInForeground(stores, record, { network }));
+  return orLeaveNothing(session, record, () => startInForeground(stores, record, { network }));
 }
 
 /** A container of `--rm` that no supervisor took over is removed here. */
 async function orLeaveNothing<T>(
-  stores: ContainerStores,
+  session: Session,
   record: ContainerRecord,
   start: () => Promise<T>,
 ): Promise<T> {
@@ -44,7 +44,7 @@ async function orLeaveNothing<T>(
   } catch (error) {
     if (record.autoRemove) {
       const { removeUnheld } = await import('../container/collect.js');
-      await removeUnheld(stores, record);
+      await removeUnheld(await session.allStores(), record);
     }
     throw error;
   }
