@@ -2,7 +2,7 @@
  * The build context as COPY sees it: paths resolved inside it (no link leads out), what the ignore file leaves out left out,
  * entries in a fixed order. Synchronous, since a cached build does little else.
  */
-import { lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { compileGlob, hasWildcards, unescapePattern } from './glob.js';
@@ -22,7 +22,8 @@ export type ContextEntry = {
   readonly relative: string;
   /** Relative to the context. */
   readonly path: string;
-  readonly stat: Stats;
+  /** Exact, so that a later change shows. */
+  readonly stat: BigIntStats;
   /** Of symbolic links. */
   readonly target: string;
 };
@@ -166,9 +167,9 @@ export class ContextTree {
     }
   }
 
-  #lstat(path: string): Stats | undefined {
+  #lstat(path: string): BigIntStats | undefined {
     try {
-      return lstatSync(this.#absolute(path));
+      return lstatSync(this.#absolute(path), { bigint: true });
     } catch (error) {
       if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return undefined;
       throw ioError(`read ${this.#absolute(path)}`, error);

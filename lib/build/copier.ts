@@ -16,6 +16,7 @@ export type CopyTarget = {
   readonly owner: Owner | undefined;
   /** Replaces the sources' permission bits. */
   readonly mode: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 };
 
 const noOwner: Owner = { uid: 0, gid: 0 };
@@ -43,6 +44,7 @@ export class Copier {
     const base = match.isDirectory ? await this.#directory() : await this.#fileTarget(match.name);
     for (const entry of entries) {
       const path = entry.relative === '' ? base : posix.join(base, entry.relative);
+      this.#target.signal?.throwIfAborted();
       await this.#write(handle, entry, path);
     }
   }
@@ -85,18 +87,22 @@ export class Copier {
         break;
       case 'file': {
         await this.#refuseDirectory(path);
-        const check = entry.check?.();
-        const exact = check === undefined ? meta : { ...meta, mtime: check.mtime };
-        await agent.copyFile({ handle, path: entry.origin, check }, { handle: target, path: bytes }, exact);
+        const { check } = entry;
+        await agent.copyFile({ handle, path: entry.origin, check }, { handle: target, path: bytes }, meta);
       }
     }
     for (const [name, value] of entry.xattrs) await agent.xattr(target, bytes, name, value);
   }
 
-  /** A directory that was there keeps its attributes; a new one gets the source's. */
+  /** The destination itself keeps its attributes if it was there; other directories get the source's, new or not. */
   async #makeDirectory(entry: SourceEntry, path: string, meta: Meta): Promise<void> {
     const kind = await this.#kindAt(path);
-    if (kind === 'directory') return;
+    if (kind === 'directory') {
+      if (entry.relative === '') return;
+      await this.#target.agent.setMeta(this.#target.handle, pathBytes(path), meta);
+      this.#finished.push({ path, meta: { mtime: entry.meta.mtime } });
+      return;
+    }
     if (kind !== undefined) {
       throw new CoracleError('INVALID', `copy to /${path}: it is a ${kind}, and the source is a directory`);
     }

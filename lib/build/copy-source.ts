@@ -1,11 +1,11 @@
 /** Files for COPY, wherever they are: found by pattern, listed in a fixed order, and known by a digest of their content. */
 import { createHash } from 'node:crypto';
-import { lstatSync } from 'node:fs';
 import { posix } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CoracleError } from '../errors.js';
 import type { Agent, AgentPath, CopyCheck, Entry, Handle, Meta, Time } from '../native/agent.js';
 import { sha256 } from './cache-key.js';
-import type { ContextTree, Match } from './context-tree.js';
+import type { ContextEntry, ContextTree, Match } from './context-tree.js';
 import { compileGlob, hasWildcards, unescapePattern } from './glob.js';
 import { cleanPath } from './ignore.js';
 import type { StatCache } from './stat-cache.js';
@@ -22,7 +22,7 @@ export type SourceEntry = {
   readonly target: Buffer;
   readonly xattrs: ReadonlyMap<string, Buffer>;
   /** What the file must still be when it is copied. */
-  readonly check: (() => CopyCheck) | undefined;
+  readonly check: CopyCheck | undefined;
 };
 
 export type CopySource = {
@@ -34,33 +34,64 @@ export type CopySource = {
   readonly digest: (match: Match) => Promise<string>;
 };
 
-/** The build context. Its files belong to root in the image, as Docker has it. */
-export function contextSource(tree: ContextTree, stats: StatCache, handle: Handle): CopySource {
-  const root = { uid: 0, gid: 0 };
+/**
+ * The build context, as one step sees it: what its digest was made of is what is copied, and a file that changed since is
+ * refused. Its files belong to root in the image, as Docker has it.
+ */
+export function contextSource(tree: ContextTree, stats: StatCache, options: ContextOptions): CopySource {
+  const found = new Map<string, readonly Match[]>();
+  const listed = new Map<string, readonly ContextEntry[]>();
+  const expand = (pattern: string): readonly Match[] =>
+    tree.expand(pattern).map((match) => ({ ...match, name: Buffer.from(match.name).toString('latin1') }));
+  const entries = (match: Match): readonly ContextEntry[] =>
+    remembered(listed, match.path, () => tree.entries(match));
   return {
-    handle: async () => handle,
-    expand: async (pattern) =>
-      tree.expand(pattern).map((match) => ({ ...match, name: Buffer.from(match.name).toString('latin1') })),
-    entries: async (match) =>
-      tree.entries(match).map(({ relative, path, stat, target }) => ({
-        relative: Buffer.from(relative).toString('latin1'),
-        origin: path,
-        type: stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'symlink',
-        meta: { mode: stat.mode & 0o7777, owner: root, mtime: timeOf(stat.mtimeMs) },
-        target: Buffer.from(target),
-        xattrs: noXattrs,
-        check: stat.isFile() ? () => checkOf(`${tree.root}/${path}`, stat.ino) : undefined,
-      })),
+    handle: async () => options.handle,
+    expand: async (pattern) => remembered(found, pattern, () => expand(pattern)),
+    entries: async (match) => entries(match).map(contextEntry),
     digest: async (match) => {
       const hash = createHash('sha256');
-      for (const { relative, path, stat, target } of tree.entries(match)) {
-        const content = stat.isFile() ? stats.digest(path, stat) : sha256(target);
+      let turn = performance.now();
+      for (const { relative, path, stat, target } of entries(match)) {
+        const content = stat.isFile() ? await stats.digest(path, stat) : sha256(target);
         const type = stat.isDirectory() ? 'd' : stat.isFile() ? 'f' : 'l';
-        hash.update(`${type}\0${relative}\0${stat.mode & 0o7777}\0${content}\n`);
+        hash.update(`${type}\0${relative}\0${stat.mode & 0o7777n}\0${content}\n`);
+        if (performance.now() - turn < turnMilliseconds) continue;
+        // An interrupt is only seen between turns.
+        await nextTurn();
+        options.signal?.throwIfAborted();
+        turn = performance.now();
       }
       return hash.digest('hex');
     },
   };
+}
+
+export type ContextOptions = {
+  /** The agent's handle of the context. */
+  readonly handle: Handle;
+  readonly signal?: AbortSignal | undefined;
+};
+
+const turnMilliseconds = 50;
+
+function contextEntry({ relative, path, stat, target }: ContextEntry): SourceEntry {
+  const mtime = exactTime(stat.mtimeNs);
+  return {
+    relative: Buffer.from(relative).toString('latin1'),
+    origin: path,
+    type: stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'symlink',
+    meta: { mode: Number(stat.mode & 0o7777n), owner: { uid: 0, gid: 0 }, mtime },
+    target: Buffer.from(target),
+    xattrs: noXattrs,
+    check: stat.isFile() ? { size: Number(stat.size), mtime, ctime: exactTime(stat.ctimeNs) } : undefined,
+  };
+}
+
+function remembered<T>(known: Map<string, T>, key: string, make: () => T): T {
+  const value = known.get(key) ?? make();
+  known.set(key, value);
+  return value;
 }
 
 /** A stage's or an image's files, owners kept. */
@@ -93,22 +124,6 @@ export function stackSource(agent: Agent, open: () => Promise<Handle>): CopySour
 }
 
 const noXattrs: ReadonlyMap<string, Buffer> = new Map();
-
-function timeOf(milliseconds: number): Time {
-  const seconds = Math.floor(milliseconds / 1000);
-  return { seconds, nanoseconds: Math.round((milliseconds - seconds * 1000) * 1e6) % 1e9 };
-}
-
-/** The file's exact numbers at the moment of copying; it must still be the file whose content was hashed. */
-function checkOf(path: string, inode: number): CopyCheck {
-  const stat = lstatSync(path, { bigint: true });
-  if (Number(stat.ino) !== inode) {
-    throw new CoracleError('CONFLICT', `copy ${path}: it was replaced while the build read it`, {
-      hint: 'build again when nothing writes to the context',
-    });
-  }
-  return { size: Number(stat.size), mtime: exactTime(stat.mtimeNs), ctime: exactTime(stat.ctimeNs) };
-}
 
 function exactTime(nanoseconds: bigint): Time {
   return { seconds: Number(nanoseconds / 1_000_000_000n), nanoseconds: Number(nanoseconds % 1_000_000_000n) };

@@ -1,4 +1,5 @@
 /** COPY and ADD: sources found, keyed by content, written into a new layer. */
+import { hasErrno } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
 import { isArchive, unpackArchive } from './add-archive.js';
@@ -9,6 +10,7 @@ import type { CopySource } from './copy-source.js';
 import { type Owner, resolveOwner } from './owner.js';
 import type { CopyStep } from './plan.js';
 import type { BuildSession } from './session.js';
+import { changedWhileRead } from './stat-cache.js';
 
 /** Where the files come from: a finished stage, an unpacked image, or the context. */
 export type ResolvedOrigin =
@@ -39,7 +41,7 @@ export async function copyInputs(
 ): Promise<NamedInputs> {
   const inputs: Record<string, string> = { ...commonInputs(step) };
   if (step.sources.length === 0) return inputs;
-  const source = await openSource(session, origin);
+  const source = await openSource(session, step, origin);
   for (const pattern of step.sources) {
     for (const match of await source.expand(pattern)) {
       const name = match.isDirectory ? '' : match.name;
@@ -66,23 +68,56 @@ export async function copyStep(
   parent: SnapshotRecord | undefined,
   origin: ResolvedOrigin,
 ): Promise<SnapshotRecord> {
-  const source = step.sources.length === 0 ? undefined : await openSource(session, origin);
+  const source = step.sources.length === 0 ? undefined : await openSource(session, step, origin);
   return session.commitLayer(parent, step.createdBy, async (active) => {
     const agent = session.agent();
     const handle = await session.writable(active);
     const owner = await ownerOf(session, step, handle);
-    const copier = new Copier({ agent, handle, destination: step.destination, owner, mode: step.chmod });
-    let count = 0;
-    for (const pattern of source === undefined ? [] : step.sources) {
-      for (const match of (await source?.expand(pattern)) ?? []) {
-        await copyMatch(session, step, { source, match, copier, handle, owner });
-        count++;
-        session.onEvent({ kind: 'progress', step: step.id, id: 'sources', current: count, time: Date.now() });
-      }
+    const { signal } = session.options;
+    const copier = new Copier({
+      agent,
+      handle,
+      destination: step.destination,
+      owner,
+      mode: step.chmod,
+      signal,
+    });
+    try {
+      await copyAll(session, step, { source, copier, handle, owner });
+    } catch (error) {
+      throw origin.kind === 'context' ? explainChange(error) : error;
     }
-    for (const { name, data } of step.contents) await copier.content(name, data);
-    await copier.finish();
   });
+}
+
+async function copyAll(
+  session: BuildSession,
+  step: CopyStep,
+  copying: Omit<Copying, 'match'>,
+): Promise<void> {
+  const { source, copier } = copying;
+  let count = 0;
+  for (const pattern of source === undefined ? [] : step.sources) {
+    for (const match of (await source?.expand(pattern)) ?? []) {
+      await copyMatch(session, step, { ...copying, match });
+      count++;
+      session.onEvent({ kind: 'progress', step: step.id, id: 'sources', current: count, time: Date.now() });
+    }
+  }
+  for (const { name, data } of step.contents) await copier.content(name, data);
+  await copier.finish();
+}
+
+/** What the agent says when a source is no longer the file that was hashed: gone, another one, or something else. */
+const changeErrors = ['ESTALE', 'ENOENT', 'ELOOP', 'ENOTDIR'] as const;
+
+function explainChange(error: unknown): unknown {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    // The agent's messages read `copy PATH: ERRNO`.
+    const path = /^copy (.+): E[A-Z]+$/.exec(cause.message)?.[1];
+    if (path !== undefined && hasErrno(cause.cause, ...changeErrors)) return changedWhileRead(path, error);
+  }
+  return error;
 }
 
 type Copying = {
@@ -106,8 +141,12 @@ async function copyMatch(session: BuildSession, step: CopyStep, copying: Copying
   await copier.copy(source, match);
 }
 
-async function openSource(session: BuildSession, origin: ResolvedOrigin): Promise<CopySource> {
-  return origin.kind === 'context' ? session.context() : session.files(await origin.top());
+async function openSource(
+  session: BuildSession,
+  step: CopyStep,
+  origin: ResolvedOrigin,
+): Promise<CopySource> {
+  return origin.kind === 'context' ? session.context(step) : session.files(await origin.top());
 }
 
 async function ownerOf(session: BuildSession, step: CopyStep, handle: number): Promise<Owner | undefined> {

@@ -15,6 +15,7 @@ import { type CopySource, contextSource, stackSource } from './copy-source.js';
 import type { BuildListener } from './events.js';
 import type { BuildOptions } from './options.js';
 import type { Accounts } from './owner.js';
+import type { CopyStep } from './plan.js';
 import type { StatCache } from './stat-cache.js';
 
 /** The stores, and what of the host a RUN needs. */
@@ -36,6 +37,7 @@ export class BuildSession {
   readonly cache: BuildCache;
   readonly #tree: ContextTree;
   readonly #stats: StatCache;
+  readonly #contexts = new WeakMap<CopyStep, CopySource>();
   readonly #layers = new Map<string, Promise<Handle>>();
   #agent: Agent | undefined;
 
@@ -66,9 +68,16 @@ export class BuildSession {
     return this.#agent;
   }
 
-  /** The context's files. Works without an agent until something is copied. */
-  context(): CopySource {
-    return contextSource(this.#tree, this.#stats, contextHandle);
+  /** The context's files as `step` sees them. Works without an agent until something is copied. */
+  context(step: CopyStep): CopySource {
+    const known = this.#contexts.get(step);
+    if (known !== undefined) return known;
+    const source = contextSource(this.#tree, this.#stats, {
+      handle: contextHandle,
+      signal: this.options.signal,
+    });
+    this.#contexts.set(step, source);
+    return source;
   }
 
   /** The files of a finished stage or an image; an empty tree for nothing. */

@@ -3,25 +3,21 @@
  * whose numbers are the same has the same bytes, unless it changed within the clock's grain after it was read; such young files
  * are hashed again next time.
  */
-import { createHash } from 'node:crypto';
-import { closeSync, constants, fstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { createHash, type Hash } from 'node:crypto';
+import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { CoracleError, ioError } from '../errors.js';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 
-type Row = readonly [
-  path: string,
-  dev: number,
-  ino: number,
-  size: number,
-  mtimeMs: number,
-  ctimeMs: number,
-  digest: string,
-];
+/** `stamp` is what the kernel said of the file when it had these bytes. */
+type Row = readonly [path: string, stamp: string, digest: string];
 
 /** A file changed less than this many milliseconds before it was read is not remembered. */
-const grainMilliseconds = 100;
+const grainMilliseconds = 100n;
 const chunkSize = 1 << 20;
+/** Larger files are hashed in turns with everything else. */
+const turnSize = 8 * chunkSize;
 
 export class StatCache {
   readonly #file: string;
@@ -38,20 +34,22 @@ export class StatCache {
     for (const row of readRows(file)) this.#known.set(row[0], row);
   }
 
-  /** Hexadecimal SHA-256 of the regular file `path` (relative to the root), whose lstat gave `stat`. */
-  digest(path: string, stat: Stats): string {
+  /** Hexadecimal SHA-256 of the regular file `path` (relative to the root), whose lstat gave `stat`; at once for small files. */
+  digest(path: string, stat: BigIntStats): string | Promise<string> {
+    const stamp = stampOf(stat);
     const known = this.#known.get(path);
-    if (known !== undefined && isSame(known, stat)) {
+    if (known !== undefined && known[1] === stamp) {
       this.#fresh.set(path, known);
-      return known[6];
+      return known[2];
     }
-    const readAt = Date.now();
-    const digest = this.#hash(path, stat);
-    this.#changed = true;
-    if (stat.ctimeMs < readAt - grainMilliseconds) {
-      this.#fresh.set(path, [path, stat.dev, stat.ino, stat.size, stat.mtimeMs, stat.ctimeMs, digest]);
-    }
-    return digest;
+    const readAt = BigInt(Date.now());
+    const remember = (digest: string): string => {
+      this.#changed = true;
+      if (stat.ctimeMs < readAt - grainMilliseconds) this.#fresh.set(path, [path, stamp, digest]);
+      return digest;
+    };
+    if (stat.size > turnSize) return this.#hashInTurns(path, stat).then(remember);
+    return remember(this.#hash(path, stat));
   }
 
   /** Writes what was learnt; entries of files not asked for this time are kept. */
@@ -62,48 +60,61 @@ export class StatCache {
     this.#changed = false;
   }
 
-  #hash(path: string, stat: Stats): string {
-    const absolute = `${this.#root}/${path}`;
-    const hash = createHash('sha256');
+  #hash(path: string, stat: BigIntStats): string {
+    const descriptor = this.#open(path, stat);
+    try {
+      const hash = createHash('sha256');
+      while (this.#update(hash, descriptor) > 0);
+      return hash.digest('hex');
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  async #hashInTurns(path: string, stat: BigIntStats): Promise<string> {
+    const descriptor = this.#open(path, stat);
+    try {
+      const hash = createHash('sha256');
+      while (this.#update(hash, descriptor) > 0) await nextTurn();
+      return hash.digest('hex');
+    } finally {
+      closeSync(descriptor);
+    }
+  }
+
+  #update(hash: Hash, descriptor: number): number {
     this.#buffer ??= Buffer.allocUnsafe(chunkSize);
+    const count = readSync(descriptor, this.#buffer);
+    hash.update(this.#buffer.subarray(0, count));
+    return count;
+  }
+
+  #open(path: string, stat: BigIntStats): number {
+    const absolute = `${this.#root}/${path}`;
     let descriptor: number;
     try {
       // The path was resolved inside the context; a link that took its place since must not lead out of it.
       descriptor = openSync(absolute, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
     } catch (error) {
+      if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw changedWhileRead(path, error);
       throw ioError(`read ${absolute}`, error);
     }
-    try {
-      const opened = fstatSync(descriptor);
-      if (opened.ino !== stat.ino || opened.dev !== stat.dev) throw changed(absolute);
-      for (
-        let count = readSync(descriptor, this.#buffer);
-        count > 0;
-        count = readSync(descriptor, this.#buffer)
-      ) {
-        hash.update(this.#buffer.subarray(0, count));
-      }
-    } finally {
-      closeSync(descriptor);
-    }
-    return hash.digest('hex');
+    if (stampOf(fstatSync(descriptor, { bigint: true })) === stampOf(stat)) return descriptor;
+    closeSync(descriptor);
+    throw changedWhileRead(path);
   }
 }
 
-function changed(path: string): CoracleError {
-  return new CoracleError('CONFLICT', `read ${path}: it was replaced while the build read it`, {
-    hint: 'build again when nothing writes to the context',
+/** The context must hold still between a file's hash and its copy, or the cache would lie. */
+export function changedWhileRead(path: string, cause?: unknown): CoracleError {
+  return new CoracleError('CONFLICT', `copy ${path}: it changed while the build read it`, {
+    ...(cause === undefined ? {} : { cause }),
+    hint: 'build again when nothing writes to the context, or name the file in .dockerignore',
   });
 }
 
-function isSame(row: Row, stat: Stats): boolean {
-  return (
-    row[1] === stat.dev &&
-    row[2] === stat.ino &&
-    row[3] === stat.size &&
-    row[4] === stat.mtimeMs &&
-    row[5] === stat.ctimeMs
-  );
+function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+  return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
 }
 
 function readRows(file: string): readonly Row[] {
@@ -118,11 +129,5 @@ function readRows(file: string): readonly Row[] {
 }
 
 function isRow(value: unknown): value is Row {
-  return (
-    Array.isArray(value) &&
-    value.length === 7 &&
-    typeof value[0] === 'string' &&
-    value.slice(1, 6).every((item) => typeof item === 'number') &&
-    /^[0-9a-f]{64}$/.test(String(value[6]))
-  );
+  return Array.isArray(value) && value.length === 3 && value.every((field) => typeof field === 'string');
 }

@@ -48,17 +48,22 @@ testWith(missingForBuilds, 'variables are seen from their declaration on, by the
   });
 });
 
-testWith(missingForBuilds, 'of an ARG and an ENV of one name the later is seen, and only the ENV is kept', async (t) => {
-  const builder = await Builder.open(t);
-  const text = 'FROM localhost/busybox\nARG A=1\nENV A=2\nRUN echo $A\nARG A=3\nRUN echo $A\n';
-  const { image, output } = await builder.make(text);
-  t.is(output, '2\n3\n');
-  t.deepEqual(image.config.config?.Env, ['PATH=/usr/bin:/bin', 'A=2']);
-});
+testWith(
+  missingForBuilds,
+  'of an ARG and an ENV of one name the later is seen, and only the ENV is kept',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const text = 'FROM localhost/busybox\nARG A=1\nENV A=2\nRUN echo $A\nARG A=3\nRUN echo $A\n';
+    const { image, output } = await builder.make(text);
+    t.is(output, '2\n3\n');
+    t.deepEqual(image.config.config?.Env, ['PATH=/usr/bin:/bin', 'A=2']);
+  },
+);
 
 testWith(missingForBuilds, '--build-arg beats defaults, and what nobody declared is warned of', async (t) => {
   const builder = await Builder.open(t);
-  const text = 'ARG TAG=none\nFROM localhost/busybox:${TAG}\nARG A=default\nARG B\nRUN echo "$A$B$C" > /out\n';
+  const text =
+    'ARG TAG=none\nFROM localhost/busybox:${TAG}\nARG A=default\nARG B\nRUN echo "$A$B$C" > /out\n';
   const { image, events } = await builder.make(
     text,
     {},
@@ -79,21 +84,25 @@ testWith(missingForBuilds, 'only the stages that the target needs are built', as
   t.is((await builder.fails(t, text, {}, { target: 'b' })).code, 'BUILD');
 });
 
-testWith(missingForBuilds, 'a RUN sees files, environment, directory, user and standard input as documented', async (t) => {
-  const builder = await Builder.open(t);
-  const text = [
-    'FROM localhost/busybox',
-    'ENV A=1',
-    'ARG B=2',
-    'WORKDIR /work',
-    'USER www',
-    'RUN echo "$A $B $PWD $HOME $(id -u):$(id -g) $(umask) [$(cat)] $0 $(hostname)"',
-    'RUN ["/bin/echo", "no $expansion"]',
-    'RUN env | grep -c -E "^(TERM|CORACLE|USER)" || true',
-  ].join('\n');
-  const { output } = await builder.make(text);
-  t.is(output, '1 2 /work /var/www 33:33 0022 [] /bin/sh buildkitsandbox\nno $expansion\n0\n');
-});
+testWith(
+  missingForBuilds,
+  'a RUN sees files, environment, directory, user and standard input as documented',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const text = [
+      'FROM localhost/busybox',
+      'ENV A=1',
+      'ARG B=2',
+      'WORKDIR /work',
+      'USER www',
+      'RUN echo "$A $B $PWD $HOME $(id -u):$(id -g) $(umask) [$(cat)] $0 $(hostname)"',
+      'RUN ["/bin/echo", "no $expansion"]',
+      'RUN env | grep -c -E "^(TERM|CORACLE|USER)" || true',
+    ].join('\n');
+    const { output } = await builder.make(text);
+    t.is(output, '1 2 /work /var/www 33:33 0022 [] /bin/sh buildkitsandbox\nno $expansion\n0\n');
+  },
+);
 
 testWith(missingForBuilds, 'labels and names of the command line reach the image', async (t) => {
   const builder = await Builder.open(t);
@@ -108,36 +117,44 @@ testWith(missingForBuilds, 'labels and names of the command line reach the image
   t.is(builder.stores.images.resolve('localhost/two:v1').id, image.id);
 });
 
-testWith(missingForBuilds, 'copied files keep their times, and directories those of their source', async (t) => {
-  const builder = await Builder.open(t);
-  const context = builder.context({
-    Dockerfile: 'FROM localhost/busybox\nCOPY . /c\nRUN stat -c "%n %Y" /c/d/f /c/d\n',
-    'd/f': 'x',
-  });
-  for (const name of ['d/f', 'd']) utimesSync(join(context, name), 1, 1_234_567_890.5);
-  t.is((await builder.build(context)).output, '/c/d/f 1234567890\n/c/d 1234567890\n');
-});
+testWith(
+  missingForBuilds,
+  'copied files keep their times, and directories those of their source',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const context = builder.context({
+      Dockerfile: 'FROM localhost/busybox\nCOPY . /c\nRUN stat -c "%n %Y" /c/d/f /c/d\n',
+      'd/f': 'x',
+    });
+    for (const name of ['d/f', 'd']) utimesSync(join(context, name), 1, 1_234_567_890.5);
+    t.is((await builder.build(context)).output, '/c/d/f 1234567890\n/c/d 1234567890\n');
+  },
+);
 
-testWith(missingForBuilds, 'the history has an entry for each instruction, and says which made layers', async (t) => {
-  const builder = await Builder.open(t);
-  const text =
-    'FROM localhost/busybox\nARG V=1\nENV A=b\nRUN echo "$V" > /f\nWORKDIR /new\nWORKDIR /new\nCOPY f /\nCMD x\n';
-  const { image } = await builder.make(text, { f: '' });
-  const made = (image.config.history ?? []).slice(1);
-  t.deepEqual(
-    made.map((entry) => [entry.created_by, entry.empty_layer ?? false]),
-    [
-      ['ARG V=1', true],
-      ['ENV A=b', true],
-      ['RUN |1 V=1 /bin/sh -c echo "$V" > /f', false],
-      ['WORKDIR /new', false],
-      ['WORKDIR /new', true],
-      ['COPY f /', false],
-      ['CMD x', true],
-    ],
-  );
-  t.is(image.config.rootfs.diff_ids.length, 4);
-});
+testWith(
+  missingForBuilds,
+  'the history has an entry for each instruction, and says which made layers',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const text =
+      'FROM localhost/busybox\nARG V=1\nENV A=b\nRUN echo "$V" > /f\nWORKDIR /new\nWORKDIR /new\nCOPY f /\nCMD x\n';
+    const { image } = await builder.make(text, { f: '' });
+    const made = (image.config.history ?? []).slice(1);
+    t.deepEqual(
+      made.map((entry) => [entry.created_by, entry.empty_layer ?? false]),
+      [
+        ['ARG V=1', true],
+        ['ENV A=b', true],
+        ['RUN |1 V=1 /bin/sh -c echo "$V" > /f', false],
+        ['WORKDIR /new', false],
+        ['WORKDIR /new', true],
+        ['COPY f /', false],
+        ['CMD x', true],
+      ],
+    );
+    t.is(image.config.rootfs.diff_ids.length, 4);
+  },
+);
 
 testWith(missingForBuilds, 'triggers of a base image run in the stage above, once', async (t) => {
   const builder = await Builder.open(t);
@@ -145,7 +162,11 @@ testWith(missingForBuilds, 'triggers of a base image run in the stage above, onc
     'FROM localhost/busybox\nONBUILD COPY f /from-trigger\nONBUILD RUN echo triggered\nONBUILD ENV T=1\n';
   const base = await builder.make(parent, {}, { tags: ['localhost/parent'] });
   t.is(base.image.config.config?.OnBuild?.length, 3);
-  const child = await builder.make('FROM localhost/parent\nRUN echo own $T\n', { f: 'f' }, { tags: ['localhost/child'] });
+  const child = await builder.make(
+    'FROM localhost/parent\nRUN echo own $T\n',
+    { f: 'f' },
+    { tags: ['localhost/child'] },
+  );
   t.is(child.output, 'triggered\nown 1\n');
   t.is(child.image.config.config?.OnBuild, undefined);
   t.is(await builder.text(child.image, 'from-trigger'), 'f');

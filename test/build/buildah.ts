@@ -14,7 +14,14 @@ export class Buildah {
 
   private constructor(directory: string) {
     this.#directory = directory;
-    this.#options = ['--root', join(directory, 'root'), '--runroot', join(directory, 'run'), '--storage-driver', 'overlay'];
+    this.#options = [
+      '--root',
+      join(directory, 'root'),
+      '--runroot',
+      join(directory, 'run'),
+      '--storage-driver',
+      'overlay',
+    ];
   }
 
   /** A Buildah with a store in `directory` that holds the base image. */
@@ -25,13 +32,30 @@ export class Buildah {
     await buildah.#run(['add', '--quiet', container, join(directory, 'base.tar'), '/']);
     await buildah.#run(['config', '--env', 'PATH=/usr/bin:/bin', '--cmd', 'sh', container]);
     await buildah.#run(['config', '--cmd', '["sh"]', container]);
-    await buildah.#run(['commit', '--quiet', '--format', 'docker', '--identity-label=false', container, 'localhost/busybox']);
+    await buildah.#run([
+      'commit',
+      '--quiet',
+      '--format',
+      'docker',
+      '--identity-label=false',
+      container,
+      'localhost/busybox',
+    ]);
     return buildah;
   }
 
   /** Builds a prepared fixture. */
   async build(context: string, name: string): Promise<OracleImage> {
-    const fixed = ['--quiet', '--layers', '--isolation', 'chroot', '--format', 'docker', '--identity-label=false', '--pull=never'];
+    const fixed = [
+      '--quiet',
+      '--layers',
+      '--isolation',
+      'chroot',
+      '--format',
+      'docker',
+      '--identity-label=false',
+      '--pull=never',
+    ];
     await this.#run(['build', ...fixed, '--tag', `localhost/${name}`, context]);
     const inspected = await this.#run(['inspect', '--type', 'image', `localhost/${name}`]);
     const { Docker } = JSON.parse(inspected) as { readonly Docker: { readonly config: ContainerConfig } };

@@ -1,7 +1,16 @@
 /** Builds through the library in a store of its own, and images' files as lines that can be compared. */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { chmodSync, cpSync, createReadStream, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  cpSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { build } from '../../lib/build/build.js';
@@ -14,10 +23,17 @@ import { openInStore, openStores, type Stores } from '../../lib/image/stores.js'
 import { diffTar, flattenTar } from '../../lib/layer/diff.js';
 import { defaultTarLimits, type TarEntry } from '../../lib/layer/tar-entry.js';
 import { readTar } from '../../lib/layer/tar-reader.js';
-import { importImage } from '../../lib/transfer/import.js';
 import type { Agent } from '../../lib/native/agent.js';
 import type { StorageDriver } from '../../lib/snapshot/driver.js';
-import { fixturePath, missingDevice, missingProgram, missingUserNamespaces, type Missing, temporaryDirectory } from '../helpers/host.js';
+import { importImage } from '../../lib/transfer/import.js';
+import {
+  fixturePath,
+  type Missing,
+  missingDevice,
+  missingProgram,
+  missingUserNamespaces,
+  temporaryDirectory,
+} from '../helpers/host.js';
 import { type TarEntry as HandMade, missingBusybox, writeBusyboxTar } from '../helpers/image.js';
 
 /** What every build test needs. */
@@ -30,7 +46,9 @@ export const drivers: readonly { readonly name: StorageDriver; readonly missing:
 ];
 
 /** Entries of the base image beyond busybox: a directory of somebody else. */
-export const baseExtras: readonly HandMade[] = [{ name: 'srv', type: 'directory', mode: 0o775, uid: 33, gid: 33 }];
+export const baseExtras: readonly HandMade[] = [
+  { name: 'srv', type: 'directory', mode: 0o775, uid: 33, gid: 33 },
+];
 
 /** A context by file name; a trailing slash makes a directory. */
 export type Files = Readonly<Record<string, string | Uint8Array>>;
@@ -44,7 +62,11 @@ export type Built = {
   readonly output: string;
 };
 
-export type BuilderOptions = { readonly driver?: StorageDriver; readonly directory?: string; readonly root?: string };
+export type BuilderOptions = {
+  readonly driver?: StorageDriver;
+  readonly directory?: string;
+  readonly root?: string;
+};
 
 export class Builder {
   readonly stores: Stores;
@@ -59,7 +81,10 @@ export class Builder {
   }
 
   /** A builder over a fresh store that holds `localhost/busybox`; or over `directory`, which another builder made. */
-  static async open(t: ExecutionContext<unknown>, options: BuilderOptions = {}): Promise<Builder> {
+  static async open(
+    t: Pick<ExecutionContext<unknown>, 'teardown'>,
+    options: BuilderOptions = {},
+  ): Promise<Builder> {
     const directory = options.directory ?? temporaryDirectory(t);
     const root = options.root ?? join(directory, 'root');
     const stores = openStores({ root, env: { ...process.env, XDG_RUNTIME_DIR: directory } });
@@ -115,7 +140,12 @@ export class Builder {
   }
 
   /** The error of a build that must fail. */
-  async fails(t: ExecutionContext<unknown>, text: string, files: Files = {}, options: Partial<BuildOptions> = {}): Promise<CoracleError> {
+  async fails(
+    t: ExecutionContext<unknown>,
+    text: string,
+    files: Files = {},
+    options: Partial<BuildOptions> = {},
+  ): Promise<CoracleError> {
     const error = await t.throwsAsync(this.make(text, files, options), { instanceOf: CoracleError });
     if (error instanceof CoracleError) return error;
     throw new Error('the build did not fail');
@@ -152,7 +182,9 @@ export class Builder {
     const count = this.stores.images.topSnapshot(image)?.lowers.length ?? 0;
     const seen: (readonly string[])[] = [];
     for (let above = count - 1; above >= 0; above--) {
-      seen.push(await lines(flattenTar({ agent: await this.#open(), handle: await this.#stack(image, above) })));
+      seen.push(
+        await lines(flattenTar({ agent: await this.#open(), handle: await this.#stack(image, above) })),
+      );
     }
     return seen;
   }
@@ -212,24 +244,45 @@ export function prepareFixture(name: string, root: string): void {
   rmSync(script);
 }
 
-/** One line per entry, in byte order: path, type, mode, owner, and what it holds. Times are left out. */
+/**
+ * One line per entry, in byte order: path, type, mode, owner, and what it holds. Times are left out. All names of a file are
+ * told alike, whichever the archive has first.
+ */
 export async function lines(tar: AsyncIterable<Uint8Array>): Promise<readonly string[]> {
-  const found: string[] = [];
-  for await (const entry of readTar(tar, defaultTarLimits)) found.push(await line(entry));
-  return found.sort();
+  const found = new Map<string, string>();
+  const names = new Map<string, string[]>();
+  for await (const entry of readTar(tar, defaultTarLimits)) {
+    const path = cleaned(entry.path) || '.';
+    if (entry.type !== 'link') found.set(path, await attributes(entry));
+    else {
+      const target = cleaned(entry.linkTarget);
+      const all = [...(names.get(target) ?? [target]), path].sort();
+      names.set(target, all);
+    }
+  }
+  for (const [target, all] of names) {
+    const text = `${found.get(target)} = ${all.join(' ')}`;
+    for (const path of all) found.set(path, text);
+  }
+  return [...found].map(([path, text]) => `${path} ${text}`).sort();
 }
 
-async function line(entry: TarEntry): Promise<string> {
+async function attributes(entry: TarEntry): Promise<string> {
   const hash = createHash('sha256');
   for await (const chunk of entry.content()) hash.update(chunk);
-  const path = entry.path.toString().replace(/^(\.\/|\/)+/, '').replace(/\/$/, '') || '.';
   const content = entry.type === 'file' ? ` ${entry.size} ${hash.digest('hex').slice(0, 12)}` : '';
-  const target = entry.linkTarget.length > 0 ? ` -> ${entry.linkTarget.toString().replace(/^\.\//, '')}` : '';
+  const target = entry.type === 'symlink' ? ` -> ${entry.linkTarget.toString()}` : '';
   const xattrs = [...entry.xattrs].map(([name, value]) => ` ${name}=${value.toString('hex')}`).join('');
-  // The permission bits of a link mean nothing, and those of a hard link are its file's.
-  const mode = entry.type === 'symlink' || entry.type === 'link' ? '' : ` ${(entry.mode & 0o7777).toString(8)}`;
-  const owner = entry.type === 'link' ? '' : ` ${entry.uid}:${entry.gid}`;
-  return `${path} ${entry.type}${mode}${owner}${content}${target}${xattrs}`;
+  // The permission bits of a link mean nothing.
+  const mode = entry.type === 'symlink' ? '' : ` ${(entry.mode & 0o7777).toString(8)}`;
+  return `${entry.type}${mode} ${entry.uid}:${entry.gid}${content}${target}${xattrs}`;
+}
+
+function cleaned(path: Buffer): string {
+  return path
+    .toString()
+    .replace(/^(\.\/|\/)+/, '')
+    .replace(/\/$/, '');
 }
 
 function outputOf(events: readonly BuildEvent[]): string {

@@ -1,5 +1,14 @@
 /** The layer cache: keyed by content, shared by processes, never wrong. */
-import { chmodSync, mkdirSync, readdirSync, renameSync, rmSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { testWith } from '../helpers/declare.js';
@@ -10,7 +19,12 @@ const copying = 'FROM localhost/busybox\nCOPY . /c\nRUN cat /c/f\n';
 /** Whether a second build takes everything from the cache after `change` was made to the context. */
 async function hitsAfter(t: ExecutionContext<unknown>, change: (context: string) => void): Promise<boolean> {
   const builder = await Builder.open(t);
-  const context = builder.context({ Dockerfile: copying, f: 'one', 'd/g': 'two', '.dockerignore': 'ignored\n.dockerignore\n' });
+  const context = builder.context({
+    Dockerfile: copying,
+    f: 'one',
+    'd/g': 'two',
+    '.dockerignore': 'ignored\n.dockerignore\n',
+  });
   const first = await builder.build(context);
   t.is(first.cached, 0);
   change(context);
@@ -32,16 +46,24 @@ const changes: readonly (readonly [string, boolean, (context: string) => void])[
   ['a new file', false, (context) => writeFileSync(join(context, 'new'), '')],
   ['a new empty directory', false, (context) => mkdirSync(join(context, 'd/empty'))],
   ['a file that is gone', false, (context) => rmSync(join(context, 'd/g'))],
-  ['a link in place of its file', false, (context) => {
-    renameSync(join(context, 'd/g'), join(context, 'd/target'));
-    symlinkSync('target', join(context, 'd/g'));
-  }],
+  [
+    'a link in place of its file',
+    false,
+    (context) => {
+      renameSync(join(context, 'd/g'), join(context, 'd/target'));
+      symlinkSync('target', join(context, 'd/g'));
+    },
+  ],
 ];
 
 for (const [what, isHit, change] of changes) {
-  testWith(missingForBuilds, `${what}: the cache ${isHit ? 'serves' : 'does not serve'} the copy`, async (t) => {
-    t.is(await hitsAfter(t, change), isHit);
-  });
+  testWith(
+    missingForBuilds,
+    `${what}: the cache ${isHit ? 'serves' : 'does not serve'} the copy`,
+    async (t) => {
+      t.is(await hitsAfter(t, change), isHit);
+    },
+  );
 }
 
 testWith(missingForBuilds, 'the same size, time and inode do not hide other bytes', async (t) => {
@@ -103,14 +125,18 @@ for (const [what, before, after, cached] of variants) {
   });
 }
 
-testWith(missingForBuilds, 'a stage that gives the same files leaves what copies from it cached', async (t) => {
-  const builder = await Builder.open(t);
-  const text = (extra: string): string =>
-    `FROM localhost/busybox AS a\nCOPY f /f\nRUN echo ${extra} > /noise && touch -d @0 /f\nFROM localhost/busybox\nCOPY --from=a /f /f\nRUN cat /f\n`;
-  await builder.make(text('1'), { f: 'same' });
-  const second = await builder.make(text('2'), { f: 'same' });
-  t.deepEqual([second.steps, second.cached], [4, 3]);
-});
+testWith(
+  missingForBuilds,
+  'a stage that gives the same files leaves what copies from it cached',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const text = (extra: string): string =>
+      `FROM localhost/busybox AS a\nCOPY f /f\nRUN echo ${extra} > /noise && touch -d @0 /f\nFROM localhost/busybox\nCOPY --from=a /f /f\nRUN cat /f\n`;
+    await builder.make(text('1'), { f: 'same' });
+    const second = await builder.make(text('2'), { f: 'same' });
+    t.deepEqual([second.steps, second.cached], [4, 3]);
+  },
+);
 
 testWith(missingForBuilds, 'another base image makes everything above it anew', async (t) => {
   const builder = await Builder.open(t);
@@ -121,22 +147,30 @@ testWith(missingForBuilds, 'another base image makes everything above it anew', 
   t.is((await builder.make(child)).output, '2\n');
 });
 
-testWith(missingForBuilds, 'damaged cache records and lost snapshots cost a rebuild, nothing else', async (t) => {
-  const builder = await Builder.open(t);
-  const context = builder.context({ Dockerfile: copying, f: 'x' });
-  await builder.build(context);
-  const cache = join(builder.stores.paths.build, 'cache');
-  for (const name of readdirSync(cache)) writeFileSync(join(cache, name), '{"version":1,');
-  for (const name of readdirSync(join(builder.stores.paths.build, 'contexts')))
-    writeFileSync(join(builder.stores.paths.build, 'contexts', name), '\0');
-  t.is((await builder.build(context)).cached, 0);
-  t.is((await builder.build(context)).cached, 2);
-});
+testWith(
+  missingForBuilds,
+  'damaged cache records and lost snapshots cost a rebuild, nothing else',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const context = builder.context({ Dockerfile: copying, f: 'x' });
+    await builder.build(context);
+    const cache = join(builder.stores.paths.build, 'cache');
+    for (const name of readdirSync(cache)) writeFileSync(join(cache, name), '{"version":1,');
+    for (const name of readdirSync(join(builder.stores.paths.build, 'contexts')))
+      writeFileSync(join(builder.stores.paths.build, 'contexts', name), '\0');
+    t.is((await builder.build(context)).cached, 0);
+    t.is((await builder.build(context)).cached, 2);
+  },
+);
 
-testWith(missingForBuilds, 'two processes that build the same thing at the same time both succeed', async (t) => {
-  const first = await Builder.open(t);
-  const second = await Builder.open(t, { directory: first.directory });
-  const context = first.context({ Dockerfile: `${copying}RUN sleep 0.3; echo slow > /slow\n`, f: 'x' });
-  const built = await Promise.all([first.build(context), second.build(context)]);
-  t.deepEqual(await first.tree(built[0].image), await second.tree(built[1].image));
-});
+testWith(
+  missingForBuilds,
+  'two processes that build the same thing at the same time both succeed',
+  async (t) => {
+    const first = await Builder.open(t);
+    const second = await Builder.open(t, { directory: first.directory });
+    const context = first.context({ Dockerfile: `${copying}RUN sleep 0.3; echo slow > /slow\n`, f: 'x' });
+    const built = await Promise.all([first.build(context), second.build(context)]);
+    t.deepEqual(await first.tree(built[0].image), await second.tree(built[1].image));
+  },
+);

@@ -7,8 +7,8 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { fixturePath, temporaryDirectory } from '../helpers/host.js';
 import { testWith } from '../helpers/declare.js';
+import { fixturePath, temporaryDirectory } from '../helpers/host.js';
 import { Builder, drivers, missingForBuilds, prepareFixture } from './builder.js';
 
 const missing = [...missingForBuilds, ...drivers.flatMap((driver) => driver.missing)];

@@ -27,6 +27,7 @@ test.after.always('the oracle store is removed', () => {
 const notRead: Readonly<Record<string, string>> = {
   'heredoc-copy': 'heredocs came with 1.33',
   'heredoc-run': 'heredocs came with 1.33',
+  onbuild: 'its `from`, with which the files are looked at, runs the triggers again',
   syntax: 'an escape directive is only seen in the first line',
 };
 
@@ -34,10 +35,32 @@ type Difference = { readonly ours: readonly string[]; readonly theirs: readonly 
 const same: Difference = { ours: [], theirs: [] };
 
 /** Where Buildah's files are other ones than Docker's, whose way is ours. */
-const intended: Readonly<Record<string, Difference>> = {};
+const intended: Readonly<Record<string, Difference>> = {
+  // WORKDIR makes its directory, also when no RUN comes after it.
+  'arg-env': { ours: ['o-2 directory 755 0:0'], theirs: [] },
+  scratch: { ours: ['app directory 755 0:0'], theirs: [] },
+  // The same, and the directory belongs to the user set before it, as in BuildKit.
+  workdir: {
+    ours: [
+      'a/b directory 755 0:0',
+      'from directory 755 0:0',
+      'from/env directory 755 0:0',
+      'with space directory 755 33:33',
+    ],
+    theirs: [],
+  },
+  // Set-ID bits of the context's files are kept.
+  'copy-chmod': {
+    ours: ['kept/2755 file 2755 0:0 5 5bfa7728c838', 'kept/4755 file 4755 0:0 5 c18908c45bfc'],
+    theirs: ['kept/2755 file 755 0:0 5 5bfa7728c838', 'kept/4755 file 755 0:0 5 c18908c45bfc'],
+  },
+};
+
+/** Config fields in which Buildah differs: it reads CMD and ENTRYPOINT with the last SHELL, not with that of their line. */
+const notCompared: Readonly<Record<string, readonly string[]>> = { shell: ['Cmd', 'Entrypoint'] };
 
 /** What Buildah's own preparation of a root file system leaves behind. */
-const leftovers = /^(\.|dev|etc|proc|run|sys|run\/\.containerenv) /;
+const leftovers = /^(\.|dev|etc|proc|run|sys|run\/\.containerenv|etc\/(hosts|hostname|resolv\.conf)) /;
 
 function difference(ours: readonly string[], theirs: readonly string[]): Difference {
   const without = (lines: readonly string[], others: ReadonlySet<string>): string[] =>
@@ -52,16 +75,54 @@ for (const name of readdirSync(fixturePath('build'))) {
     const expected = await (await openOracle()).build(context, name);
     const builder = await Builder.open(t);
     const { image } = await builder.build(context);
-    t.deepEqual(comparableConfig(image.config.config ?? {}), comparableConfig(expected.config));
+    const ignored = notCompared[name] ?? [];
+    t.deepEqual(
+      comparableConfig(image.config.config ?? {}, ignored),
+      comparableConfig(expected.config, ignored),
+    );
     t.deepEqual(difference(await builder.tree(image), expected.tree), intended[name] ?? same);
   });
 }
 
 /** The fields a Dockerfile sets, empty ones left out. */
-function comparableConfig(config: ContainerConfig): Record<string, unknown> {
-  const { Env, Cmd, Entrypoint, WorkingDir, User, ExposedPorts, Volumes, Labels, StopSignal, Shell, Healthcheck, OnBuild } = config;
-  const fields = { Cmd, Entrypoint, WorkingDir, User, ExposedPorts, Volumes, Labels, StopSignal, Shell, Healthcheck, OnBuild };
+function comparableConfig(config: ContainerConfig, ignored: readonly string[]): Record<string, unknown> {
+  const {
+    Env,
+    Cmd,
+    Entrypoint,
+    WorkingDir,
+    User,
+    ExposedPorts,
+    Volumes,
+    Labels,
+    StopSignal,
+    Shell,
+    Healthcheck,
+    OnBuild,
+  } = config;
+  const fields = {
+    Cmd,
+    Entrypoint,
+    WorkingDir,
+    User,
+    ExposedPorts,
+    Volumes,
+    Labels,
+    StopSignal,
+    Shell,
+    Healthcheck,
+    OnBuild,
+  };
   const isSet = (value: unknown): boolean =>
-    value !== undefined && value !== null && value !== '' && JSON.stringify(value) !== '{}' && JSON.stringify(value) !== '[]';
-  return { ...Object.fromEntries(Object.entries(fields).filter(([, value]) => isSet(value))), Env: [...(Env ?? [])].sort() };
+    value !== undefined &&
+    value !== null &&
+    value !== '' &&
+    JSON.stringify(value) !== '{}' &&
+    JSON.stringify(value) !== '[]';
+  return {
+    ...Object.fromEntries(
+      Object.entries(fields).filter(([name, value]) => isSet(value) && !ignored.includes(name)),
+    ),
+    Env: [...(Env ?? [])].sort(),
+  };
 }

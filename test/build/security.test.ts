@@ -1,11 +1,20 @@
 /** Attacks on builds that are known from other builders; the numbers are those of the security requirements. */
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { CoracleError } from '../../lib/errors.js';
-import { testWith } from '../helpers/declare.js';
 import { runProgram } from '../helpers/cli.js';
+import { testWith } from '../helpers/declare.js';
 import { makeTar, type TarEntry } from '../helpers/image.js';
 import { Builder, drivers, missingForBuilds } from './builder.js';
 
@@ -64,49 +73,73 @@ RUN echo again > /again
         if (!(error instanceof CoracleError)) throw error;
       });
       t.is(readFileSync(join(outside, 'secret'), 'utf8'), 'of the host');
-      const { image } = await builder.make(`FROM scratch\nCOPY --from=localhost/busybox / /\nRUN echo > /f\n`);
+      const { image } = await builder.make(
+        `FROM scratch\nCOPY --from=localhost/busybox / /\nRUN echo > /f\n`,
+      );
       const tree = await builder.tree(image);
       t.false(tree.some((line) => /^etc\/(hosts|hostname|resolv.conf) /.test(line)));
     },
   );
 }
 
-testWith(missingForBuilds, 'S20: WORKDIR is made inside the image, whatever links lie on the way', async (t) => {
-  const builder = await Builder.open(t);
-  const outside = sentinel(t);
-  const text = `${base}RUN mkdir -p ${outside} && ln -s ${outside} /out && ln -s ../../../../..${outside} /up && ln -s /proc/self/root /magic
+testWith(
+  missingForBuilds,
+  'S20: WORKDIR is made inside the image, whatever links lie on the way',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const outside = sentinel(t);
+    const text = `${base}RUN mkdir -p ${outside} && ln -s ${outside} /out && ln -s ../../../../..${outside} /up && ln -s /proc/self/root /magic
 WORKDIR /out/made
 RUN pwd
 WORKDIR /up/made-too
 RUN echo > here
 VOLUME /out/volume
 `;
-  const { image, output } = await builder.make(text);
-  t.regex(output, /\/made\n$/);
-  t.false(existsSync(join(outside, 'made')));
-  t.false(existsSync(join(outside, 'made-too')));
-  const inside = await builder.below(image, `${outside.slice(1)}/`);
-  t.deepEqual(inside.map((line) => line.split(' ')[0]), ['made', 'made-too', 'made-too/here']);
-  for (const directory of ['/proc/self/fd/3', '/proc/self/fd/7']) {
-    const error = await builder.fails(t, `${base}WORKDIR ${directory}\nRUN ls -la ${directory}/ ; pwd; cat ${outside}/secret\n`);
-    t.notRegex(error.message, /of the host/);
-  }
-});
+    const { image, output } = await builder.make(text);
+    t.regex(output, /\/made\n$/);
+    t.false(existsSync(join(outside, 'made')));
+    t.false(existsSync(join(outside, 'made-too')));
+    const inside = await builder.below(image, `${outside.slice(1)}/`);
+    t.deepEqual(
+      inside.map((line) => line.split(' ')[0]),
+      ['made', 'made-too', 'made-too/here'],
+    );
+    for (const directory of ['/proc/self/fd/3', '/proc/self/fd/7']) {
+      const error = await builder.fails(
+        t,
+        `${base}WORKDIR ${directory}\nRUN ls -la ${directory}/ ; pwd; cat ${outside}/secret\n`,
+      );
+      t.notRegex(error.message, /of the host/);
+    }
+  },
+);
 
 for (const { name, missing } of drivers) {
-  testWith([...missingForBuilds, ...missing], `S26: names that mean deletions are no way to forge one (${name})`, async (t) => {
-    const builder = await Builder.open(t, { driver: name });
-    const text = `${base}RUN mkdir /d && echo kept > /d/victim\nRUN (touch /d/.wh.victim /d/.wh..wh..opq) 2>/dev/null; true\nRUN ls -a /d\n`;
-    const { image } = await builder.make(text);
-    t.is(await builder.text(image, 'd/victim'), 'kept\n');
-    const error = await builder.fails(t, `${base}ADD a.tar /\n`, { 'a.tar': makeTar([{ name: 'etc/.wh.passwd' }]) });
-    t.regex(error.message, /\.wh\./);
-  });
+  testWith(
+    [...missingForBuilds, ...missing],
+    `S26: names that mean deletions are no way to forge one (${name})`,
+    async (t) => {
+      const builder = await Builder.open(t, { driver: name });
+      const text = `${base}RUN mkdir /d && echo kept > /d/victim\nRUN (touch /d/.wh.victim /d/.wh..wh..opq) 2>/dev/null; true\nRUN ls -a /d\n`;
+      const { image } = await builder.make(text);
+      t.is(await builder.text(image, 'd/victim'), 'kept\n');
+      const error = await builder.fails(t, `${base}ADD a.tar /\n`, {
+        'a.tar': makeTar([{ name: 'etc/.wh.passwd' }]),
+      });
+      t.regex(error.message, /\.wh\./);
+    },
+  );
 }
 
 const hostile: readonly (readonly [string, readonly TarEntry[]])[] = [
   ['a path that climbs', [{ name: '../../../../escaped', content: 'x' }]],
-  ['a link that climbs and a file through it', [{ name: 'l', type: 'symlink', link: '../../../../../tmp' }, { name: 'l/escaped', content: 'x' }]],
+  [
+    'a link that climbs and a file through it',
+    [
+      { name: 'l', type: 'symlink', link: '../../../../../tmp' },
+      { name: 'l/escaped', content: 'x' },
+    ],
+  ],
   ['a hard link to something outside', [{ name: 'h', type: 'hardlink', link: '../../../../etc/passwd' }]],
   ['a hard link to nothing', [{ name: 'h', type: 'hardlink', link: 'nowhere' }]],
   ['a device', [{ name: 'dev', type: 'block' }]],
@@ -147,36 +180,54 @@ testWith(missingForBuilds, 'S30: links of the context are copied as links and ne
 
 testWith(missingForBuilds, 'S30: the ignore file takes nothing back in from outside', async (t) => {
   const builder = await Builder.open(t);
-  const context = builder.context({ '.dockerignore': '**\n!../**\n!/etc/passwd\n!kept\n', Dockerfile: `${base}COPY . /c\n`, kept: '', other: '' });
+  const context = builder.context({
+    '.dockerignore': '**\n!../**\n!/etc/passwd\n!kept\n',
+    Dockerfile: `${base}COPY . /c\n`,
+    kept: '',
+    other: '',
+  });
   const { image } = await builder.build(context);
-  t.deepEqual((await builder.below(image, 'c/')).map((line) => line.split(' ')[0]), ['kept']);
+  t.deepEqual(
+    (await builder.below(image, 'c/')).map((line) => line.split(' ')[0]),
+    ['kept'],
+  );
 });
 
 const replacements: readonly (readonly [string, (path: string) => void])[] = [
   ['gets other bytes', (path) => writeFileSync(path, 'other bytes')],
-  ['is replaced by a file of the same size', (path) => {
-    writeFileSync(`${path}.new`, 'eno');
-    renameSync(`${path}.new`, path);
-  }],
-  ['is replaced by a link to the host', (path) => {
-    rmSync(path);
-    symlinkSync('/etc/passwd', path);
-  }],
+  [
+    'is replaced by a file of the same size',
+    (path) => {
+      writeFileSync(`${path}.new`, 'eno');
+      renameSync(`${path}.new`, path);
+    },
+  ],
+  [
+    'is replaced by a link to the host',
+    (path) => {
+      rmSync(path);
+      symlinkSync('/etc/passwd', path);
+    },
+  ],
 ];
 
 for (const [what, change] of replacements) {
-  testWith(missingForBuilds, `S30: a file that ${what} between its hash and its copy ends the build`, async (t) => {
-    const builder = await Builder.open(t);
-    const context = builder.context({ Dockerfile: `${base}COPY d /d\n`, 'd/f': 'one' });
-    let starts = 0;
-    const building = builder.build(context, {}, (event) => {
-      // The second step begins when its inputs are hashed, and nothing is copied yet.
-      if (event.kind === 'started' && ++starts === 2) change(join(context, 'd/f'));
-    });
-    const error = await t.throwsAsync(building, { instanceOf: CoracleError });
-    t.regex(error?.message ?? '', /d\/f: it (was replaced|changed)/);
-    t.regex(error?.excerpt ?? '', /Dockerfile:2/);
-  });
+  testWith(
+    missingForBuilds,
+    `S30: a file that ${what} between its hash and its copy ends the build`,
+    async (t) => {
+      const builder = await Builder.open(t);
+      const context = builder.context({ Dockerfile: `${base}COPY d /d\n`, 'd/f': 'one' });
+      let starts = 0;
+      const building = builder.build(context, {}, (event) => {
+        // The second step begins when its inputs are hashed, and nothing is copied yet.
+        if (event.kind === 'started' && ++starts === 2) change(join(context, 'd/f'));
+      });
+      const error = await t.throwsAsync(building, { instanceOf: CoracleError });
+      t.regex(error?.message ?? '', /d\/f: it (was replaced|changed)/);
+      t.regex(error?.excerpt ?? '', /Dockerfile:2/);
+    },
+  );
 }
 
 testWith(missingForBuilds, 'S33: a foreign frontend is refused, the stock one is built in', async (t) => {
@@ -187,15 +238,19 @@ testWith(missingForBuilds, 'S33: a foreign frontend is refused, the stock one is
   await t.notThrowsAsync(builder.make(`# syntax=docker/dockerfile:1.7\n${base}`));
 });
 
-testWith(missingForBuilds, 'S33: a step gets no privileges and no host network unless the builder allows it', async (t) => {
-  const builder = await Builder.open(t);
-  t.is((await builder.fails(t, `${base}RUN --security=insecure true\n`)).code, 'UNSUPPORTED');
-  t.is((await builder.fails(t, `${base}RUN --network=host true\n`)).code, 'UNSUPPORTED');
-  const { output } = await builder.make(
-    `${base}RUN ls /sys/class/net; grep -E "^(CapEff|CapInh|CapAmb|Seccomp):" /proc/self/status; ls /proc/self/fd | wc -l; ls -d /proc/self/fd/[3-9] 2>/dev/null | grep -v fd/3; true\n`,
-  );
-  t.regex(output, /^lo\nCapInh:\s0+\nCapEff:\s00000000800405fb\nCapAmb:\s0+\nSeccomp:\s2\n/);
-});
+testWith(
+  missingForBuilds,
+  'S33: a step gets no privileges and no host network unless the builder allows it',
+  async (t) => {
+    const builder = await Builder.open(t);
+    t.is((await builder.fails(t, `${base}RUN --security=insecure true\n`)).code, 'UNSUPPORTED');
+    t.is((await builder.fails(t, `${base}RUN --network=host true\n`)).code, 'UNSUPPORTED');
+    const { output } = await builder.make(
+      `${base}RUN ls /sys/class/net; grep -E "^(CapEff|CapInh|CapAmb|Seccomp):" /proc/self/status; ls /proc/self/fd | wc -l; ls -d /proc/self/fd/[3-9] 2>/dev/null | grep -v fd/3; true\n`,
+    );
+    t.regex(output, /^lo\nCapInh:\s0+\nCapEff:\s00000000800405fb\nCapAmb:\s0+\nSeccomp:\s2\n/);
+  },
+);
 
 testWith(missingForBuilds, 'S33: a RUN cannot change the context, and does not see the host', async (t) => {
   const builder = await Builder.open(t);
@@ -218,7 +273,11 @@ testWith(missingForBuilds, 'S10: only the ids of the user and its groups reach a
 
 testWith(missingForBuilds, 'S11: accounts are read from regular files of a sane size alone', async (t) => {
   const builder = await Builder.open(t);
-  for (const trick of ['rm /etc/passwd; mkfifo /etc/passwd', 'ln -sf /dev/zero /etc/passwd', 'truncate -s 2G /etc/passwd']) {
+  for (const trick of [
+    'rm /etc/passwd; mkfifo /etc/passwd',
+    'ln -sf /dev/zero /etc/passwd',
+    'truncate -s 2G /etc/passwd',
+  ]) {
     const error = await builder.fails(t, `${base}RUN ${trick}\nCOPY --chown=www f /f\n`, { f: '' });
     t.is(error.code, 'NOT_FOUND', error.message);
   }

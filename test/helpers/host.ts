@@ -25,7 +25,7 @@ export function fixturePath(...parts: readonly string[]): string {
 }
 
 /** An empty 0700 directory with a short path (sockets allow 107 bytes) that is removed when the test ends, foreign-owned files included. */
-export function temporaryDirectory(t: ExecutionContext<unknown>): string {
+export function temporaryDirectory(t: Pick<ExecutionContext<unknown>, 'teardown'>): string {
   const directory = mkdtempSync(join(tmpdir(), 'c-'));
   t.teardown(() => removeTree(directory));
   return directory;
