@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
@@ -268,17 +269,17 @@ static int replace_by_rename(int from, const char *name, int to, const char *to_
     int result = remove_tree(to, aside);
     if (result < 0)
         return result;
-    if (sys_rename(to, to_name, to, aside, RENAME_NOREPLACE) < 0)
+    if (rename_new(to, to_name, to, aside) < 0)
         return -errno;
-    if (sys_rename(from, name, to, to_name, RENAME_NOREPLACE) == 0)
+    if (rename_new(from, name, to, to_name) == 0)
         return remove_tree(to, aside);
     int number = errno;
-    sys_rename(to, aside, to, to_name, RENAME_NOREPLACE);
+    rename_new(to, aside, to, to_name);
     return -number;
 }
 
 static int rename_between(int from, const char *name, int to, const char *to_name, bool replace) {
-    if (sys_rename(from, name, to, to_name, replace ? 0 : RENAME_NOREPLACE) == 0)
+    if ((replace ? renameat(from, name, to, to_name) : rename_new(from, name, to, to_name)) == 0)
         return 0;
     bool taken = errno == ENOTEMPTY || errno == EEXIST || errno == ENOTDIR || errno == EISDIR;
     return replace && taken ? replace_by_rename(from, name, to, to_name) : -errno;

@@ -100,6 +100,9 @@ static const int allowed_calls[] = {
 #ifdef SYS_poll
     SYS_poll,
 #endif
+#ifdef SYS_renameat
+    SYS_renameat,
+#endif
 #ifdef SYS_statx
     SYS_statx,
 #endif

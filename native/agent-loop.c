@@ -39,9 +39,11 @@ void agent_destroy(struct agent *agent) {
     for (size_t i = 0; agent->handles && i < agent->handle_count; i++)
         if (agent->handles[i])
             handle_release(agent->handles[i]);
-    for (size_t i = 0; i < AGENT_PENDING; i++)
+    for (size_t i = 0; i < AGENT_PENDING; i++) {
         if (agent->pending[i].used && agent->pending[i].fd >= 0)
             close(agent->pending[i].fd);
+        free(agent->pending[i].path);
+    }
     free(agent->handles);
     free(agent->out.buffer);
     free(agent->scratch);

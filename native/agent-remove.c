@@ -5,10 +5,10 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "agent.h"
-#include "syscalls.h"
 
 /* Deeper directories are moved up beside the start and removed from there: a hostile tree costs neither descriptors nor stack. */
 enum { REMOVE_DEPTH = 64 };
@@ -18,11 +18,16 @@ struct removal {
     unsigned moved;
 };
 
+int rename_new(int from_directory, const char *from, int to_directory, const char *to) {
+    enum { NOREPLACE = 1 /* RENAME_NOREPLACE, which musl does not name */ };
+    return (int)syscall(SYS_renameat2, from_directory, from, to_directory, to, NOREPLACE);
+}
+
 static int move_up(struct removal *removal, int parent, const char *name) {
     char spare[40];
     do {
         snprintf(spare, sizeof spare, ".coracle-removed-%u", removal->moved++);
-        if (sys_rename(parent, name, removal->base, spare, RENAME_NOREPLACE) == 0)
+        if (rename_new(parent, name, removal->base, spare) == 0)
             return 0;
     } while (errno == EEXIST);
     return -errno;

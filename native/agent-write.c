@@ -182,7 +182,8 @@ static int keep_pending(struct agent *agent, const struct request *request, int 
                                 .acknowledge = request->flags & FLAG_ACK,
                                 .fd = fd,
                                 .left = left,
-                                .meta = *meta};
+                                .meta = *meta,
+                                .path = strdup(request->path)};
     return 0;
 }
 
@@ -228,6 +229,7 @@ int op_file_data(struct agent *agent, struct request *request) {
     struct pending *pending = find_pending(agent, true, request->tag);
     if (complete(request) < 0 || !pending)
         return -EBADMSG;
+    strcpy(request->path, pending->path ? pending->path : "");
     bool given_up = size == 0;
     int result = size > pending->left ? -EBADMSG : 0;
     if (pending->fd >= 0 && result == 0 && write_full(pending->fd, bytes, size) < 0)
@@ -242,8 +244,10 @@ int op_file_data(struct agent *agent, struct request *request) {
         if (result == 0 && pending->acknowledge)
             acknowledge(agent);
     }
-    if (done)
-        pending->used = false;
+    if (done) {
+        free(pending->path);
+        *pending = (struct pending){.used = false};
+    }
     return result;
 }
 

@@ -93,6 +93,8 @@ struct pending {
     int fd;
     uint64_t left;
     struct meta meta;
+    /** For errors; owned, may be NULL. */
+    char *path;
 };
 
 struct output {
@@ -226,7 +228,10 @@ int copy_up(struct agent *agent, const struct target *target, const struct found
 int create_file(struct agent *agent, const struct target *target, const struct meta *meta);
 
 /* agent-remove.c */
+/** Removes an entry and all below it; 0 when there is none. */
 int remove_tree(int parent, const char *name);
+/** renameat(2) that fails with EEXIST where something has the new name. Sets errno. */
+int rename_new(int from_directory, const char *from, int to_directory, const char *to);
 
 /* agent-list.c: the names of a merged directory, sorted by bytes, whiteouts left out unless raw */
 struct listed {
