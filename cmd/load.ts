@@ -35,6 +35,7 @@ export const command = defineCommand({
     const progress = transferProgress(values.quiet);
     try {
       const images = await context.open().load(input, { onEvent: progress.onEvent });
+      progress.close();
       for (const image of images) {
         const names =
           image.references.length === 0

@@ -42,12 +42,13 @@ export const command = defineCommand({
       since: values.since === undefined ? undefined : parseMoment(values.since, now),
       until: values.until === undefined ? undefined : parseMoment(values.until, now),
     };
-    return interruptible((signal) =>
-      forEach([name], context, async () => {
+    return interruptible(async (signal) => {
+      const code = await forEach([name], context, async () => {
         const print = values.timestamps ? timedPrinter() : printEntry;
         for await (const entry of context.open().logs(name, { ...options, signal })) print(entry);
-      }),
-    );
+      });
+      return signal.aborted ? 130 : code;
+    });
   },
 });
 

@@ -43,11 +43,11 @@ export const command = defineCommand({
     'signatures by notary are not checked': 'disable-content-trust',
     'encrypted layers are not supported': 'decryption-key',
   },
-  async handler(values, operands, context) {
-    const progress = transferProgress(values.quiet);
-    try {
-      return await interruptible((signal) =>
-        forEach(operands, context, async (name) => {
+  handler(values, operands, context) {
+    return interruptible((signal) =>
+      forEach(operands, context, async (name) => {
+        const progress = transferProgress(values.quiet);
+        try {
           const image = await context.open().pull(name, {
             ...registryAccess(values),
             platform: values.platform,
@@ -55,11 +55,12 @@ export const command = defineCommand({
             signal,
             onEvent: progress.onEvent,
           });
+          progress.close();
           printLine(`sha256:${image.id}`);
-        }),
-      );
-    } finally {
-      progress.close();
-    }
+        } finally {
+          progress.close();
+        }
+      }),
+    );
   },
 });
