@@ -52,11 +52,19 @@ static int run_inside(const struct plan *plan) {
     return serve(plan, roots);
 }
 
+/* What a person types at the terminal is for the client: it may still need us to clean up, and when it ends, so do we. */
+static void leave_signals_to_client(void) {
+    static const int typed[] = {SIGINT, SIGQUIT, SIGHUP, SIGTSTP};
+    for (size_t i = 0; i < N_ELEMENTS(typed); i++)
+        signal(typed[i], SIG_IGN);
+}
+
 int agent_main(int plan_fd) {
     struct plan plan;
     struct failure failure = {0};
     pid_t pid = -1;
     int status;
+    leave_signals_to_client();
     if (plan_read(plan_fd, PLAN_AGENT, &plan, &failure) < 0)
         return complain(&failure);
     sys_close_range(3, ~0U, 0);
