@@ -135,7 +135,11 @@ function parseNumber(text: string, spelled: string): number {
 }
 
 function unknownOption(spelled: string, name: string, tables: Tables): CoracleError {
-  const near = nearest(name, [...tables.long.keys()]);
+  const offered = [...tables.long].filter(([, option]) => option.unsupported === undefined);
+  const near = nearest(
+    name,
+    offered.map(([spelling]) => spelling),
+  );
   return new CoracleError('USAGE', `unknown flag: ${spelled}`, {
     hint: near === undefined ? 'see --help for the options' : `did you mean --${near}?`,
   });

@@ -147,9 +147,14 @@ async function run(): Promise<void> {
   }
 }
 
+/** Where even standard error cannot be written to, the exit code is all that is left to say. */
 function tell(error: unknown): void {
   const stack = invocation.debug || Boolean(process.env.CORACLE_DEBUG);
-  say(visible(renderError(error, { stack })));
+  try {
+    say(visible(renderError(error, { stack })));
+  } catch (failure) {
+    if (!(failure instanceof CoracleError)) throw failure;
+  }
 }
 
 function exitCodeOf(error: unknown): number {

@@ -25,8 +25,7 @@ const options = [
   ...securityOptions,
   {
     name: 'pull',
-    kind: 'optional',
-    bare: 'always',
+    kind: 'string',
     value: 'POLICY',
     choices: ['always', 'missing', 'newer', 'never'],
     summary: 'When to ask the registry (default: missing)',

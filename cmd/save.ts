@@ -1,6 +1,6 @@
 /** `coracle save`. */
 import { isatty } from 'node:tty';
-import { CoracleError } from '../lib/index.js';
+import { CoracleError, hasErrno } from '../lib/index.js';
 import { defineCommand } from './command.js';
 
 export const command = defineCommand({
@@ -47,8 +47,14 @@ export const command = defineCommand({
         hint: 'name a file with -o FILE, or send it on through a pipe',
       });
     }
-    await context.open().save(operands, output, { format: readFormat(format) });
-    return 0;
+    try {
+      await context.open().save(operands, output, { format: readFormat(format) });
+      return 0;
+    } catch (error) {
+      // The reader of the pipe had enough, as head does.
+      if (output === '-' && error instanceof CoracleError && hasErrno(error.cause, 'EPIPE')) return 141;
+      throw error;
+    }
   },
 });
 

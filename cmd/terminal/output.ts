@@ -10,7 +10,7 @@ export function writeAll(fd: number, data: string | Uint8Array): void {
       bytes = bytes.subarray(writeSync(fd, bytes));
     } catch (error) {
       if (hasErrno(error, 'EPIPE')) process.exit(fd === 1 ? 141 : 1);
-      if (!hasErrno(error, 'EAGAIN')) throw error;
+      if (!hasErrno(error, 'EAGAIN')) throw ioError('write output', error);
       // A non-blocking pipe or terminal is full: let its reader run.
       Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 2);
     }

@@ -232,3 +232,13 @@ testWith(built, 'a reader that goes away ends a command quietly', async (t) => {
   t.true(code === 0 || code === 141, `${code}`);
   t.is(said, '');
 });
+
+testWith(built, 'output that cannot be written is an error, not a crash', async (t) => {
+  const cli = openCli(t);
+  const program = join(repositoryRoot(), 'dist', 'coracle');
+  const shell = (script: string) => runProgram('sh', ['-c', script, program, cli.root], { env: cli.env });
+  const full = await shell('"$0" --root "$1" images > /dev/full');
+  t.is(full.code, 125);
+  t.regex(full.stderr, /^coracle: write output: no space left on the device\nhint/);
+  t.is((await shell('"$0" --root "$1" nosuch 2> /dev/full')).code, 125);
+});

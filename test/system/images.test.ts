@@ -2,9 +2,9 @@
 import { cpSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
-import { type Cli, cliIn, openCli } from '../helpers/cli.js';
+import { type Cli, cliIn, openCli, runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
-import { fixturePath, temporaryDirectory } from '../helpers/host.js';
+import { fixturePath, repositoryRoot, temporaryDirectory } from '../helpers/host.js';
 import { writeBusyboxTar } from '../helpers/image.js';
 import { missingRegistry, registryUser, startRegistry } from '../helpers/registry.js';
 
@@ -158,6 +158,17 @@ testWith(
       t.is(await other.ok(['inspect', '-f', '{{.Id}}', 'made:7']), id);
       t.is(await other.ok(inside('made:7', 'cat', '/f')), 'deep\n');
     }
+    const piped = `"$0" --root "$1" save made:7 | head -c 5 | wc -c; "$0" --root "$1" save made:7 | "$0" --root "$2" load`;
+    const words = [
+      '-c',
+      piped,
+      join(repositoryRoot(), 'dist', 'coracle'),
+      cli.root,
+      join(cli.directory, 'third'),
+    ];
+    const { stdout, stderr } = await runProgram('sh', words, { env: cli.env });
+    t.is(stdout, '5\nLoaded image: localhost/made:7\n', stderr);
+    t.notRegex(stderr, /coracle:/);
     const junk = join(cli.directory, 'junk');
     writeFileSync(junk, 'no archive at all');
     t.is((await cli.run(['load', '-i', junk])).code, 125);
