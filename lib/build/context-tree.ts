@@ -7,6 +7,7 @@ import { posix } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { compileGlob, hasWildcards, unescapePattern } from './glob.js';
 import { cleanPath, type IgnoreMatcher, type IgnoreState } from './ignore.js';
+import { stampOf } from './stat-cache.js';
 
 /** A source that a pattern named. */
 export type Match = {
@@ -22,10 +23,20 @@ export type ContextEntry = {
   readonly relative: string;
   /** Relative to the context. */
   readonly path: string;
-  /** Exact, so that a later change shows. */
-  readonly stat: BigIntStats;
+  readonly stat: ContextStat;
   /** Of symbolic links. */
   readonly target: string;
+};
+
+/** What is kept of a file's attributes: exact, so that a later change shows, and little, since there may be many. */
+export type ContextStat = {
+  readonly type: 'file' | 'directory' | 'symlink';
+  /** Permission bits. */
+  readonly mode: number;
+  readonly size: number;
+  readonly mtimeNs: bigint;
+  readonly ctimeNs: bigint;
+  readonly stamp: string;
 };
 
 const linkLimit = 40;
@@ -143,7 +154,9 @@ export class ContextTree {
       // An ignored directory is there only for the sake of what was taken back in below it.
       if (state.ignored && collected.length === position) return;
     }
-    collected.splice(position, 0, { relative, path, stat, target });
+    const entry = { relative, path, stat: contextStat(stat), target };
+    if (collected.length === position) collected.push(entry);
+    else collected.splice(position, 0, entry);
   }
 
   #stateOf(path: string): IgnoreState {
@@ -191,4 +204,16 @@ export class ContextTree {
       },
     );
   }
+}
+
+function contextStat(stat: BigIntStats): ContextStat {
+  const { mtimeNs, ctimeNs } = stat;
+  return {
+    type: stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'symlink',
+    mode: Number(stat.mode & 0o7777n),
+    size: Number(stat.size),
+    mtimeNs,
+    ctimeNs,
+    stamp: stampOf(stat),
+  };
 }

@@ -50,19 +50,20 @@ export function contextSource(tree: ContextTree, stats: StatCache, options: Cont
     expand: async (pattern) => remembered(found, pattern, () => expand(pattern)),
     entries: async (match) => entries(match).map(contextEntry),
     digest: async (match) => {
-      const hash = createHash('sha256');
+      const rows: string[] = [];
       let turn = performance.now();
       for (const { relative, path, stat, target } of entries(match)) {
-        const content = stat.isFile() ? await stats.digest(path, stat) : sha256(target);
-        const type = stat.isDirectory() ? 'd' : stat.isFile() ? 'f' : 'l';
-        hash.update(`${type}\0${relative}\0${stat.mode & 0o7777n}\0${content}\n`);
+        // No await where there is nothing to wait for: most files are known.
+        const digest = stat.type === 'file' ? stats.digest(path, stat) : sha256(target);
+        const content = typeof digest === 'string' ? digest : await digest;
+        rows.push(`${stat.type}\0${relative}\0${stat.mode}\0${content}\n`);
         if (performance.now() - turn < turnMilliseconds) continue;
         // An interrupt is only seen between turns.
         await nextTurn();
         options.signal?.throwIfAborted();
         turn = performance.now();
       }
-      return hash.digest('hex');
+      return sha256(rows.join(''));
     },
   };
 }
@@ -80,11 +81,11 @@ function contextEntry({ relative, path, stat, target }: ContextEntry): SourceEnt
   return {
     relative: Buffer.from(relative).toString('latin1'),
     origin: path,
-    type: stat.isDirectory() ? 'directory' : stat.isFile() ? 'file' : 'symlink',
-    meta: { mode: Number(stat.mode & 0o7777n), owner: { uid: 0, gid: 0 }, mtime },
+    type: stat.type,
+    meta: { mode: stat.mode, owner: { uid: 0, gid: 0 }, mtime },
     target: Buffer.from(target),
     xattrs: noXattrs,
-    check: stat.isFile() ? { size: Number(stat.size), mtime, ctime: exactTime(stat.ctimeNs) } : undefined,
+    check: stat.type === 'file' ? { size: stat.size, mtime, ctime: exactTime(stat.ctimeNs) } : undefined,
   };
 }
 

@@ -13,11 +13,14 @@ import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 /** `stamp` is what the kernel said of the file when it had these bytes. */
 type Row = readonly [path: string, stamp: string, digest: string];
 
-/** A file changed less than this many milliseconds before it was read is not remembered. */
-const grainMilliseconds = 100n;
+/** A file changed less than this many nanoseconds before it was read is not remembered. */
+const grain = 100_000_000n;
 const chunkSize = 1 << 20;
 /** Larger files are hashed in turns with everything else. */
 const turnSize = 8 * chunkSize;
+
+/** A regular file as lstat found it. */
+export type FileStat = { readonly stamp: string; readonly size: number; readonly ctimeNs: bigint };
 
 export class StatCache {
   readonly #file: string;
@@ -35,17 +38,17 @@ export class StatCache {
   }
 
   /** Hexadecimal SHA-256 of the regular file `path` (relative to the root), whose lstat gave `stat`; at once for small files. */
-  digest(path: string, stat: BigIntStats): string | Promise<string> {
-    const stamp = stampOf(stat);
+  digest(path: string, stat: FileStat): string | Promise<string> {
+    const { stamp } = stat;
     const known = this.#known.get(path);
     if (known !== undefined && known[1] === stamp) {
       this.#fresh.set(path, known);
       return known[2];
     }
-    const readAt = BigInt(Date.now());
+    const readAt = BigInt(Date.now()) * 1_000_000n;
     const remember = (digest: string): string => {
       this.#changed = true;
-      if (stat.ctimeMs < readAt - grainMilliseconds) this.#fresh.set(path, [path, stamp, digest]);
+      if (stat.ctimeNs < readAt - grain) this.#fresh.set(path, [path, stamp, digest]);
       return digest;
     };
     if (stat.size > turnSize) return this.#hashInTurns(path, stat).then(remember);
@@ -60,7 +63,7 @@ export class StatCache {
     this.#changed = false;
   }
 
-  #hash(path: string, stat: BigIntStats): string {
+  #hash(path: string, stat: FileStat): string {
     const descriptor = this.#open(path, stat);
     try {
       const hash = createHash('sha256');
@@ -71,7 +74,7 @@ export class StatCache {
     }
   }
 
-  async #hashInTurns(path: string, stat: BigIntStats): Promise<string> {
+  async #hashInTurns(path: string, stat: FileStat): Promise<string> {
     const descriptor = this.#open(path, stat);
     try {
       const hash = createHash('sha256');
@@ -89,7 +92,7 @@ export class StatCache {
     return count;
   }
 
-  #open(path: string, stat: BigIntStats): number {
+  #open(path: string, stat: FileStat): number {
     const absolute = `${this.#root}/${path}`;
     let descriptor: number;
     try {
@@ -99,7 +102,7 @@ export class StatCache {
       if (hasErrno(error, 'ENOENT', 'ENOTDIR', 'ELOOP')) throw changedWhileRead(path, error);
       throw ioError(`read ${absolute}`, error);
     }
-    if (stampOf(fstatSync(descriptor, { bigint: true })) === stampOf(stat)) return descriptor;
+    if (stampOf(fstatSync(descriptor, { bigint: true })) === stat.stamp) return descriptor;
     closeSync(descriptor);
     throw changedWhileRead(path);
   }
@@ -113,7 +116,8 @@ export function changedWhileRead(path: string, cause?: unknown): CoracleError {
   });
 }
 
-function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
+/** What the kernel says of a file's identity and content. */
+export function stampOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`;
 }
 

@@ -121,7 +121,7 @@ const rows: readonly (readonly [string, string, Expected, Files?, Partial<BuildO
   [
     'a failing RUN',
     `${base}RUN echo before\nRUN exit 42\n`,
-    { code: 'BUILD', message: /exit code: 42/, excerpt: /Dockerfile:3[^]*RUN exit 42[^]*\^/ },
+    { code: 'BUILD', message: /exit code: 42/, excerpt: /Dockerfile:3[\s\S]*RUN exit 42[\s\S]*\^/ },
   ],
   [
     'a RUN ended by a signal',

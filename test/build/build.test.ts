@@ -21,7 +21,7 @@ testWith(missingForBuilds, 'heredocs of COPY are files, expanded unless quoted',
   const builder = await Builder.open(t);
   const { image } = await builder.build(builder.fixture('heredoc-copy'));
   t.is(await builder.text(image, 'single'), 'hello world\n');
-  t.is(await builder.text(image, 'quoted'), 'hello ${NAME}\n');
+  t.is(await builder.text(image, 'quoted'), `hello \${NAME}\n`);
   t.is(await builder.text(image, 'directory/one'), 'first\n');
   t.is(await builder.text(image, 'directory/two.txt'), 'second\n');
   t.is(await builder.text(image, 'ran'), 'runs\n');
@@ -37,7 +37,7 @@ testWith(missingForBuilds, 'variables are seen from their declaration on, by the
   const { image } = await builder.build(builder.fixture('arg-env'));
   t.is(await builder.text(image, 'undeclared'), '[]\n');
   t.is(await builder.text(image, 'declared'), '[1]\n');
-  t.is(await builder.text(image, 'values'), 'o-2 fallback set ${VERSION} style value with  spaces 2 1\n');
+  t.is(await builder.text(image, 'values'), `o-2 fallback set \${VERSION} style value with  spaces 2 1\n`);
   t.is(await builder.text(image, 'empty'), 'empty\n');
   t.is(await builder.text(image, 'next-stage'), '[][][o-2]\n');
   t.like(image.config.config, {
@@ -62,8 +62,7 @@ testWith(
 
 testWith(missingForBuilds, '--build-arg beats defaults, and what nobody declared is warned of', async (t) => {
   const builder = await Builder.open(t);
-  const text =
-    'ARG TAG=none\nFROM localhost/busybox:${TAG}\nARG A=default\nARG B\nRUN echo "$A$B$C" > /out\n';
+  const text = `ARG TAG=none\nFROM localhost/busybox:\${TAG}\nARG A=default\nARG B\nRUN echo "$A$B$C" > /out\n`;
   const { image, events } = await builder.make(
     text,
     {},
