@@ -59,7 +59,7 @@ static int remove_entry(struct removal *removal, int parent, const char *name, u
         return 0;
     if (errno != EISDIR && errno != EPERM)
         return errno == ENOENT ? 0 : -errno;
-    if (unlinkat(parent, name, AT_REMOVEDIR) == 0)
+    if (unlinkat(parent, name, AT_REMOVEDIR) == 0 || errno == ENOENT) /* somebody else empties the same trash */
         return 0;
     if (errno != ENOTEMPTY && errno != EEXIST)
         return -errno;
@@ -67,9 +67,9 @@ static int remove_entry(struct removal *removal, int parent, const char *name, u
         return move_up(removal, parent, name);
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        return -errno;
+        return errno == ENOENT ? 0 : -errno;
     int result = empty_directory(removal, fd, depth + 1);
-    if (result == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0)
+    if (result == 0 && unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT)
         result = -errno;
     return result;
 }
@@ -79,7 +79,7 @@ int remove_tree(int parent, const char *name) {
         return 0;
     auto_close int base = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (base < 0)
-        return -errno;
+        return errno == ENOENT ? 0 : -errno;
     struct removal removal = {.base = base};
     for (;;) {
         unsigned before = removal.moved;
@@ -90,5 +90,5 @@ int remove_tree(int parent, const char *name) {
         if (removal.moved == before)
             break;
     }
-    return unlinkat(parent, name, AT_REMOVEDIR) < 0 ? -errno : 0;
+    return unlinkat(parent, name, AT_REMOVEDIR) < 0 && errno != ENOENT ? -errno : 0;
 }
