@@ -86,7 +86,7 @@ int remove_tree(int parent, const char *name) {
         int fd = openat(base, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
         int result = fd < 0 ? -errno : empty_directory(&removal, fd, 1);
         if (result < 0)
-            return result;
+            return result == -ENOENT ? 0 : result;
         if (removal.moved == before)
             break;
     }
