@@ -1,7 +1,7 @@
 /** Commands on several things go on after one that fails; the last failure's exit code is the command's. */
 import { CoracleError, renderError } from '../lib/index.js';
 import type { Context } from './command.js';
-import { say, visible } from './terminal/output.js';
+import { printLine, say, visible } from './terminal/output.js';
 
 /** Does `action` for each name in turn. Failures are told at once; a failure without an exit code of its own counts as 1. */
 export async function forEach(
@@ -20,4 +20,29 @@ export async function forEach(
     }
   }
   return code;
+}
+
+/** As `forEach`, but all begin at once, for what is mostly waiting; prints the names for which `action` says so, in order. */
+export async function forEachTogether(
+  names: readonly string[],
+  context: Context,
+  action: (name: string) => Promise<boolean>,
+): Promise<number> {
+  const begun = new Map(names.map((name) => [name, settled(action(name))]));
+  return forEach([...begun.keys()], context, async (name) => {
+    const outcome = await begun.get(name);
+    if (outcome?.error !== undefined) throw outcome.error;
+    if (outcome?.value === true) printLine(name);
+  });
+}
+
+/** A failure that nobody awaits yet must not end the process. */
+async function settled(
+  work: Promise<boolean>,
+): Promise<{ readonly value?: boolean; readonly error?: unknown }> {
+  try {
+    return { value: await work };
+  } catch (error) {
+    return { error };
+  }
 }

@@ -1,8 +1,7 @@
 /** `coracle stop`. */
 import { defineCommand } from './command.js';
-import { forEach } from './each.js';
+import { forEachTogether } from './each.js';
 import { namesOrAll } from './operands.js';
-import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'stop',
@@ -38,13 +37,12 @@ export const command = defineCommand({
   },
   async handler(values, operands, context) {
     const names = await namesOrAll('stop', operands, values.all ? 'running' : undefined, context);
-    return forEach(names, context, async (name) => {
-      const stopped = await context.open().stop(name, {
+    return forEachTogether(names, context, (name) =>
+      context.open().stop(name, {
         timeout: values.time,
         signal: values.signal,
         ignoreMissing: values.ignore,
-      });
-      if (stopped) printLine(name);
-    });
+      }),
+    );
   },
 });

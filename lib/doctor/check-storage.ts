@@ -23,7 +23,6 @@ export function checkStore({ root }: Subject): readonly Finding[] {
 /** Which drivers work there. */
 export function checkDrivers(subject: Subject): readonly Finding[] {
   const directory = existingParent(subject.root);
-  if (writeFault(directory) !== undefined) return [];
   return withScratch(directory, (scratch) => tryDrivers(subject, scratch));
 }
 

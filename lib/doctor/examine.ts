@@ -14,20 +14,19 @@ type Check = readonly [id: string, check: (subject: Subject) => readonly Finding
 const first: readonly Check[] = [
   ['kernel', checkKernel],
   ['user-namespaces', checkUserNamespaces],
+  ['store', checkStore],
 ];
 
 /** Experiments inside of user namespaces: without those all would fail for one reason. */
 const confined: readonly Check[] = [
   ['ids', checkIds],
   ['proc', checkProc],
-  ['drivers', checkDrivers],
   ['network-namespace', checkNetworkNamespace],
 ];
 
 const last: readonly Check[] = [
-  ['seccomp', checkSeccomp],
-  ['store', checkStore],
   ['network', checkNetwork],
+  ['seccomp', checkSeccomp],
   ['cgroup', checkCgroup],
   ['runtime-directory', checkRuntimeDirectory],
   ['linger', checkLinger],
@@ -39,10 +38,12 @@ export function examineHost(subject: Subject): DoctorReport {
   const go = (checks: readonly Check[]): void => {
     for (const [id, check] of checks) findings.push(...examine(id, () => check(subject)));
   };
-  const fails = (): boolean => findings.some(({ status }) => status === 'fail');
+  const fails = (...ids: readonly string[]): boolean =>
+    findings.some(({ id, status }) => status === 'fail' && (ids.length === 0 || ids.includes(id)));
   if (!fails()) {
     go(first);
-    if (!fails()) go(confined);
+    if (!fails('user-namespaces')) go(confined);
+    if (!fails('user-namespaces', 'store')) go([['drivers', checkDrivers]]);
     go(last);
   }
   return { findings, ready: !fails() };
