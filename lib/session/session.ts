@@ -37,9 +37,11 @@ export class Session {
     this.env = options.env ?? process.env;
   }
 
-  /** The store's directory. @throws HOST when there is no home to put it in. */
+  /** The store's directory. @throws HOST when there is no home to put it in, USAGE for an empty name. */
   get root(): string {
-    return this.#options.root ?? defaultRoot(this.env);
+    const { root } = this.#options;
+    if (root === '') throw new CoracleError('USAGE', 'open store "": the name of its directory is empty');
+    return root ?? defaultRoot(this.env);
   }
 
   /** The stores of the root. @throws as `openStores` does. */

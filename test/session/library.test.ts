@@ -61,5 +61,6 @@ testWith(needs, 'errors have codes that programs can branch on', async (t) => {
   t.is(await code(coracle.build({ context: directory })), 'NOT_FOUND');
   t.is(await code(openCoracle({ env, storageDriver: 'zfs' }).info()), 'USAGE');
   t.is(await code(openCoracle({ env: {} }).images()), 'HOST');
+  t.is(await code(openCoracle({ env, root: '' }).images()), 'USAGE');
   await coracle.close();
 });
