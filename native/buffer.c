@@ -6,6 +6,8 @@
 
 int buffer_add(struct buffer *buffer, const void *data, size_t size) {
     size_t used = buffer_size(buffer);
+    if (size == 0)
+        return 0;
     if (buffer->end + size > buffer->room) {
         if (buffer->start > 0)
             memmove(buffer->data, buffer->data + buffer->start, used);

@@ -57,10 +57,12 @@ static int append_layers(struct options *options, const struct plan *plan, struc
     return append_directory(options, ",workdir=", plan->work, failure);
 }
 
-static int mount_tree(const char *source, const char *target, struct failure *failure) {
+static int mount_tree(const char *source, const char *target, uint64_t attributes, struct failure *failure) {
     auto_close int tree = sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | AT_RECURSIVE);
     if (tree < 0)
         return fail(failure, "root", errno, "open_tree %s", source);
+    if (attributes && sys_mount_setattr(tree, AT_RECURSIVE, attributes) < 0)
+        return fail(failure, "root", errno, "mount_setattr %s", source);
     if (sys_move_mount(tree, AT_FDCWD, target, 0) < 0)
         return fail(failure, "root", errno, "move_mount %s", target);
     return 0;
@@ -73,7 +75,7 @@ static int mount_overlay(const struct plan *plan, const struct scratch *scratch,
         strcat(text, "volatile,");
     /* The kernel wants two lower directories where there is no upper one. */
     if (!plan->upper && plan->layers.count == 1)
-        return mount_tree(plan->layers.items[0], scratch->root, failure);
+        return mount_tree(plan->layers.items[0], scratch->root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, failure);
     if (append_layers(&options, plan, failure) < 0)
         return -1;
     if (chdir("/proc/self/fd") < 0)
@@ -133,7 +135,7 @@ static int mount_fuse(const struct plan *plan, const struct scratch *scratch, pi
 int root_mount(const struct plan *plan, const struct scratch *scratch, pid_t *server, struct failure *failure) {
     *server = 0;
     if (plan->root == ROOT_DIR)
-        return mount_tree(plan->rootdir, scratch->root, failure);
+        return mount_tree(plan->rootdir, scratch->root, MOUNT_ATTR_NODEV, failure);
     if (plan->root == ROOT_FUSE)
         return mount_fuse(plan, scratch, server, failure);
     return mount_overlay(plan, scratch, failure);

@@ -12,6 +12,7 @@
 #include "run.h"
 #include "seal.h"
 #include "status.h"
+#include "syscalls.h"
 
 /** A caller may leave the status descriptor out; then its number must not go to something else of ours. */
 static void claim_status(void) {
@@ -28,6 +29,7 @@ int start_prepare(char *const *arguments, enum plan_kind kind, struct plan *plan
     if (seal_self(arguments, failure) < 0)
         return -1;
     claim_status();
+    sys_close_range(STATUS_FD + 1, ~0U, 0); /* what the caller had open is not to live as long as the container */
     prctl(PR_SET_DUMPABLE, 0);
     signal(SIGPIPE, SIG_IGN);
     if (plan_read(PLAN_FD, kind, plan, failure) < 0)

@@ -2,6 +2,7 @@
 #ifndef CORACLE_SYSCALLS_H
 #define CORACLE_SYSCALLS_H
 
+#include <errno.h>
 #include <fcntl.h>
 #include <linux/close_range.h>
 #include <linux/mount.h>
@@ -25,9 +26,14 @@ static inline pid_t sys_clone(uint64_t flags, int *pidfd) {
     return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
+/** Tries again where the kernel could not tell whether `..` had left the root, because somebody renamed or mounted meanwhile. */
 static inline int sys_openat2(int directory, const char *path, uint64_t flags, uint64_t resolve) {
     struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};
-    return (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+    int fd, tries = 0;
+    do
+        fd = (int)syscall(SYS_openat2, directory, path, &how, sizeof how);
+    while (fd < 0 && errno == EAGAIN && ++tries < 10000);
+    return fd;
 }
 
 #ifndef RENAME_NOREPLACE

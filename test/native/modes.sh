@@ -61,10 +61,23 @@ R="root	dir
 rootdir	$T/tree" run c4 foreground sh -c 'echo dir > /w; cat /w'
 has '^dir$' 'a plain directory serves as the root'
 R="root	overlay
-layer	$T/base" X='root-readonly\n' run c4 foreground sh -c 'touch /x || echo refused; touch /dev/shm/y && echo shm'
+$layers
+upper	$T/c4/fs
+work	$T/c4/work" X='root-readonly\n' run c4 foreground sh -c 'touch /x || echo refused; touch /dev/shm/y && echo shm'
 has '^refused' 'a read-only root cannot be written'
 has '^shm' 'its tmpfs mounts can'
-mkdir -p "$T/l2/bin" && echo two > "$T/l2/two"
+mkdir -p "$T/l2/proc" "$T/l2/sys" "$T/l2/dev" "$T/l2/bin" && echo two > "$T/l2/two"
+R="root	overlay
+layer	$T/l2
+layer	$T/base" run c4 foreground cat /two
+R="root	overlay
+layer	$T/l2" run c4 foreground /bin/sh
+is "$rc" 127 'a single layer without an upper directory is a root too'
+R="root	overlay
+layer	$T/base" run c4 foreground true
+is "$rc" 125 'nothing is made in a layer, not even a mount point'
+[ ! -e "$T/base/proc" ]
+ok $? 'as the layer shows'
 R="root	overlay
 layer	$T/l2
 layer	$T/base" run c4 foreground cat /two
@@ -78,7 +91,7 @@ I=$single run c5 foreground sh -c 'id -u; id -g; touch /f; echo > /dev/null; ls 
 is "$rc" 0 'one mapped id is enough'
 I=$single X='user\tu1\n' run c5 foreground true
 is "$rc" 125 'a user outside the map is refused'
-has 'uid 1000 is not mapped' 'and the message names the uid'
+has 'uid 1000' 'and the message names the uid'
 fresh c6
 I='idmap	direct
 uidmap	0	0	1

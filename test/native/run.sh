@@ -109,6 +109,7 @@ ended() { until_true 10 test -s "$T/$1/exit"; }
 . "$here/modes.sh"
 . "$here/security.sh"
 . "$here/lifecycle.sh"
+. "$here/control.sh"
 
 echo "1..$count"
 [ $failed = 0 ] || echo "# $failed failed"

@@ -1,0 +1,117 @@
+/* Pure parts of the supervisor, tried directly. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "buffer.h"
+#include "identity.h"
+#include "log.h"
+#include "paths.h"
+#include "record.h"
+#include "status.h"
+
+struct tally {
+    int count, failed;
+};
+
+static void ok(struct tally *tally, bool good, const char *title) {
+    tally->count++;
+    tally->failed += !good;
+    printf("%sok %d - %s\n", good ? "" : "not ", tally->count, title);
+}
+
+static void test_numbers(struct tally *tally) {
+    static const char *const bad[] = {"", "-1", "+1", " 1", "1 ", "0x1", "18446744073709551616", "99999999999999999999", "1a"};
+    uint64_t value = 0;
+    bool all = true;
+    for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+        all = all && !parse_number(bad[i], UINT64_MAX, &value);
+    ok(tally, all, "what is no decimal number is refused");
+    ok(tally, parse_number("18446744073709551615", UINT64_MAX, &value) && value == UINT64_MAX, "the largest number is read");
+    ok(tally, parse_number("7", 7, &value) && !parse_number("8", 7, &value) && !parse_number("70", 7, &value), "the limit itself is allowed");
+}
+
+static void test_encoding(struct tally *tally) {
+    char out[32];
+    percent_encode("a b%\n\xc3\xa4", out, sizeof out);
+    ok(tally, strcmp(out, "a%20b%25%0A%C3%A4") == 0, "status fields are percent-encoded");
+    ok(tally, percent_encode("     ", out, 8) == 6 && strcmp(out, "%20%20") == 0, "an encoded text is never cut inside an escape");
+}
+
+static void test_buffer(struct tally *tally) {
+    struct buffer buffer = {0};
+    char text[5000];
+    bool good = true;
+    memset(text, 'x', sizeof text);
+    for (int i = 0; i < 100; i++) {
+        text[0] = (char)i;
+        good = good && buffer_add(&buffer, text, sizeof text) == 0;
+        if (i % 2)
+            buffer_take(&buffer, sizeof text);
+    }
+    for (int i = 50; i < 100; i++) {
+        good = good && buffer.data[buffer.start] == i;
+        buffer_take(&buffer, sizeof text);
+    }
+    ok(tally, good && buffer.data == NULL, "a buffer gives bytes back in order and then its memory");
+}
+
+static void test_paths(struct tally *tally, const char *directory) {
+    int root = open(directory, O_PATH | O_DIRECTORY);
+    mkdirat(root, "a", 0755);
+    symlinkat("../../../../outside", root, "a/up");
+    symlinkat("/made/target", root, "absolute");
+    symlinkat("loop", root, "loop");
+    int fd = path_create(root, "/a/up/file", PATH_IN_ROOT, PATH_FILE);
+    ok(tally, fd >= 0 && faccessat(root, "outside/file", F_OK, 0) == 0, "a link that points above the root stays inside");
+    fd = path_create(root, "/absolute", PATH_IN_ROOT, PATH_DIRECTORY);
+    ok(tally, fd >= 0 && faccessat(root, "made/target", F_OK, 0) == 0, "the target of a dangling link is made below the root");
+    ok(tally, path_create(root, "/a/up/x", PATH_STRICT, PATH_FILE) < 0, "strict paths refuse links");
+    ok(tally, path_create(root, "/loop/x", PATH_IN_ROOT, PATH_FILE) < 0, "loops end");
+    close(root);
+}
+
+static void test_records(struct tally *tally) {
+    char text[RECORD_SIZE];
+    struct failure failure = {0};
+    fail(&failure, "exec", 2, "a\"b\\\n\xff");
+    struct exit_record record = {.code = 127, .failure = &failure, .started = "s", .finished = "f"};
+    record_exit_text(&record, text);
+    ok(tally, strstr(text, "\"error\":\"a\\u0022b\\u005c\\u000a\\u00ff\",\"stage\":\"exec\",\"errno\":2") != NULL, "an exit record is plain ASCII JSON");
+    failure_text(&failure, text, sizeof text);
+    ok(tally, strchr(text, '\n') == NULL, "a message has no control characters of the image");
+}
+
+static void test_identity(struct tally *tally, const char *directory) {
+    struct identity identity;
+    struct failure failure = {0};
+    struct strings none = {0};
+    int root = open(directory, O_PATH | O_DIRECTORY);
+    mkdirat(root, "etc", 0755);
+    int file = openat(root, "etc/passwd", O_CREAT | O_WRONLY, 0644);
+    dprintf(file, "broken\n:::\nweb:x:33:34::/srv:\nbig:x:4294967295:0::/:\n");
+    close(file);
+    ok(tally, identity_resolve(root, "web", &none, NULL, &identity, &failure) == 0 && identity.uid == 33 && identity.gid == 34 && strcmp(identity.home, "/srv") == 0, "a login is found among broken lines");
+    ok(tally, identity_resolve(root, "big", &none, NULL, &identity, &failure) < 0, "an entry with a wrapped uid is no entry");
+    ok(tally, identity_resolve(root, "33", &none, NULL, &identity, &failure) == 0 && identity.gid == 34, "a number with an entry gets its group");
+    close(root);
+}
+
+int main(void) {
+    struct tally tally = {0};
+    char directory[] = "/tmp/coracle-unit.XXXXXX", command[64];
+    if (!mkdtemp(directory))
+        return 1;
+    test_numbers(&tally);
+    test_encoding(&tally);
+    test_buffer(&tally);
+    test_paths(&tally, directory);
+    test_records(&tally);
+    test_identity(&tally, directory);
+    snprintf(command, sizeof command, "rm -rf %s", directory);
+    tally.failed += system(command) != 0;
+    printf("1..%d\n", tally.count);
+    return tally.failed != 0;
+}
