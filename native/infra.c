@@ -28,7 +28,10 @@ struct infra {
     pid_t init, fuse, forwarder;
     struct helper helper;
     int netns;
+    int64_t forwarder_since;
 };
+
+enum { FORWARDER_STEADY_MS = 1000 };
 
 static void give_up(const struct infra *infra, const struct failure *failure) {
     message_complain(infra->channel, MESSAGE_FAILURE, failure);
@@ -65,8 +68,7 @@ static int start_forwarder(struct infra *infra, struct failure *failure) {
     if (infra->forwarder < 0)
         return fail(failure, "publish", errno, "fork");
     if (infra->forwarder > 0) {
-        for (size_t i = 0; i < infra->given->listener_count; i++)
-            close(infra->given->listeners[i]);
+        infra->forwarder_since = monotonic_ms();
         return 0;
     }
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
@@ -74,6 +76,20 @@ static int start_forwarder(struct infra *infra, struct failure *failure) {
     close(infra->channel);
     close(infra->signals);
     _exit(forward_main(infra->plan, infra->given->listeners, infra->given->listener_count, infra->netns));
+}
+
+/** The listeners are still ours: what waits in them is not lost. One that dies at once would only die again. */
+static void forwarder_ended(struct infra *infra, int status) {
+    struct failure failure = {0};
+    infra->forwarder = 0;
+    if (monotonic_ms() - infra->forwarder_since < FORWARDER_STEADY_MS) {
+        fail(&failure, "publish", 0, "the port forwarder ended at once, with status %d", status);
+        message_complain(infra->channel, MESSAGE_FAILURE, &failure);
+        return;
+    }
+    message_warn(infra->channel, "publish", 0, "the port forwarder ended with status %d and is started again", status);
+    if (start_forwarder(infra, &failure) < 0)
+        message_complain(infra->channel, MESSAGE_FAILURE, &failure);
 }
 
 static int set_up(struct infra *infra, struct failure *failure) {
@@ -122,6 +138,8 @@ static void spawn(struct infra *infra, const int fds[4], size_t count) {
     if (count == 4 && infra->init == 0) {
         close(infra->channel);
         close(infra->signals);
+        for (size_t i = 0; i < infra->given->listener_count; i++)
+            close(infra->given->listeners[i]);
         struct init_arguments arguments = {.plan = infra->plan, .scratch = &infra->scratch, .stdio = {fds[0], fds[1], fds[2]}, .report = fds[3], .netns = infra->netns};
         init_main(&arguments);
     }
@@ -157,8 +175,7 @@ static void child_ended(struct infra *infra, pid_t pid, int status) {
         fail(&failure, "fuse", EIO, "fuse-overlayfs ended while the container ran");
         message_complain(infra->channel, MESSAGE_FAILURE, &failure);
     } else if (pid == infra->forwarder) {
-        infra->forwarder = 0;
-        message_warn(infra->channel, "publish", 0, "the port forwarder ended with status %d", status);
+        forwarder_ended(infra, status);
     } else {
         helper_child_ended(&infra->helper, pid, status, infra->channel);
     }

@@ -92,8 +92,11 @@ void lifecycle_exited(struct supervisor *supervisor, int wait_status) {
 }
 
 void lifecycle_failed(struct supervisor *supervisor, const struct failure *failure) {
-    if (!supervisor->failure.stage)
+    if (!supervisor->failure.stage) {
         supervisor->failure = *failure;
+        if (supervisor->started_at > 0)
+            supervisor->failure.code = 128 + SIGKILL; /* what ran is killed; what never ran has the failure's own code */
+    }
     kill_container(supervisor);
 }
 
@@ -168,12 +171,21 @@ void lifecycle_drained(struct supervisor *supervisor) {
         lifecycle_over(supervisor);
 }
 
-static void end_infra(struct supervisor *supervisor) {
-    siginfo_t info;
+/** The kernel takes tens of milliseconds to end a network. Only ports and layers that may be used again are waited for. */
+static bool may_end_later(const struct supervisor *supervisor) {
+    return supervisor->cleaned && supervisor->plan->ports.count == 0;
+}
+
+static void kill_infra(struct supervisor *supervisor) {
     watch_close(supervisor->epoll, &supervisor->channel);
+    if (supervisor->infra_pidfd >= 0)
+        sys_pidfd_signal(supervisor->infra_pidfd, SIGKILL);
+}
+
+void lifecycle_reap(struct supervisor *supervisor) {
+    siginfo_t info;
     if (supervisor->infra_pidfd < 0)
         return;
-    sys_pidfd_signal(supervisor->infra_pidfd, SIGKILL);
     while (waitid((idtype_t)P_PIDFD, (id_t)supervisor->infra_pidfd, &info, WEXITED) < 0 && errno == EINTR)
         continue;
     drop_fd(&supervisor->infra_pidfd);
@@ -222,7 +234,9 @@ void lifecycle_over(struct supervisor *supervisor) {
     if (supervisor->phase < PHASE_DRAINING)
         relay_hurry(&supervisor->relay);
     forget_container(supervisor);
-    end_infra(supervisor);
+    kill_infra(supervisor);
+    if (!may_end_later(supervisor))
+        lifecycle_reap(supervisor);
     sync_upper(supervisor);
     clean_without_infra(supervisor);
     supervisor->phase = PHASE_OVER;

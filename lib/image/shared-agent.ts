@@ -4,7 +4,7 @@ import { relative } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import type { IdMap } from '../host/id-map.js';
 import type { StorePaths } from '../host/paths.js';
-import { emptyTrash, listTrash } from '../host/trash.js';
+import { emptyTrash } from '../host/trash.js';
 import type { Agent } from '../native/agent.js';
 
 export class SharedAgent {
@@ -46,6 +46,11 @@ export class SharedAgent {
     }
   }
 
+  /** Empties the trash as far as it can. */
+  async emptyTrash(): Promise<void> {
+    await unlessRefused(emptyTrash(this.#paths, (path) => this.removeTree(path)));
+  }
+
   async close(): Promise<void> {
     const agent = await this.#agent;
     this.#agent = undefined;
@@ -54,15 +59,27 @@ export class SharedAgent {
 
   async #openAndSweep(): Promise<Agent> {
     const agent = await this.start();
-    if (listTrash(this.#paths).length > 0) {
-      await emptyTrash(this.#paths, (path) => removeThrough(agent, this.#paths, path));
-    }
+    await unlessRefused(emptyTrash(this.#paths, (path) => removeThrough(agent, this.#paths, path)));
     return agent;
   }
 }
 
+/** Another process may remove the same tree. */
 async function removeThrough(agent: Agent, paths: StorePaths, path: string): Promise<void> {
-  await agent.remove(0, relative(paths.root, path), { recursive: true });
+  try {
+    await agent.remove(0, relative(paths.root, path), { recursive: true });
+  } catch (error) {
+    if (!(error instanceof CoracleError) || !hasErrno(error.cause, 'ENOENT')) throw error;
+  }
+}
+
+/** What of the trash stays is for another command, and no reason for this one to fail. */
+async function unlessRefused(emptying: Promise<void>): Promise<void> {
+  try {
+    await emptying;
+  } catch (error) {
+    if (!(error instanceof CoracleError)) throw error;
+  }
 }
 
 /** Removes a file or empty directory; false for a tree, which the agent removes faster than Node. */

@@ -72,8 +72,9 @@ export function openStores({ root, env }: OpenStoresOptions): Stores {
     ownAgent: () => agent.start(),
     removeTree: (path) => agent.removeTree(path),
     close: async () => {
-      await agent.close();
       staging.close();
+      await agent.emptyTrash();
+      await agent.close();
     },
   };
 }
