@@ -229,6 +229,7 @@ int supervisor_run(const struct supervisor_options *options) {
             return 125;
         lifecycle_due(supervisor);
     }
+    lifecycle_reap(supervisor);
     relay_free(&supervisor->relay);
     if (supervisor->failure.stage)
         return supervisor->failure.code;

@@ -81,6 +81,8 @@ void lifecycle_failed(struct supervisor *supervisor, const struct failure *failu
 void lifecycle_drained(struct supervisor *supervisor);
 /** A has cleaned up, or is gone. */
 void lifecycle_over(struct supervisor *supervisor);
+/** Waits for A, which lifecycle_over has killed. */
+void lifecycle_reap(struct supervisor *supervisor);
 /** Signals the container and arms the kill. */
 void lifecycle_stop(struct supervisor *supervisor, int signal, uint64_t timeout_ms);
 /** Milliseconds until the next deadline, -1: none; and what is due. */
