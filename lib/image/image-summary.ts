@@ -41,7 +41,11 @@ export function summarize(
     const known = images.get(summary.id);
     images.set(summary.id, known === undefined ? summary : merge(known, summary));
   }
-  return [...images.values()].sort((one, other) => (other.created ?? '').localeCompare(one.created ?? ''));
+  // Not localeCompare, whose first call loads collation data for milliseconds.
+  const age = ({ created = '' }: ImageSummary): string => created;
+  return [...images.values()].sort((one, other) =>
+    age(one) < age(other) ? 1 : age(one) > age(other) ? -1 : 0,
+  );
 }
 
 function merge(one: ImageSummary, other: ImageSummary): ImageSummary {

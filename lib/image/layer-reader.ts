@@ -41,7 +41,8 @@ export class LayerReader {
 }
 
 /**
- * A layer that has no blob, as the uncompressed tar its diffID stands for.
+ * A layer described uncompressed, as the tar its diffID stands for: kept as a blob where it was loaded from elsewhere and
+ * its files do not give it again, else made from its snapshot.
  * @throws NOT_FOUND when its snapshot is gone; INTEGRITY after the last chunk when the snapshot was changed.
  */
 export async function* readLayerTar(
@@ -50,6 +51,7 @@ export async function* readLayerTar(
   stores: Stores,
 ): AsyncGenerator<Buffer, void, undefined> {
   const diffId = image.config.rootfs.diff_ids[index];
+  if (diffId !== undefined && stores.content.has(diffId)) return yield* stores.content.open(diffId);
   const record = layerSnapshot(image, index, stores);
   const reader = new LayerReader(stores);
   const hash = createHash('sha256');

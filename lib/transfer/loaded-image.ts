@@ -3,12 +3,15 @@ import { createHash } from 'node:crypto';
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { LayerChain } from '../image/layer-chain.js';
+import { LayerReader } from '../image/layer-reader.js';
 import type { Stores } from '../image/stores.js';
 import { finishUnpack } from '../image/unpack.js';
 import { decompress } from '../layer/compression.js';
+import { measureLayer } from '../layer/diff.js';
 import { chainIds, type DiffId } from '../oci/chain-id.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestHex } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import { type ImageConfig, parseImageConfig } from '../oci/image-config.js';
 import { type ImageManifest, serializeManifest } from '../oci/manifest.js';
 import { ociTypes } from '../oci/media-types.js';
@@ -25,7 +28,8 @@ export type LoadedImage = {
 };
 
 /**
- * Stores the image; its layers are described uncompressed, like those made here. An image the store has already
+ * Stores the image; its layers are described uncompressed, like those made here, and have a blob only where their
+ * files do not give the same tar again. An image the store has already
  * (the same config) gets the names and keeps its manifest. Hold a lease.
  */
 export async function storeLoadedImage(
@@ -47,6 +51,7 @@ export async function storeLoadedImage(
     return name(stores, known.descriptor, image);
   await unpackLayers(stores, config, image, blob.digest, onEvent);
   const layers = await describeLayers(stores, diffIds, image);
+  await keepForeignTars(stores, diffIds, image);
   const manifest: ImageManifest = {
     kind: 'manifest',
     mediaType: ociTypes.manifest,
@@ -103,6 +108,34 @@ async function describeLayers(
     layers.push({ mediaType: ociTypes.layer, digest, size });
   }
   return layers;
+}
+
+/**
+ * A tar that another program wrote in its own order, or with what an ordinary user cannot make, cannot be made again from
+ * the files it became: its bytes are kept, so that push and save give what was loaded.
+ */
+async function keepForeignTars(
+  stores: Stores,
+  diffIds: readonly DiffId[],
+  image: LoadedImage,
+): Promise<void> {
+  const chain = chainIds(diffIds, (text) => createHash('sha256').update(text).digest('hex'));
+  const reader = new LayerReader(stores);
+  try {
+    for (const [index, diffId] of diffIds.entries()) {
+      const chainId = chain[index];
+      const record = chainId === undefined ? undefined : stores.snapshots.byChainId(chainId);
+      if (record === undefined || stores.content.has(diffId)) continue;
+      const { diffId: found } = await measureLayer(
+        await reader.source(record),
+        present('clampMtime', record.clampMtime),
+      );
+      if (found !== diffId)
+        await stores.content.ingest(decompress(image.openLayer(index), 'auto'), { digest: diffId });
+    }
+  } finally {
+    await reader.close();
+  }
 }
 
 async function countBytes(source: AsyncIterable<Buffer>): Promise<number> {
