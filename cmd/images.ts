@@ -139,8 +139,8 @@ function matches(named: Named, { key, value }: Filter, all: readonly ImageSummar
       const other = all.find(
         ({ id, names }) => id.startsWith(value) || names.some((one) => isSame(one, value)),
       );
-      const order = (image.created ?? '').localeCompare(other?.created ?? '');
-      return other !== undefined && (key === 'before' ? order < 0 : order > 0);
+      const [created, limit] = [image.created ?? '', other?.created ?? ''];
+      return other !== undefined && (key === 'before' ? created < limit : created > limit);
     }
   }
 }

@@ -48,9 +48,19 @@ export function printTable(
 
 /** Text from an image or a container with its control characters made visible, so that it cannot drive the terminal. */
 export function visible(text: string): string {
+  // Mostly there is nothing to do, and compiling the pattern loads Unicode's tables.
+  if (!hasControls(text)) return text;
   return text.replace(/[^\P{Cc}\n\t]/gu, (character) => {
     return `\\x${character.charCodeAt(0).toString(16).padStart(2, '0')}`;
   });
+}
+
+function hasControls(text: string): boolean {
+  for (let index = 0; index < text.length; index++) {
+    const code = text.charCodeAt(index);
+    if (code < 0x20 ? code !== 0x0a && code !== 0x09 : code >= 0x7f && code <= 0x9f) return true;
+  }
+  return false;
 }
 
 /** `7.38MB`: decimal units, three significant digits, as docker prints sizes. */
