@@ -31,7 +31,7 @@ import { refuseUnsupported } from './unsupported.js';
 
 type Placed = { readonly instruction: StageInstruction; readonly source: BuildSource };
 /** Distributes over the kinds of steps. */
-type Unnamed<S extends Step> = S extends Step ? Omit<S, 'id' | 'name'> : never;
+type Unnamed<S extends Step> = S extends Step ? Omit<S, 'id' | 'name'> & { readonly shown: string } : never;
 
 export class StagePlanner {
   readonly #planner: Planner;
@@ -114,6 +114,7 @@ export class StagePlanner {
           kind: 'config',
           range: expanded.range,
           createdBy: expanded.original,
+          shown: expanded.original,
         } satisfies Unnamed<ConfigStep>);
     }
   }
@@ -121,7 +122,8 @@ export class StagePlanner {
   /** Values are settled by the expansion: --build-arg, then the default, then the global ARG of the same name. */
   #declare(instruction: ArgInstruction): void {
     for (const { key, value } of instruction.args) this.#state.scope.declare(key, value);
-    this.#push({ kind: 'config', range: instruction.range, createdBy: instruction.original });
+    const { range, original } = instruction;
+    this.#push({ kind: 'config', range, createdBy: original, shown: original });
   }
 
   #run(instruction: ExpandedRunInstruction, source: BuildSource): void {
@@ -143,6 +145,7 @@ export class StagePlanner {
       kind: 'run',
       range: instruction.range,
       createdBy: `RUN ${prefix}${args.join(' ')}`,
+      shown: instruction.original,
       command: { args, files },
       env: this.#state.scope.variables(),
       proxies: this.#proxies(),
@@ -168,6 +171,7 @@ export class StagePlanner {
       kind: 'copy',
       range: instruction.range,
       createdBy: instruction.original,
+      shown: instruction.original,
       unpack: instruction.kind === 'add',
       from,
       sources: instruction.sources,
@@ -197,6 +201,7 @@ export class StagePlanner {
       kind: 'workdir',
       range,
       createdBy: `WORKDIR ${absolute}`,
+      shown: `WORKDIR ${absolute}`,
       path: absolute,
       user: this.#state.user,
     });
@@ -212,10 +217,10 @@ export class StagePlanner {
     const total = 1 + this.#steps.filter((step) => step.kind !== 'config').length;
     const prefix = stages.length > 1 ? `${label} ` : '';
     let number = 1;
-    const steps = this.#steps.map((step, position): Step => {
+    const steps = this.#steps.map(({ shown, ...step }, position): Step => {
       if (step.kind !== 'config') number++;
       const place = step.kind === 'config' ? '' : `[${prefix}${number}/${total}] `;
-      const name = `${place}${shorten(step.createdBy)}`;
+      const name = `${place}${shorten(shown)}`;
       return { ...step, id: sha256(`${this.#stage.index} ${position} ${step.createdBy}`), name };
     });
     return {

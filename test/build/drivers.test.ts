@@ -2,8 +2,8 @@
  * The same Dockerfile gives the same files after each step, whatever the storage driver. Which markers say so may differ: a
  * directory that was replaced is opaque to the kernel and a row of whiteouts to fuse-overlayfs. Two differences are the drivers'
  * own and kept out of the fixtures: fuse-overlayfs loses the set-group-ID bit of directories that it copies up, and where a RUN
- * writes to a file with hard links in a lower layer, overlay and fuse-overlayfs change that one name, copy all of them. Names end
- * at 250 bytes, since fuse-overlayfs wants room for a prefix.
+ * changes or removes a name of a file with hard links in a lower layer, the others follow with copy alone. Names end at 250
+ * bytes, since fuse-overlayfs wants room for a prefix.
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
