@@ -82,7 +82,13 @@ export function ioError(action: string, error: unknown): CoracleError {
     });
   }
   const reason = error instanceof Error ? error.message : String(error);
-  return new CoracleError('IO', `${action}: ${reason}`, { cause: error });
+  const hint = hasErrno(error, 'EROFS')
+    ? 'mount that file system writable, or point --root at another one'
+    : undefined;
+  return new CoracleError('IO', `${action}: ${reason}`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
 }
 
 /** Marks a branch the type system proves unreachable. */

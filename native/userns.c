@@ -121,7 +121,7 @@ int userns_begin(const struct id_map *map, uint64_t flags, struct userns_child *
     close(ends[1]);
     child->channel = ends[0];
     if (child->pid < 0)
-        fail(failure, "userns", error, "clone a user namespace");
+        fail(failure, "userns", error, "clone a user namespace%s", error == ENOSPC ? " (user.max_user_namespaces is used up)" : "");
     else if (map->how != ID_MAP_NEWUIDMAP || start_mappers(map, child, failure) == 0)
         return 1;
     abandon(child);

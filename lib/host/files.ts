@@ -4,6 +4,7 @@
  */
 import {
   closeSync,
+  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -12,6 +13,7 @@ import {
   readSync,
   renameSync,
   rmSync,
+  statSync,
   writeSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -126,8 +128,21 @@ export function fsyncDirectory(path: string): void {
 /** Makes a directory and its missing parents. One that is there keeps its mode. */
 export function ensureDirectory(path: string, mode = 0o700): void {
   try {
-    mkdirSync(path, { recursive: true, mode });
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) makeDirectory(path, mode);
   } catch (error) {
     throw ioError(`create directory ${path}`, error);
+  }
+}
+
+/** Not by Node's `recursive`, which never ends where the kernel answers ENOENT although the parent is there (/proc). */
+function makeDirectory(path: string, mode: number): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST') && statSync(path).isDirectory()) return;
+    const parent = dirname(path);
+    if (!hasErrno(error, 'ENOENT') || existsSync(parent)) throw error;
+    makeDirectory(parent, mode);
+    makeDirectory(path, mode);
   }
 }

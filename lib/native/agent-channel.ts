@@ -109,7 +109,11 @@ export class AgentChannel {
     tag: number,
     fill: (writer: FrameWriter) => void,
   ): Promise<void> | undefined {
-    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    if (this.#ended !== undefined) {
+      const refusal = Promise.reject(this.#ended);
+      refusal.catch(() => undefined); // a request hears of the end through its waiter
+      return refusal;
+    }
     fill(this.#writer.begin(operation, flags, tag));
     this.#writer.end();
     if (this.#writer.length >= flushBytes) return this.#flush();
@@ -218,8 +222,8 @@ export class AgentChannel {
 
   #end(reason: string): void {
     if (this.#ended !== undefined) return;
-    const said = this.#stderr.trim();
-    this.#ended = new CoracleError('HOST', `use file agent: ${said === '' ? reason : said}`, {
+    const said = this.#stderr.trim().replace(/^coracle: /, '');
+    this.#ended = new CoracleError('HOST', said === '' ? `use file agent: ${reason}` : said, {
       hint: 'coracle doctor says what user namespaces need on this host',
     });
     if (this.#closing && this.#waiters.size === 0) return;
