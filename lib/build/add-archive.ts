@@ -21,7 +21,8 @@ export type ArchiveTarget = {
 };
 
 const blockSize = 512;
-const magicOffset = 257;
+const checksumStart = 148;
+const checksumEnd = 156;
 const readSize = 1 << 20;
 
 /** Whether the file is a tar, plain or compressed with gzip, bzip2, xz or zstd. */
@@ -58,10 +59,15 @@ export async function unpackArchive(
   for (const warning of extractor.warnings) onWarning(warning);
 }
 
+/** A header whose checksum adds up; as Docker has it, the magic word does not count. */
 function isTarBlock(block: Buffer): boolean {
-  return (
-    block.length >= magicOffset + 5 && block.toString('latin1', magicOffset, magicOffset + 5) === 'ustar'
-  );
+  if (block.length < blockSize) return false;
+  const field = /^[ \0]*([0-7]+)[ \0]*$/.exec(block.toString('latin1', checksumStart, checksumEnd))?.[1];
+  let sum = (checksumEnd - checksumStart) * 0x20;
+  for (let at = 0; at < blockSize; at++) {
+    if (at < checksumStart || at >= checksumEnd) sum += block[at] ?? 0;
+  }
+  return field !== undefined && Number.parseInt(field, 8) === sum;
 }
 
 /** The entry below the destination. Names that mean deletions in a layer mean nothing here and are refused. */

@@ -15,6 +15,7 @@ type Row = readonly [path: string, stamp: string, digest: string];
 
 /** A file changed less than this many nanoseconds before it was read is not remembered. */
 const grain = 100_000_000n;
+const rowLimit = 200_000;
 const chunkSize = 1 << 20;
 /** Larger files are hashed in turns with everything else. */
 const turnSize = 8 * chunkSize;
@@ -55,11 +56,12 @@ export class StatCache {
     return remember(this.#hash(path, stat));
   }
 
-  /** Writes what was learnt; entries of files not asked for this time are kept. */
+  /** Writes what was learnt. Files not asked for this time are kept, unless there are so many that most must be gone. */
   save(): void {
     if (!this.#changed) return;
     ensureDirectory(dirname(this.#file));
-    writeFileAtomic(this.#file, JSON.stringify([...new Map([...this.#known, ...this.#fresh]).values()]));
+    const all = new Map([...this.#known, ...this.#fresh]);
+    writeFileAtomic(this.#file, JSON.stringify([...(all.size > rowLimit ? this.#fresh : all).values()]));
     this.#changed = false;
   }
 

@@ -1,7 +1,10 @@
 /** What a Dockerfile makes, in words: expectations are whole files and whole configs. */
 import { utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { writeTar } from '../../lib/layer/tar-writer.js';
 import { testWith } from '../helpers/declare.js';
+import { makeTar } from '../helpers/image.js';
 import { Builder, missingForBuilds } from './builder.js';
 
 testWith(missingForBuilds, 'heredocs are scripts, programs, inputs and files', async (t) => {
@@ -181,10 +184,95 @@ testWith(missingForBuilds, 'a file system is only made of layers: empty ones cou
   t.deepEqual(empty.image.config.rootfs.diff_ids, []);
 });
 
-testWith(missingForBuilds, 'sockets are left out of layers, everything else survives', async (t) => {
+testWith(missingForBuilds, 'a socket is left out of the layer, a fifo beside it is kept', async (t) => {
   const builder = await Builder.open(t);
   const text =
-    'FROM localhost/busybox\nRUN mkdir /d && mkfifo /d/fifo && (nc -l -U /d/socket & sleep 0.3; kill $!) ; ls /d\nRUN ls /d; rm -r /d\n';
-  const { image } = await builder.make(text);
-  t.deepEqual(await builder.below(image, 'd/'), []);
+    'FROM localhost/busybox\nRUN mkdir /d && mkfifo /d/fifo && ln -s /d/socket /dev/log && syslogd && sleep 0.3; ls /d\nRUN ls /d\n';
+  const { image, output } = await builder.make(text);
+  t.regex(output, /^fifo\nsocket\n/);
+  t.deepEqual(await builder.below(image, 'd/'), ['fifo fifo 644 0:0']);
+});
+
+testWith(
+  missingForBuilds,
+  'file capabilities come out of archives, through stages and into later layers',
+  async (t) => {
+    const builder = await Builder.open(t);
+    // cap_net_bind_service, permitted and effective: the second revision of the kernel's structure
+    const capability = Buffer.from('0100000200040000000000000000000000000000', 'hex');
+    const archive = await capableArchive(capability);
+    const text = `FROM localhost/busybox AS a
+ADD a.tar /
+RUN chmod 700 /bin/capable
+FROM localhost/busybox
+COPY --from=a /bin/capable /copied
+ADD a.tar /
+`;
+    const { image } = await builder.make(text, { 'a.tar': archive });
+    const found = (await builder.tree(image)).filter((line) => /^(copied|bin\/capable) /.test(line));
+    const xattr = `security.capability=${capability.toString('hex')}`;
+    t.deepEqual(found, [
+      `bin/capable file 755 0:0 3 ba7816bf8f01 ${xattr}`,
+      `copied file 700 0:0 3 ba7816bf8f01 ${xattr}`,
+    ]);
+  },
+);
+
+async function capableArchive(capability: Buffer): Promise<Buffer> {
+  const content = Buffer.from('abc');
+  const entry = {
+    path: Buffer.from('bin/capable'),
+    type: 'file' as const,
+    mode: 0o755,
+    uid: 0,
+    gid: 0,
+    size: content.length,
+    mtime: { s: 1, ns: 0 },
+    linkTarget: Buffer.alloc(0),
+    xattrs: new Map([['security.capability', capability]]),
+    major: 0,
+    minor: 0,
+    content: async function* () {
+      yield content;
+    },
+  };
+  const chunks: Buffer[] = [];
+  for await (const chunk of writeTar(Readable.from([entry]))) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+testWith(
+  missingForBuilds,
+  'an archive of the oldest tar format is unpacked, text with its magic word is not',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const old = makeTar([{ name: 'inner', content: 'x' }]);
+    // The format before ustar: no magic, so the checksum is another one.
+    old.fill(0, 257, 265);
+    old.write('        ', 148);
+    const sum = old.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+    old.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+    const text = Buffer.alloc(1024, 'words ');
+    text.write('ustar', 257);
+    const { image } = await builder.make('FROM scratch\nADD old.tar /old/\nADD text /text/\n', {
+      'old.tar': old,
+      text,
+    });
+    t.deepEqual(
+      (await builder.tree(image)).map((line) => line.split(' ')[0]),
+      ['old', 'old/inner', 'text', 'text/text'],
+    );
+  },
+);
+
+testWith(missingForBuilds, '20,000 files are copied, and served by the cache', async (t) => {
+  const builder = await Builder.open(t);
+  const files = Object.fromEntries(
+    Array.from({ length: 20_000 }, (_, index) => [`many/d${index % 100}/f${index}`, `content ${index}\n`]),
+  );
+  const context = builder.context({ ...files, Dockerfile: 'FROM localhost/busybox\nCOPY many /many\n' });
+  const { image } = await builder.build(context);
+  t.is((await builder.below(image, 'many/')).length, 20_100);
+  const again = await builder.build(context);
+  t.deepEqual([again.cached, again.image.id], [1, image.id]);
 });
