@@ -86,7 +86,7 @@ function baseDirectory(env: Environment, variable: string, below: string): strin
   const home = env.HOME;
   if (home !== undefined && isAbsolute(home)) return join(home, below);
   throw new CoracleError('HOST', `find ${variable}: HOME is ${home ? `relative: ${home}` : 'not set'}`, {
-    hint: `set HOME or ${variable}, or name the store with --root`,
+    hint: `set HOME or ${variable}${variable === 'XDG_DATA_HOME' ? ', or name the store with --root' : ''}`,
   });
 }
 

@@ -1,8 +1,10 @@
 /** The experiments behind the choice of a storage driver, on the store's own file system. */
 import { rmSync } from 'node:fs';
+import { hasErrno } from '../errors.js';
 import { findProgram } from '../host/id-map.js';
 import type { Environment } from '../host/paths.js';
 import type { Stores } from '../image/stores.js';
+import { addon } from '../native/addon.js';
 import { type Probe, probe } from '../native/probes.js';
 import type { DriverProbe, DriverProbes } from '../snapshot/driver.js';
 
@@ -14,6 +16,7 @@ export function driverProbes(
   const tried = (name: 'overlay' | 'fuse-overlayfs', ...program: readonly string[]): Probe => {
     const directory = stores.staging.open().directory('probe');
     try {
+      if (!keepsAttributes(directory)) return { works: false, reason: noAttributes };
       return probe(name, [directory, ...program], stores.idMap());
     } finally {
       rmSync(directory, { recursive: true, force: true });
@@ -40,7 +43,24 @@ export function driverProbes(
   };
 }
 
+const noAttributes = 'the file system of the store keeps no user attributes';
+
+/** Whiteouts of directories and, with one id only, owners are user attributes. */
+function keepsAttributes(directory: string): boolean {
+  try {
+    addon().setxattr(directory, 'user.coracle.probe', Buffer.from('y'));
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOTSUP', 'EOPNOTSUPP', 'EPERM')) return false;
+    throw error;
+  }
+}
+
 function answer(found: Probe, fix: string): DriverProbe {
   if (found.works) return { works: true };
+  if (found.reason === noAttributes) {
+    const better = 'put the store on ext4, xfs, btrfs or a tmpfs of a kernel from 6.6 on, with --root';
+    return { works: false, reason: noAttributes, fix: better };
+  }
   return { works: false, reason: found.reason ?? 'it does not work here', fix };
 }
