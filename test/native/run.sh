@@ -3,7 +3,14 @@
 # Environment: SV (the program), OBJ (directory with mkplan and unit). Root switches to the user coracle-test.
 set -u
 if [ "$(id -u)" = 0 ] && [ -z "${CORACLE_TEST_AS_ROOT:-}" ] && id coracle-test >/dev/null 2>&1; then
-    exec runuser -u coracle-test -- env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin SV="$SV" OBJ="$OBJ" HOME=/home/coracle-test sh "$0" "$@"
+    # The checkout may lie where that user cannot go: it gets copies.
+    place=$(mktemp -d /var/tmp/coracle-native.XXXXXX)
+    cp "$(dirname "$0")"/*.sh "$OBJ/mkplan" "$OBJ/ask" "$SV" "$place/"
+    chmod -R a+rX "$place"
+    runuser -u coracle-test -- env -i PATH=/usr/bin:/bin:/usr/sbin:/sbin SV="$place/$(basename "$SV")" OBJ="$place" HOME=/home/coracle-test sh "$place/run.sh" "$@"
+    status=$?
+    rm -rf "$place"
+    exit $status
 fi
 here=$(dirname "$0")
 T=$(mktemp -d /tmp/coracle-native.XXXXXX)
