@@ -288,6 +288,27 @@ testWith(base, 'a full disk: one error, the exit code kept, room again after a r
   t.regex(of('again'), /uid=0[\s\S]*= 0\n/);
 });
 
+testWith([...base, missingRegistry()], 'a pull that does not fit is one error each time', async (t) => {
+  const { cli } = await openStore(t);
+  const { host } = await startRegistry(t);
+  const name = `${host}/busybox:1`;
+  await cli.ok(['push', image, name]);
+  const root = join(cli.directory, 'small');
+  mkdirSync(root);
+  const pull = `${program} --root ${root}/s pull ${name} || echo "code $?"`;
+  const rest = `ls -A ${root}/s/trash; find ${root}/s/staging -mindepth 1 ! -path '*/partial*'; ${program} --root ${root}/s images -q`;
+  const outcome = await onHost(cli, `mount -t tmpfs -o size=1500k none ${root}; ${pull}; ${pull}; ${rest}`, [
+    'ps',
+    '-aq',
+  ]);
+  t.is(outcome.stdout, 'code 1\ncode 1\n');
+  t.is(
+    outcome.stderr.match(/^coracle: .*no space left on the device\nhint: free space/gm)?.length,
+    2,
+    outcome.stderr,
+  );
+});
+
 testWith(
   base,
   'a runtime directory that others can reach is refused, as is one that is a link',
