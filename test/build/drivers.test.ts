@@ -7,11 +7,16 @@
  */
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import test from 'ava';
 import { testWith } from '../helpers/declare.js';
 import { fixturePath, temporaryDirectory } from '../helpers/host.js';
-import { Builder, drivers, missingForBuilds, prepareFixture } from './builder.js';
+import { drivers, missingForBuilds, prepareFixture } from './builder.js';
+import { SharedBuilders } from './shared-builders.js';
 
 const missing = [...missingForBuilds, ...drivers.flatMap((driver) => driver.missing)];
+
+const builders = new SharedBuilders();
+test.after.always('the stores are removed', () => builders.close());
 
 for (const name of readdirSync(fixturePath('build'))) {
   testWith(missing, `${name}: overlay, fuse-overlayfs and copy make the same files`, async (t) => {
@@ -19,10 +24,9 @@ for (const name of readdirSync(fixturePath('build'))) {
     prepareFixture(name, context);
     const seen = [];
     for (const driver of drivers) {
-      const builder = await Builder.open(t, { driver: driver.name });
+      const builder = await builders.get(driver.name);
       const { image } = await builder.build(context);
       seen.push({ config: image.config.config, trees: await builder.trees(image) });
-      await builder.close();
     }
     const [overlay, fuse, copy] = seen;
     t.deepEqual(fuse, overlay);

@@ -7,9 +7,11 @@ import type { ContainerConfig } from '../../lib/oci/container-config.js';
 import { testWith } from '../helpers/declare.js';
 import { fixturePath, missingProgram, removeTree, temporaryDirectory } from '../helpers/host.js';
 import { Buildah } from './buildah.js';
-import { Builder, missingForBuilds, prepareFixture } from './builder.js';
+import { missingForBuilds, prepareFixture } from './builder.js';
+import { SharedBuilders } from './shared-builders.js';
 
 const missing = [...missingForBuilds, missingProgram('buildah')];
+const builders = new SharedBuilders();
 let directory: string | undefined;
 let oracle: Promise<Buildah> | undefined;
 
@@ -19,7 +21,8 @@ function openOracle(): Promise<Buildah> {
   return oracle;
 }
 
-test.after.always('the oracle store is removed', () => {
+test.after.always('the stores are removed', async () => {
+  await builders.close();
   if (directory !== undefined) removeTree(directory);
 });
 
@@ -73,7 +76,7 @@ for (const name of readdirSync(fixturePath('build'))) {
     const context = join(temporaryDirectory(t), name);
     prepareFixture(name, context);
     const expected = await (await openOracle()).build(context, name);
-    const builder = await Builder.open(t);
+    const builder = await builders.get('overlay');
     const { image } = await builder.build(context);
     const ignored = notCompared[name] ?? [];
     t.deepEqual(
