@@ -79,7 +79,7 @@ for (const [title, [words, values, operands]] of Object.entries(cases)) {
   });
 }
 
-test('a command that stops at its first operand leaves the rest alone', (t) => {
+test('S41: a command that stops at its first operand leaves the rest alone', (t) => {
   const parsed = parseArguments(['-i', 'image', 'ls', '-t', '--', '--user'], options, {
     stopAtOperand: true,
   });

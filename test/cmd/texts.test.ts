@@ -70,7 +70,7 @@ test('sizes have three digits at most', (t) => {
   ]);
 });
 
-test('control characters cannot drive the terminal', (t) => {
+test('S40: control characters cannot drive the terminal', (t) => {
   t.is(visible('a\x1b[31mb\r\u009bc\td\n'), 'a\\x1b[31mb\\x0d\\x9bc\td\n');
 });
 

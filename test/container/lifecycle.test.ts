@@ -346,7 +346,7 @@ testWith(missing, 'of many makers of one name one wins', async (t) => {
   t.is(fixture.containers.ids().length, 1);
 });
 
-testWith(missing, 'the default filter holds, an unconfined container has none', async (t) => {
+testWith(missing, 'S7: the default filter holds, an unconfined container has none', async (t) => {
   const fixture = openFixture(t, 'overlay');
   const command = ['sh', '-c', 'unshare -U true 2>&1; echo $?; grep Seccomp: /proc/self/status'];
   t.is(

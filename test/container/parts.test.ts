@@ -114,7 +114,7 @@ test('arguments merge as docker does', (t) => {
   t.is(t.throws(() => mergeCommand({}, {}, 'i'), { instanceOf: CoracleError })?.code, 'USAGE');
 });
 
-test('environment: defaults, then the image without what is no assignment, then the options', (t) => {
+test('S28: environment: defaults, then the image without what is no assignment, then the options', (t) => {
   const line = { entrypoint: ['e'], command: [] };
   const merged = mergeProcess(
     { env: ['B=3', 'C='], tty: true },
@@ -129,7 +129,7 @@ test('environment: defaults, then the image without what is no assignment, then 
   }
 });
 
-test('a name is reserved by one, released by its owner only', (t) => {
+test('S41: a name is reserved by one, released by its owner only', (t) => {
   const paths = storePaths(temporaryDirectory(t));
   t.is(reserveName(paths, 'a'.repeat(64), 'web'), 'web');
   t.is(

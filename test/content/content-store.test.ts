@@ -100,9 +100,9 @@ const refuses = test.macro(async (t, expected: { text?: string; size?: number },
   t.deepEqual(content.list(), []);
   leavesNothing(t, paths);
 });
-test('content with another digest is refused', refuses, { text: 'xyz' }, /content has digest/);
-test('more bytes than announced are refused', refuses, { size: 5 }, /6 bytes, more than the 5/);
-test('fewer bytes than announced are refused', refuses, { size: 7 }, /6 bytes, less than the 7/);
+test('S21: content with another digest is refused', refuses, { text: 'xyz' }, /content has digest/);
+test('S21: more bytes than announced are refused', refuses, { size: 5 }, /6 bytes, more than the 5/);
+test('S21: fewer bytes than announced are refused', refuses, { size: 7 }, /6 bytes, less than the 7/);
 
 test('a source that breaks off leaves nothing behind', async (t) => {
   const { content, paths } = open(t);
@@ -114,7 +114,7 @@ test('a source that breaks off leaves nothing behind', async (t) => {
   leavesNothing(t, paths);
 });
 
-test('a blob that changed on the disk is noticed when it is read', async (t) => {
+test('S21: a blob that changed on the disk is noticed when it is read', async (t) => {
   const { content } = open(t);
   const { digest } = await content.put(Buffer.from('hello'));
   writeFileSync(content.pathOf(digest), 'hellO');
@@ -130,7 +130,7 @@ test('a record larger than the limit is not read', async (t) => {
   t.throws(() => content.readTrusted(digest, 99), { message: /100 bytes, more than the 99/ });
 });
 
-test('a digest that would leave the store is no digest', (t) => {
+test('S21: a digest that would leave the store is no digest', (t) => {
   for (const text of [
     'sha256:../../../etc/passwd',
     `sha256:${'a'.repeat(63)}/`,
@@ -164,7 +164,7 @@ test('an interrupted download goes on where it was', async (t) => {
   t.false(existsSync(join(paths.locks, `partial-${digest.replace(':', '-')}`)));
 });
 
-test('a download with wrong bytes is thrown away', async (t) => {
+test('S21: a download with wrong bytes is thrown away', async (t) => {
   const { content } = open(t);
   const digest = sha256('abcdef');
   const partial = await content.partial(digest);

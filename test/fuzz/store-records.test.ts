@@ -99,7 +99,7 @@ const line = fc
   .tuple(fc.constantFrom('ann', '1000', 'bob'), fc.nat({ max: 2 ** 33 }), fc.nat({ max: 2 ** 33 }))
   .map((fields) => fields.join(':'));
 
-test('any subordinate id file gives ranges that neither overlap nor hold forbidden ids', (t) => {
+test('S12: any subordinate id file gives ranges that neither overlap nor hold forbidden ids', (t) => {
   fc.assert(
     fc.property(fc.array(fc.oneof(line, fc.string())), (lines) => {
       const ranges = parseSubIds(lines.join('\n'), 'ann', 1000);
@@ -118,7 +118,7 @@ test('any subordinate id file gives ranges that neither overlap nor hold forbidd
   t.pass();
 });
 
-test('any uid_map gives a map without gaps inside', (t) => {
+test('S12: any uid_map gives a map without gaps inside', (t) => {
   const extent = fc.tuple(fc.nat(), fc.nat(), fc.nat()).map((fields) => fields.join(' '));
   fc.assert(
     fc.property(fc.array(fc.oneof(extent, fc.string())), (lines) => {

@@ -111,7 +111,7 @@ function outcome(bytes: Buffer, chunkSize: number): string {
   }
 }
 
-test(`damaged archives end well (FUZZ_SEED=${seed})`, (t) => {
+test(`S24: damaged archives end well (FUZZ_SEED=${seed})`, (t) => {
   const random = randomFrom(seed);
   const until = Date.now() + seconds * 1000;
   let runs = 0;

@@ -102,7 +102,7 @@ test('a forced method that cannot be had is an error of the host', (t) => {
   t.is(chooseIdMap(user, 'single').how, 'single');
 });
 
-test('subordinate lines that are malformed, empty, overlapping, or hold the own or the root id are passed over', (t) => {
+test('S12: subordinate lines that are malformed, empty, overlapping, or hold the own or the root id are passed over', (t) => {
   const text = [
     'ann:100000:65536',
     'ann:150000:10',
@@ -123,7 +123,7 @@ test('subordinate lines that are malformed, empty, overlapping, or hold the own 
   ]);
 });
 
-test('an id behind a gap or outside of the map has no host id', (t) => {
+test('S12: an id behind a gap or outside of the map has no host id', (t) => {
   const map = [
     { container: 0, host: 1000, size: 1 },
     { container: 1, host: 100000, size: 10 },

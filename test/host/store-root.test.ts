@@ -32,7 +32,7 @@ test('CORACLE_ROOT wins over XDG_DATA_HOME, that over HOME; a relative XDG value
   throwsCode(t, () => defaultRoot({}), 'HOST', /HOME is not set/);
 });
 
-test('a new store gets private directories, the layout marker and its format number', (t) => {
+test('S27: a new store gets private directories, the layout marker and its format number', (t) => {
   const root = join(temporaryDirectory(t), 'new', 'store');
   const paths = storePaths(root);
   openStoreRoot(paths);
@@ -65,21 +65,21 @@ test('a directory with other things in it does not become a store', (t) => {
   throwsCode(t, () => openStoreRoot(paths), 'INVALID', /already holds "thesis.tex"/);
 });
 
-test('a store others may enter is refused', (t) => {
+test('S27: a store others may enter is refused', (t) => {
   const paths = storePaths(temporaryDirectory(t));
   openStoreRoot(paths);
   chmodSync(paths.root, 0o755);
   throwsCode(t, () => openStoreRoot(paths), 'HOST', /others may enter it \(mode 755\)/);
 });
 
-test('an empty directory of ours is made private instead', (t) => {
+test('S27: an empty directory of ours is made private instead', (t) => {
   const root = join(temporaryDirectory(t), 'empty');
   mkdirSync(root);
   openStoreRoot(storePaths(root));
   t.is(statSync(root).mode & 0o777, 0o700);
 });
 
-test('the runtime directory is made once and a link in its place is refused', (t) => {
+test('S13: the runtime directory is made once and a link in its place is refused', (t) => {
   const base = temporaryDirectory(t);
   const made = runtimeDirectory({ XDG_RUNTIME_DIR: base }, uid);
   t.is(made, join(base, 'coracle'));

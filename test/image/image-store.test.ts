@@ -245,7 +245,7 @@ test(
   /schemaVersion 1/,
 );
 test(
-  'an index.json with a digest that is a path is refused',
+  'S21: an index.json with a digest that is a path is refused',
   damaged,
   '{"schemaVersion":2,"manifests":[{"mediaType":"x","digest":"sha256:../../etc","size":1}]}',
   /no digest/,
@@ -257,7 +257,7 @@ test(
   /expected an object/,
 );
 
-test('a config with other layers than the manifest is refused', async (t) => {
+test('S21: a config with other layers than the manifest is refused', async (t) => {
   const stores = testStores(t);
   const descriptor = await putImage(stores, { author: 'a', layers: [Buffer.alloc(1024)] });
   const manifest = JSON.parse(stores.content.readTrusted(descriptor.digest).toString());

@@ -108,7 +108,7 @@ testWith(missing, 'an image without layers has an empty snapshot', async (t) => 
   t.deepEqual(readdirSync(stores.snapshots.layerPath(top.id)), []);
 });
 
-testWith(missing, 'a layer that is not what the config says leaves nothing', async (t) => {
+testWith(missing, 'S21: a layer that is not what the config says leaves nothing', async (t) => {
   const stores = testStores(t);
   const chain = await LayerChain.open(stores, [diffId(base), diffId('other')]);
   async function* bytes(buffer: Buffer): AsyncGenerator<Buffer> {
@@ -152,7 +152,7 @@ testWith(missing, 'several unpacks of one image at once do the work once', async
 
 testWith(
   missing,
-  'a process killed while it unpacks leaves a store in which the next one succeeds',
+  'S24: a process killed while it unpacks leaves a store in which the next one succeeds',
   async (t) => {
     const stores = testStores(t);
     const many = makeTar(

@@ -298,7 +298,7 @@ withLayers('later times are clamped when asked', async (t, layers) => {
 
 /** Each hostile layer, over one that has a link to the root of the host in every form. */
 function staysInside(title: string, sketches: readonly Sketch[], expected: ErrorCode | 'fine'): void {
-  withLayers(`hostile layer stays inside: ${title}`, async (t, layers) => {
+  withLayers(`S24: hostile layer stays inside: ${title}`, async (t, layers) => {
     const outside = temporaryDirectory(t);
     const sentinel = join(outside, 'sentinel');
     writeFileSync(sentinel, 'untouched');

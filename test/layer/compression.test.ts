@@ -105,7 +105,7 @@ test('what has no known magic is passed on as it is', async (t) => {
     t.is((await unpack(Buffer.from(text))).toString(), text);
 });
 
-test('a stream that expands too far is stopped', async (t) => {
+test('S23: a stream that expands too far is stopped', async (t) => {
   const bomb = gzipSync(Buffer.alloc(4_000_000));
   const limits = { ...defaultTarLimits, ratioAfter: 1_000_000 };
   await t.throwsAsync(collect(decompress(chunked(bomb), 'auto', limits)), {

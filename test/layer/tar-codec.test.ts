@@ -242,15 +242,15 @@ test(
   Buffer.concat([extendedBytes('x', '18 uid=4294967295\n'), rawBlock({})]),
   /out of range/,
 );
-test('a path that is too long', refuses, tarOf({ path: 'x'.repeat(4097) }), /longer than 4096/);
+test('S23: a path that is too long', refuses, tarOf({ path: 'x'.repeat(4097) }), /longer than 4096/);
 test(
-  'an extended header that is too large',
+  'S23: an extended header that is too large',
   refuses,
   rawBlock({ flag: 'L', size: '00010000000' }),
   /too large/,
 );
 test(
-  'an attribute that is too large',
+  'S23: an attribute that is too large',
   refuses,
   tarOf({ path: 'a', xattrs: { 'user.a': Buffer.alloc(65_537) } }),
   /larger than 65536/,
@@ -317,7 +317,7 @@ test(
   /covers 3 bytes, the archive holds 4/,
 );
 test(
-  'a sparse file larger than the limit',
+  'S23: a sparse file larger than the limit',
   refuses,
   sparse(['GNU.sparse.map=0,4', 'GNU.sparse.size=99999999999999'], 'abcd'),
   /exceed/,
@@ -329,7 +329,7 @@ test(
   /too large or incomplete/,
 );
 
-test('limits on entries and bytes hold', async (t) => {
+test('S23: limits on entries and bytes hold', async (t) => {
   const many = tarOf({ path: 'a' }, { path: 'b' }, { path: 'c' });
   await t.throwsAsync(seenEntries(readTar(chunked(many), { ...defaultTarLimits, entries: 2 })), {
     message: /more than 2 entries/,

@@ -121,7 +121,7 @@ agentTest('missing parents are made only when asked, and look as they do below',
   t.deepEqual(await show(agent, below), ['etc/']);
 });
 
-agentTest('no path leads out of the root', async (t) => {
+agentTest('S24: no path leads out of the root', async (t) => {
   const { agent, directory, layer } = startAgent(t);
   const top = await layer('top');
   mkdirSync(join(directory, 'outside'));
@@ -160,7 +160,7 @@ agentTest('no path leads out of the root', async (t) => {
 });
 
 agentTest(
-  'handles open below their parent only, never through links, and never writable out of read-only ones',
+  'S24: handles open below their parent only, never through links, and never writable out of read-only ones',
   async (t) => {
     const { agent, directory, layer } = startAgent(t);
     await layer('layer');
@@ -176,7 +176,7 @@ agentTest(
   },
 );
 
-agentTest('links and renames stay on their side', async (t) => {
+agentTest('S24: links and renames stay on their side', async (t) => {
   const { agent, layer } = startAgent(t);
   const below = await layer('below');
   await make(agent, below, 'lib/f=low', 'lib/d/');

@@ -33,7 +33,7 @@ zstdTest('the filter and zstd read what the other wrote, frame after frame', (t)
   t.true(filter(frames, '-d').stdout.equals(Buffer.concat([text, text])));
 });
 
-zstdTest('input that is cut off, garbage or needs a window over 128 MiB is refused', (t) => {
+zstdTest('S23: input that is cut off, garbage or needs a window over 128 MiB is refused', (t) => {
   const packed = zstd(text);
   const refused = [
     packed.subarray(0, -9),

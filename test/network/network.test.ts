@@ -52,7 +52,7 @@ test('IPv6 addresses are told from other texts', (t) => {
     t.false(isIpv6(bad), bad);
 });
 
-test('exposed ports of images are data that may be wrong', (t) => {
+test('S28: exposed ports of images are data that may be wrong', (t) => {
   t.deepEqual(parseExposedPort('80/tcp'), { protocol: 'tcp', containerPort: 80 });
   t.deepEqual(parseExposedPort('53/udp'), { protocol: 'udp', containerPort: 53 });
   for (const bad of ['', 'x', '0', '99999/tcp', '80/sctp']) t.is(parseExposedPort(bad), undefined);
@@ -143,7 +143,7 @@ test(
   /none/,
 );
 
-test('pasta gets no ports, no gateway map and an address of its own', (t) => {
+test('S36: pasta gets no ports, no gateway map and an address of its own', (t) => {
   const plan = planNetwork({ ...request, ports: [{ ...tcp(8080, 80), hostPort: 8080 }] }, facts);
   const [helper, publish] = plan.records;
   t.deepEqual(helper?.slice(0, 3), ['net-helper', 'pasta', '/usr/bin/pasta']);

@@ -21,7 +21,7 @@ const index = {
   manifests: [{ ...config, mediaType: ociTypes.manifest }],
 };
 
-test('a digest has a known algorithm and exactly its number of lower-case digits', (t) => {
+test('S21: a digest has a known algorithm and exactly its number of lower-case digits', (t) => {
   t.is(parseDigest(`sha512:${'b'.repeat(128)}`, 'x').length, 135);
   t.is(digestHex(digest), hex);
   t.is(digestAlgorithm(digest), 'sha256');
@@ -105,44 +105,56 @@ const refusesManifest = test.macro(
 );
 
 test(
-  'an index that is also a manifest is refused',
+  'S22: an index that is also a manifest is refused',
   refusesManifest,
   { ...index, layers: [] },
   undefined,
   /both an index/,
 );
-test('an index with a config is refused', refusesManifest, { ...index, config }, undefined, /both an index/);
 test(
-  'a body type that is not the announced one is refused',
+  'S22: an index with a config is refused',
+  refusesManifest,
+  { ...index, config },
+  undefined,
+  /both an index/,
+);
+test(
+  'S22: a body type that is not the announced one is refused',
   refusesManifest,
   plain,
   dockerTypes.manifest,
   /announced as/,
 );
-test('a manifest announced as an index is refused', refusesManifest, plain, ociTypes.index, /announced as/);
 test(
-  'a manifest that calls itself an index is refused',
+  'S22: a manifest announced as an index is refused',
+  refusesManifest,
+  plain,
+  ociTypes.index,
+  /announced as/,
+);
+test(
+  'S22: a manifest that calls itself an index is refused',
   refusesManifest,
   { ...plain, mediaType: ociTypes.index },
   undefined,
   /mediaType/,
 );
 test(
-  'an unknown media type is refused',
+  'S22: an unknown media type is refused',
   refusesManifest,
   { ...plain, mediaType: 'text/html' },
   undefined,
   /mediaType/,
 );
 test(
-  'a wrong schema version is refused',
+  'S22: a wrong schema version is refused',
   refusesManifest,
   { ...plain, schemaVersion: 3 },
   undefined,
   /schemaVersion 3/,
 );
 test(
-  'Docker schema 1 is refused by name',
+  'S22: Docker schema 1 is refused by name',
   refusesManifest,
   { schemaVersion: 1, fsLayers: [] },
   undefined,
@@ -150,7 +162,7 @@ test(
   'UNSUPPORTED',
 );
 test(
-  'Docker schema 1 is refused by its announced type',
+  'S22: Docker schema 1 is refused by its announced type',
   refusesManifest,
   { ...plain, mediaType: undefined },
   'application/vnd.docker.distribution.manifest.v1+prettyjws',
@@ -158,7 +170,7 @@ test(
   'UNSUPPORTED',
 );
 test(
-  'a document over 4 MiB is refused',
+  'S22: a document over 4 MiB is refused',
   refusesManifest,
   `"${'x'.repeat(manifestLimit)}"`,
   undefined,

@@ -102,9 +102,9 @@ test('upper-case letters in a repository are named', refuses, 'docker.io/Foo/bar
 test('an upper-case bare name is named', refuses, 'Alpine', /"Alpine" has upper-case/);
 test('an empty part is refused', refuses, 'quay.io/a//b', /empty/);
 test('a registry alone is refused', refuses, 'quay.io/', /empty/);
-test('a leading separator is refused', refuses, 'a/-b', /"-b"/);
+test('S41: a leading separator is refused', refuses, 'a/-b', /"-b"/);
 test('three underscores are refused', refuses, 'a___b', /"a___b"/);
-test('a bad tag is named', refuses, 'a:-x', /tag "-x"/);
+test('S41: a bad tag is named', refuses, 'a:-x', /tag "-x"/);
 test('an empty tag is refused', refuses, 'a:', /tag ""/);
 test('a tag of 129 characters is refused', refuses, `a:${'x'.repeat(129)}`, /tag/);
 test('a short digest is refused', refuses, 'a@sha256:123', /digest "sha256:123"/);
@@ -112,7 +112,7 @@ test('a port out of range is refused', refuses, 'box:70000/a', /registry "box:70
 test('a transport prefix is refused', refuses, 'docker://alpine', /registry "docker:"/);
 test('a name that looks like an id is refused', refuses, hex, /image id/);
 test('a name over 255 characters is refused', refuses, `quay.io/${'a'.repeat(250)}`, /longer than 255/);
-test('dots that would climb are refused', refuses, 'quay.io/../../etc', /"\.\."/);
+test('S29: dots that would climb are refused', refuses, 'quay.io/../../etc', /"\.\."/);
 test('white space is refused', refuses, 'alpine latest', /"alpine latest"/);
 
 test('what parses formats and parses to the same; what does not is INVALID', (t) => {
@@ -134,7 +134,7 @@ test('what parses formats and parses to the same; what does not is INVALID', (t)
 
 const host: Platform = { os: 'linux', architecture: 'amd64' };
 
-test('platforms have one spelling', (t) => {
+test('S28: platforms have one spelling', (t) => {
   for (const [text, expected] of [
     ['linux/x86_64', 'linux/amd64'],
     ['linux/aarch64', 'linux/arm64'],

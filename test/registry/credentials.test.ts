@@ -118,7 +118,7 @@ test('a malformed file is an error that names it and the place', async (t) => {
   await t.throwsAsync(storedCredentials(missing)(), { code: 'NOT_FOUND', message: /none\.json/ });
 });
 
-test('helpers answer for their registry, or for all', async (t) => {
+test('S38: helpers answer for their registry, or for all', async (t) => {
   const { files, sources, bin } = home(t);
   installHelper(bin, 'test');
   write(files.config, { credHelpers: { 'quay.io': 'test' }, auths: { 'quay.io': entry('file:1') } });
@@ -133,7 +133,7 @@ test('helpers answer for their registry, or for all', async (t) => {
   await t.throwsAsync(storedCredentials(sources)(), { code: 'HOST', message: /not in PATH/ });
 });
 
-test('a login is written privately, and all that others wrote stays', async (t) => {
+test('S38: a login is written privately, and all that others wrote stays', async (t) => {
   const { files, sources } = home(t);
   t.is(await storeLogin(sources, password('me', 'secret')), files.config);
   t.is(statSync(files.config).mode & 0o777, 0o600);

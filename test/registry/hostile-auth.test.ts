@@ -24,7 +24,7 @@ import {
 } from './hostile-fixtures.js';
 import { type Answer, sendJson, startHostile } from './hostile-server.js';
 
-test('credentials are not sent along a redirect to another port', async (t) => {
+test('S38: credentials are not sent along a redirect to another port', async (t) => {
   const other = await startHostile(t, serveBlob(content.length, 'whole'));
   const registry = await startHostile(t, ({ headers }, response) => {
     if (headers.authorization === undefined) {
@@ -44,7 +44,7 @@ test('credentials are not sent along a redirect to another port', async (t) => {
   t.is(other.asked[0]?.headers.cookie, undefined);
 });
 
-test('credentials stay dropped when a redirect comes back', async (t) => {
+test('S38: credentials stay dropped when a redirect comes back', async (t) => {
   let home = '';
   const other = await startHostile(t, (_, response) =>
     response.writeHead(302, { location: `${home}/back` }).end(),
@@ -62,7 +62,7 @@ test('credentials stay dropped when a redirect comes back', async (t) => {
   t.is(registry.asked.at(-1)?.headers.authorization, undefined);
 });
 
-test('a challenge from the target of a redirect gets no credentials', async (t) => {
+test('S38: a challenge from the target of a redirect gets no credentials', async (t) => {
   const other = await startHostile(t, (_, response) =>
     sendJson(response, 401, {}, { 'www-authenticate': 'Basic realm="x"' }),
   );
@@ -77,7 +77,7 @@ test('a challenge from the target of a redirect gets no credentials', async (t) 
   );
 });
 
-test('a sixth redirect is refused', async (t) => {
+test('S38: a sixth redirect is refused', async (t) => {
   const registry = await startHostile(t, ({ path }, response) =>
     response.writeHead(307, { location: `${path}x` }).end(),
   );
@@ -178,7 +178,7 @@ test('a token service that refuses, babbles or is elsewhere gets one clear error
   await t.throwsAsync(attempt(), { code: 'REGISTRY', message: /private address/ });
 });
 
-test('an upload goes where Location says, its query kept, without credentials to another origin', async (t) => {
+test('S38: an upload goes where Location says, its query kept, without credentials to another origin', async (t) => {
   const store = await startHostile(t, (_, response) => response.writeHead(201).end());
   const registry = await startHostile(t, ({ headers }, response) => {
     if (headers.authorization === undefined) sendJson(response, 401, {}, { 'www-authenticate': 'Basic' });
@@ -194,7 +194,7 @@ test('an upload goes where Location says, its query kept, without credentials to
   t.true(store.asked[0]?.body.equals(content));
 });
 
-testWith([missingProgram('openssl')], 'a redirect from https to plain HTTP is refused', async (t) => {
+testWith([missingProgram('openssl')], 'S38: a redirect from https to plain HTTP is refused', async (t) => {
   const directory = temporaryDirectory(t);
   const [cert, key] = [join(directory, 'ca.crt'), join(directory, 'key')];
   makeCertificate(cert, key);
@@ -215,7 +215,7 @@ testWith([missingProgram('openssl')], 'a redirect from https to plain HTTP is re
 
 testWith(
   [missingProgram('openssl')],
-  'https goes through the CONNECT of a proxy, whose password stays with it',
+  'S38: https goes through the CONNECT of a proxy, whose password stays with it',
   async (t) => {
     const directory = temporaryDirectory(t);
     const [cert, key] = [join(directory, 'ca.crt'), join(directory, 'key')];

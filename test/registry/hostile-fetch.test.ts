@@ -36,7 +36,7 @@ test('a server that ignores ranges is read again from the start, and nothing is 
   t.true(Buffer.concat(sink.chunks).equals(content));
 });
 
-test('a blob of another size, longer or in the wrong range is refused and not tried again', async (t) => {
+test('S21: a blob of another size, longer or in the wrong range is refused and not tried again', async (t) => {
   let answer: Answer = (_, response) => response.writeHead(200, { 'content-length': '5' }).end('12345');
   const registry = await startHostile(t, (...all) => answer(...all));
   const puller = client(t, registry.host);
@@ -93,7 +93,7 @@ test('a slow consumer is not taken for a silent server', async (t) => {
   t.is(sink.offset, content.length);
 });
 
-test('an endless manifest or error page is cut off', async (t) => {
+test('S22: an endless manifest or error page is cut off', async (t) => {
   const registry = await startHostile(t, ({ path }, response) => {
     response.writeHead(path.endsWith('error') ? 400 : 200, { 'content-type': ociTypes.manifest });
     const more = (): void => {
@@ -111,7 +111,7 @@ test('an endless manifest or error page is cut off', async (t) => {
   });
 });
 
-test('a manifest must hash to what was asked and to what the header says', async (t) => {
+test('S21: a manifest must hash to what was asked and to what the header says', async (t) => {
   const registry = await startHostile(t, sendManifest);
   const puller = client(t, registry.host);
   t.is((await getManifest(puller, image(registry))).descriptor.digest, manifestDigest);

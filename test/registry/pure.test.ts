@@ -104,7 +104,7 @@ test('proxies follow the environment and its exceptions', (t) => {
   t.deepEqual(proxyAuthorization(new URL(env.HTTPS_PROXY)), { 'proxy-authorization': `Basic ${header}` });
 });
 
-test('a realm must be as safe as its registry', (t) => {
+test('S38: a realm must be as safe as its registry', (t) => {
   const secure = new URL('https://r.example.org/');
   const plain = new URL('http://127.0.0.1:5000/');
   const ok = (realm: string, registry: URL): string => checkRealm(realm, registry, 'pull x').host;
@@ -130,7 +130,7 @@ test('a realm must be as safe as its registry', (t) => {
   t.throws(() => checkRealm(undefined, secure, 'pull x'), { code: 'REGISTRY' });
 });
 
-test('a location is resolved, never down to plain HTTP', (t) => {
+test('S38: a location is resolved, never down to plain HTTP', (t) => {
   const base = new URL('https://r.example.org/v2/a/blobs/uploads/');
   t.is(resolveLocation('/v2/u?s=1', base, 'x').href, 'https://r.example.org/v2/u?s=1');
   t.is(resolveLocation('u2', base, 'x').href, 'https://r.example.org/v2/a/blobs/uploads/u2');
@@ -169,7 +169,7 @@ test('only transient failures are repeated, as often as the policy says', async 
   );
 });
 
-test('error documents become errors that say what to do, without control characters', (t) => {
+test('S40: error documents become errors that say what to do, without control characters', (t) => {
   const failure = (status: number, body: unknown = '', headers = {}) =>
     responseError('pull r/a', 'r', {
       status,

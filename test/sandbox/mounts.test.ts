@@ -157,7 +157,7 @@ test('a soft limit above the hard one is refused', refuses, parseRlimit, 'nofile
 test('a size that is none is refused', refuses, (text) => parseSize(text, 'shm size'), '64q', 'USAGE', /64q/);
 test('an unknown signal is refused', refuses, parseSignal, 'NOPE', 'USAGE', /NOPE/);
 for (const text of ['4294967296', '2147483648', '-1', '1:', ':1', 'a:b:c', 'a b']) {
-  test(`user "${text}" is refused`, refuses, parseUser, text, 'USAGE', /parse user/);
+  test(`S10: user "${text}" is refused`, refuses, parseUser, text, 'USAGE', /parse user/);
 }
 
 test('users by name and number are taken as they are', (t) => {

@@ -83,9 +83,9 @@ for (const name of [
   'pivot_root',
   'swapon',
 ]) {
-  test(`by default ${name} is refused`, answers, x86, 'x86_64', name, [], errno(eperm));
+  test(`S7: by default ${name} is refused`, answers, x86, 'x86_64', name, [], errno(eperm));
   if (syscallNumbers('aarch64').has(name)) {
-    test(`by default ${name} is refused on arm64`, answers, arm, 'aarch64', name, [], errno(eperm));
+    test(`S7: by default ${name} is refused on arm64`, answers, arm, 'aarch64', name, [], errno(eperm));
   }
 }
 for (const [family, expected] of [
@@ -102,7 +102,15 @@ for (const [family, expected] of [
   [0x1_0000_0002n, errno(eperm)],
   [-1n, errno(eperm)],
 ] as const) {
-  test(`a socket of family ${family} gets ${expected}`, answers, x86, 'x86_64', 'socket', [family], expected);
+  test(
+    `S7: a socket of family ${family} gets ${expected}`,
+    answers,
+    x86,
+    'x86_64',
+    'socket',
+    [family],
+    expected,
+  );
 }
 for (const [persona, expected] of [
   [0n, allowed],
@@ -112,16 +120,32 @@ for (const [persona, expected] of [
   [0xffffffffn, allowed],
   [0x40000n, errno(eperm)],
 ] as const) {
-  test(`personality ${persona} gets ${expected}`, answers, x86, 'x86_64', 'personality', [persona], expected);
+  test(
+    `S7: personality ${persona} gets ${expected}`,
+    answers,
+    x86,
+    'x86_64',
+    'personality',
+    [persona],
+    expected,
+  );
 }
 test('clone without namespaces is allowed', answers, x86, 'x86_64', 'clone', [0x1200011n], allowed);
-test('clone with a user namespace is refused', answers, x86, 'x86_64', 'clone', [0x10000011n], errno(eperm));
+test(
+  'S7: clone with a user namespace is refused',
+  answers,
+  x86,
+  'x86_64',
+  'clone',
+  [0x10000011n],
+  errno(eperm),
+);
 test('clone3 does not exist, so that libc falls back', answers, x86, 'x86_64', 'clone3', [], errno(enosys));
 test('calls newer than the profile do not exist', answers, x86, 'x86_64', 'file_setattr', [], errno(enosys));
-test('32-bit calls have the same rules', answers, x86, 'i386', 'mount', [], errno(eperm));
+test('S7: 32-bit calls have the same rules', answers, x86, 'i386', 'mount', [], errno(eperm));
 test('32-bit reads are allowed', answers, x86, 'i386', 'read', [], allowed);
 
-test('x32 calls do not exist, foreign architectures are killed', (t) => {
+test('S7: x32 calls do not exist, foreign architectures are killed', (t) => {
   t.is(interpret(x86, { arch: audit.x86_64, number: 0x40000000 }), errno(enosys));
   t.is(interpret(x86, { arch: audit.x86_64, number: 0xffffffff }), errno(enosys));
   t.is(interpret(x86, { arch: audit.aarch64, number: 0 }), 0x80000000);
@@ -137,7 +161,7 @@ test('granted capabilities open their calls', (t) => {
   t.is(answer(none, 'x86_64', 'chroot'), errno(eperm));
 });
 
-test('the compiled default agrees with its profile on every call', (t) => {
+test('S7: the compiled default agrees with its profile on every call', (t) => {
   for (const [arch, program] of [
     ['x86_64', x86],
     ['i386', x86],

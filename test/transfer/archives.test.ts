@@ -387,14 +387,14 @@ const hostile: readonly (readonly [string, () => Buffer, 'INVALID' | 'NOT_FOUND'
   ],
 ];
 for (const [title, make, code, message] of hostile) {
-  testWith(missing, `a bad archive leaves nothing: ${title}`, async (t) => {
+  testWith(missing, `S29: a bad archive leaves nothing: ${title}`, async (t) => {
     const stores = testStores(t);
     await failsWith(t, loadImages(stores, streamOf(make())), code, message);
     t.deepEqual([stores.snapshots.ids(), stores.images.entries()], [[], []]);
   });
 }
 
-testWith(missing, 'a blob of a layout that is not what its name says is refused', async (t) => {
+testWith(missing, 'S21: a blob of a layout that is not what its name says is refused', async (t) => {
   const { stores, directory } = await twoImages(t);
   const file = join(directory, 'oci.tar');
   await saveImages(stores, ['base'], file, { format: 'oci-archive' });

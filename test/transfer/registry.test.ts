@@ -339,7 +339,7 @@ function leftovers(stores: Stores): unknown {
 }
 const nothing = { partials: [], snapshots: [], images: 0 };
 
-testWith(missing, 'a layer with other bytes is refused and nothing of it stays', async (t) => {
+testWith(missing, 'S21: a layer with other bytes is refused and nothing of it stays', async (t) => {
   const { url, layer } = await pushedImage(t);
   const host = await tampering(t, url, (request, body) => {
     if (!request.url?.includes(layer)) return undefined;
@@ -353,7 +353,7 @@ testWith(missing, 'a layer with other bytes is refused and nothing of it stays',
   t.false(stores.content.list().map(String).includes(layer));
 });
 
-testWith(missing, 'a manifest with other bytes is refused', async (t) => {
+testWith(missing, 'S21: a manifest with other bytes is refused', async (t) => {
   const { url, digest } = await pushedImage(t);
   const host = await tampering(t, url, (request, body) =>
     request.url?.includes('manifests') ? Buffer.from(body.toString().replace('layers', 'LAYERS')) : undefined,
@@ -363,27 +363,31 @@ testWith(missing, 'a manifest with other bytes is refused', async (t) => {
   t.deepEqual(leftovers(stores), nothing);
 });
 
-testWith(missing, 'a config that belongs to other layers is refused and no snapshot stays', async (t) => {
-  const { host } = await startRegistry(t);
-  const source = testStores(t);
-  const honest = await putImage(source, { author: 'x', layers: [Buffer.alloc(1024)] });
-  const bytes = (await source.content.read(honest.digest)).toString();
-  const manifest: { config: { digest: string; size: number } } = JSON.parse(bytes);
-  const lying = await source.content.put(
-    Buffer.from(
-      `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:${'0'.repeat(64)}"]}}`,
-    ),
-  );
-  const text = bytes
-    .replace(manifest.config.digest, lying.digest)
-    .replace(`"size":${manifest.config.size}`, `"size":${lying.size}`);
-  const descriptor = { ...honest, ...(await source.content.put(Buffer.from(text))) };
-  source.images.tag(descriptor, `${host}/lie`);
-  await pushImage(source, `${host}/lie`, `${host}/lie`);
-  const stores = testStores(t);
-  await failsWith(t, pullImage(stores, `${host}/lie`), 'INTEGRITY', /diffID/);
-  t.deepEqual(leftovers(stores), nothing);
-});
+testWith(
+  missing,
+  'S21: a config that belongs to other layers is refused and no snapshot stays',
+  async (t) => {
+    const { host } = await startRegistry(t);
+    const source = testStores(t);
+    const honest = await putImage(source, { author: 'x', layers: [Buffer.alloc(1024)] });
+    const bytes = (await source.content.read(honest.digest)).toString();
+    const manifest: { config: { digest: string; size: number } } = JSON.parse(bytes);
+    const lying = await source.content.put(
+      Buffer.from(
+        `{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":["sha256:${'0'.repeat(64)}"]}}`,
+      ),
+    );
+    const text = bytes
+      .replace(manifest.config.digest, lying.digest)
+      .replace(`"size":${manifest.config.size}`, `"size":${lying.size}`);
+    const descriptor = { ...honest, ...(await source.content.put(Buffer.from(text))) };
+    source.images.tag(descriptor, `${host}/lie`);
+    await pushImage(source, `${host}/lie`, `${host}/lie`);
+    const stores = testStores(t);
+    await failsWith(t, pullImage(stores, `${host}/lie`), 'INTEGRITY', /diffID/);
+    t.deepEqual(leftovers(stores), nothing);
+  },
+);
 
 testWith(missing, 'a connection that breaks is taken up again where it broke', async (t) => {
   const { url, layer } = await pushedImage(t);
