@@ -24,6 +24,34 @@ export function ownProcesses(): ProcessEntry[] {
   });
 }
 
+/** Those that `pid` started, directly or not, without itself. */
+export function descendants(pid: number, all: readonly ProcessEntry[]): ProcessEntry[] {
+  const children = all.filter(({ parent }) => parent === pid);
+  return children.flatMap((child) => [child, ...descendants(child.pid, all)]);
+}
+
+/** What stands behind containers: the supervisors above their first processes and all that they started, save the containers' own. */
+export function attendants(containers: readonly number[]): ProcessEntry[] {
+  const all = ownProcesses();
+  const inside = new Set(
+    containers.flatMap((pid) => [pid, ...descendants(pid, all).map((entry) => entry.pid)]),
+  );
+  const roots = new Set(containers.map((pid) => topmost(pid, all)));
+  const below = [...roots].flatMap((root) => [root, ...descendants(root, all).map(({ pid }) => pid)]);
+  return all.filter(({ pid }) => below.includes(pid) && !inside.has(pid));
+}
+
+/** The processes one of whose words names this directory. */
+export function processesNaming(directory: string): ProcessEntry[] {
+  return ownProcesses().filter(({ words }) => words.some((word) => word.includes(directory)));
+}
+
+function topmost(pid: number, all: readonly ProcessEntry[]): number {
+  const parent = all.find((entry) => entry.pid === pid)?.parent;
+  const above = all.find((entry) => entry.pid === parent);
+  return above !== undefined && /^(coracle|conmon)/.test(above.name) ? topmost(above.pid, all) : pid;
+}
+
 /** KiB that only this process holds, undefined where the kernel does not tell (or the process is gone). */
 export function privateMemory(pid: number): number | undefined {
   const rollup = readProc(`${pid}`, 'smaps_rollup');

@@ -4,7 +4,7 @@ import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bench, baseImage, type Case, present, row } from '../case.js';
 import { piped, runCommand, timeCommand, waitFor } from '../command.js';
-import { ownProcesses } from '../processes.js';
+import { attendants, descendants, ownProcesses, processesNaming } from '../processes.js';
 import type { Store } from '../tools.js';
 
 export const outputCase: Case = {
@@ -44,12 +44,11 @@ export const nodeCase: Case = {
   },
 };
 
-/** What this user's processes gained while a foreground `run` goes on: no Node.js may be among them. */
+/** Who stands behind a container that a foreground `run` waits for: no Node.js may be among them. */
 function lookForNode(bench: Bench, store: Store): void {
-  const before = new Set(ownProcesses().map(({ pid }) => pid));
-  const { program, args, env } = store.command(
-    ...['run', '--rm', '--network', 'none', baseImage, 'sh', '-c', 'echo up; exec sleep 100000'],
-  );
+  const name = 'in-front';
+  const run = ['run', '--rm', '--name', name, '--network', 'none', baseImage];
+  const { program, args, env } = store.command(...run, 'sh', '-c', 'echo up; exec sleep 100000');
   const output = join(bench.workspace, 'foreground.out');
   const descriptor = openSync(output, 'w');
   const child = spawn(program, args, { env, stdio: ['ignore', descriptor, descriptor] });
@@ -58,15 +57,18 @@ function lookForNode(bench: Bench, store: Store): void {
     waitFor(`the container's first line in ${output}`, () =>
       readFileSync(output, 'utf8').includes('up') ? true : undefined,
     );
-    const gained = ownProcesses().filter(({ pid }) => !before.has(pid));
-    const nodes = gained.filter(({ words, name }) => name === 'node' || /(^|\/)node$/.test(words[0] ?? ''));
+    const container = Number(store.run('inspect', '--format', '{{.State.Pid}}', name));
+    const all = ownProcesses();
+    const before = [...all.filter(({ pid }) => pid === child.pid), ...descendants(child.pid ?? 0, all)];
+    const behind = [...before, ...attendants([container]), ...processesNaming(store.directory)];
+    const nodes = behind.filter(({ words, name }) => name === 'node' || /(^|\/)node$/.test(words[0] ?? ''));
     bench.check(
       'no Node.js stays behind a foreground `run`',
       nodes.length === 0,
-      `there are ${gained.map(({ name }) => name).join(', ')}`,
+      `there are ${behind.map(({ name }) => name).join(', ')}`,
     );
   } finally {
     child.kill('SIGTERM');
-    store.run('rm', '-f', '-t', '0', ...store.run('ps', '-q').trim().split('\n').filter(Boolean));
+    store.run('rm', '-f', '-t', '0', name);
   }
 }
