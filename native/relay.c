@@ -40,16 +40,18 @@ int relay_streams(struct relay *relay, int output, int errors, int input) {
             return -1;
     }
     relay->input.fd = input;
+    relay->input_gone = input < 0;
     relay->last_output = monotonic_ms();
     if (input >= 0 && set_nonblocking(input) < 0)
         return -1;
-    return relay->input_ended || relay->pending_input.end > 0 ? relay_flush_input(relay) : 0;
+    return relay->input_ended || buffer_size(&relay->pending_input) > 0 ? relay_flush_input(relay) : 0;
 }
 
 void relay_close_streams(struct relay *relay) {
     for (int i = 0; i < 2; i++)
         watch_close(relay->epoll, &relay->streams[i].watch);
     watch_close(relay->epoll, &relay->input);
+    relay->input_gone = true;
     buffer_free(&relay->pending_input);
 }
 
@@ -134,15 +136,18 @@ int relay_flush_input(struct relay *relay) {
             return watch_set(relay->epoll, &relay->input, EPOLLOUT);
         if (put < 0) {
             watch_close(relay->epoll, &relay->input); /* the container closed its standard input */
+            relay->input_gone = true;
             break;
         }
         buffer_take(pending, (size_t)put);
     }
     watch_remove(relay->epoll, &relay->input);
-    if (relay->input.fd < 0)
+    if (relay->input_gone)
         buffer_free(pending);
-    if (relay->input_ended && buffer_size(pending) == 0)
+    if (relay->input_ended && buffer_size(pending) == 0 && relay->input.fd >= 0) {
+        relay->input_gone = true;
         watch_close(relay->epoll, &relay->input);
+    }
     clients_resume_input(relay);
     return 0;
 }
@@ -153,7 +158,7 @@ static void input_ready(struct watch *watch, uint32_t events) {
 }
 
 void relay_write_input(struct relay *relay, const unsigned char *data, size_t size) {
-    if (relay->input.fd >= 0 && !relay->input_ended && buffer_add(&relay->pending_input, data, size) == 0)
+    if (!relay->input_gone && !relay->input_ended && buffer_add(&relay->pending_input, data, size) == 0)
         relay_flush_input(relay);
 }
 

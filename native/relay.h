@@ -67,6 +67,8 @@ struct relay {
     struct client *clients;
     struct log *log;
     bool tty, stdin_once, input_ended, paused, hurry;
+    /** The container takes no input any more, or none at all. Until its streams are there input waits for them. */
+    bool input_gone;
     /** When something last came out of the container (monotonic ms). */
     int64_t last_output;
 };
