@@ -16,7 +16,7 @@ main() {
   provision --with-tests --user "$user"
   install_modules
   npm run -s build >&2 || fail 'build: failed; see above'
-  workspace=$(mktemp -d /var/tmp/coracle-XXXXXX)
+  workspace=$(mktemp -d /var/tmp/cb-XXXXXX) # short: podman allows 50 characters for a path below
   trap remove_workspace EXIT
   read_options "$@"
   local status=0

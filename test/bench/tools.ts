@@ -1,6 +1,6 @@
 /** The tools that are compared, each with stores of its own on one file system. */
 import { mkdirSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { findProgram, repositoryRoot } from '../helpers/host.js';
 import { type Command, runCommand } from './command.js';
 
@@ -86,7 +86,9 @@ function peerTool(
 }
 
 function peerFlags(name: 'podman' | 'buildah', directory: string, runtime: string): string[] {
-  const store = ['--root', join(directory, 'store'), '--runroot', join(directory, 'run')];
+  // podman takes at most 50 characters for this one.
+  const runroot = join(dirname(directory), 'R', basename(directory));
+  const store = ['--root', join(directory, 'store'), '--runroot', runroot];
   const common = [...store, '--storage-driver', 'overlay', '--log-level', 'error'];
   if (name === 'buildah') return common;
   return [...common, '--cgroup-manager', 'cgroupfs', '--events-backend', 'file', '--runtime', runtime];

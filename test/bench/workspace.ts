@@ -18,7 +18,7 @@ export type Notes = {
 
 /** Opens a bench for `work`; whatever happens, ends its processes and removes its files afterwards. */
 export function withBench<T>(scale: Scale, work: (bench: Bench, notes: Notes) => T): T {
-  const workspace = mkdtempSync(join(tmpdir(), 'bench-'));
+  const workspace = mkdtempSync(join(tmpdir(), 'b-'));
   const atEnd: (() => void)[] = [() => removeTree(workspace), () => endPauseProcesses(workspace)];
   try {
     const { bench, notes } = openBench(scale, workspace, atEnd);
