@@ -1,6 +1,6 @@
 /** The live display: one line a step with its time, the last log lines of the running ones, redrawn in place. */
 import type { BuildEvent, BuildStep } from '../../lib/index.js';
-import { formatSize, visible, writeAll } from '../terminal/output.js';
+import { fitLine, formatSize, writeAll } from '../terminal/output.js';
 import type { BuildProgress } from './build-progress.js';
 
 type State = {
@@ -122,25 +122,23 @@ function stepLine(state: State): string {
   const running = state.status === 'running';
   const time = `${(((running ? Date.now() : state.ended) - state.started) / 1000).toFixed(1)}s`;
   const label = state.status === 'cached' ? 'CACHED ' : state.status === 'failed' ? 'ERROR ' : '';
-  const name = ` => ${label}${visible(state.step.name)}${running && state.transfer !== '' ? ` ${state.transfer}` : ''}`;
+  const name = ` => ${label}${state.step.name}${running && state.transfer !== '' ? ` ${state.transfer}` : ''}`;
   const width = screenColumns() - time.length - 1;
-  const text = `${name.slice(0, width).padEnd(width)} ${time}`;
+  const text = `${fitLine(name, width).padEnd(width)} ${time}`;
   const tint = state.status === 'failed' ? colour.failed : running ? colour.plain : colour.done;
   return `${tint}${text}${colour.plain}`;
 }
 
 function logTail(state: State): string[] {
-  const width = screenColumns() - 5;
+  const width = screenColumns() - 7;
   const tail = state.partial === '' ? state.lines : [...state.lines, state.partial];
-  return tail
-    .slice(-tailLines)
-    .map((line) => `${colour.dim} => # ${visible(line).slice(0, width)}${colour.plain}`);
+  return tail.slice(-tailLines).map((line) => `${colour.dim} => # ${fitLine(line, width)}${colour.plain}`);
 }
 
 function screenColumns(): number {
-  return process.stderr.columns ?? 80;
+  return process.stderr.columns || 80;
 }
 
 function screenRows(): number {
-  return process.stderr.rows ?? 24;
+  return process.stderr.rows || 24;
 }

@@ -1,6 +1,6 @@
 /** Shows a pull or push: a line a layer, redrawn in place on a terminal, one line per finished layer elsewhere. */
 import type { TransferEvent } from '../../lib/index.js';
-import { formatSize, say, visible, writeAll } from '../terminal/output.js';
+import { fitLine, formatSize, say, visible, writeAll } from '../terminal/output.js';
 
 type LayerEvent = Extract<TransferEvent, { kind: 'layer' }>;
 type Line = { readonly event: LayerEvent; readonly since: number };
@@ -46,8 +46,10 @@ function liveTransfer(): TransferProgress {
   let drawn = 0;
   let closed = false;
   const draw = (): void => {
-    const text = [...lines.values()].map(lineText);
-    const rows = text.slice(-Math.max(4, (process.stderr.rows ?? 24) - 1));
+    const text = [...lines.values()].map((line) =>
+      fitLine(lineText(line), (process.stderr.columns || 80) - 1),
+    );
+    const rows = text.slice(-Math.max(4, (process.stderr.rows || 24) - 1));
     const erase = drawn > 0 ? `\x1b[${drawn}A\x1b[J` : '';
     if (rows.length > 0) writeAll(2, `${erase}${rows.map((row) => `${row}\n`).join('')}`);
     drawn = rows.length;

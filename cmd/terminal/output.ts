@@ -63,6 +63,30 @@ function hasControls(text: string): boolean {
   return false;
 }
 
+/**
+ * One line of at most `columns` cells, with control characters visible and tabs and line ends as blanks: what a display
+ * that is redrawn in place may print, since a line that wraps would leave its upper part behind.
+ */
+export function fitLine(text: string, columns: number): string {
+  const line = visible(text).replaceAll('\t', '    ').replaceAll('\n', ' ');
+  if (/^[\x20-\x7e]*$/.test(line)) return line.slice(0, Math.max(0, columns));
+  let cells = 0;
+  let end = 0;
+  for (const character of line) {
+    cells += cellsOf(character);
+    if (cells > columns) break;
+    end += character.length;
+  }
+  return line.slice(0, end);
+}
+
+function cellsOf(character: string): number {
+  if (/\p{Mark}|\u200d/u.test(character)) return 0;
+  const wide =
+    /\p{Emoji_Presentation}|\p{sc=Han}|\p{sc=Hiragana}|\p{sc=Katakana}|\p{sc=Hangul}|[\u3000-\u303f\uff01-\uff60]/u;
+  return wide.test(character) ? 2 : 1;
+}
+
 /** `7.38MB`: decimal units, three significant digits, as docker prints sizes. */
 export function formatSize(bytes: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB', 'PB'];

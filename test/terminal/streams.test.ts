@@ -59,6 +59,17 @@ testWith(journeyNeeds, 'each signal the client gets reaches the process', async 
   t.pass();
 });
 
+testWith(journeyNeeds, 'what is typed before the container is there is not lost', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const script = 'read word; echo "got $word"';
+  const piped = await cli.ok(['run', ...quiet, '-it', 'busybox', 'sh', '-c', script], { input: 'early\n' });
+  t.is(piped, 'early\r\ngot early\r\n');
+  const terminal = cli.terminal(['run', ...quiet, '-it', 'busybox', 'sh', '-c', script]);
+  terminal.write('ahead\r');
+  await terminal.waitFor('got ahead\r\n');
+  t.is((await terminal.exit).code, 0);
+});
+
 testWith(journeyNeeds, '-i without a terminal reads lines of the outer one to Ctrl-D', async (t) => {
   const cli = await openCliWithBusybox(t);
   const shell = await openOuterShell(t, cli);

@@ -1,0 +1,108 @@
+/** The live displays of build and pull on a terminal. */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import test from 'ava';
+import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
+import { type Cli, openCli } from '../helpers/cli.js';
+import { testWith } from '../helpers/declare.js';
+import { makeTar } from '../helpers/image.js';
+import { missingRegistry, startRegistry } from '../helpers/registry.js';
+import { openOuterShell } from './outer-shell.js';
+import { renderScreen } from './screen.js';
+
+const dockerfile = `FROM busybox
+RUN printf 'a\\tb\\tc\\td\\te\\tf\\tg\\th\\ti\\tj\\tk\\tl\\tm\\n'; for i in 1 2 3 4 5 6 7 8; do echo "line $i"; sleep 0.1; done
+RUN <<END
+echo one
+sleep 0.3
+END
+RUN echo ${'long '.repeat(60)}; sleep 0.3
+`;
+
+function writeContext(cli: Cli, text: string): string {
+  const directory = join(cli.directory, 'context');
+  mkdirSync(directory);
+  writeFileSync(join(directory, 'Dockerfile'), text);
+  return directory;
+}
+
+test('the screen of these tests moves, erases, wraps and hides as terminals do', (t) => {
+  const screen = renderScreen('abcdefgh\r\n12\r\n\x1b[1A\x1b[Jx\x1b[?25l', 5);
+  t.deepEqual(screen, { lines: ['abcde', 'fgh', 'x'], cursor: { row: 2, column: 1, visible: false } });
+});
+
+testWith(
+  journeyNeeds,
+  'a build on a terminal ends with each step shown once and the cursor back',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const directory = writeContext(cli, dockerfile);
+    for (const columns of [80, 45]) {
+      const args = ['build', '--no-cache', '--progress', 'tty', '-t', 'made', directory];
+      const terminal = cli.terminal(args, { columns });
+      t.is((await terminal.exit).code, 0, terminal.text());
+      t.true(terminal.text().includes('\x1b[?25l'));
+      const { lines, cursor } = renderScreen(terminal.text(), columns);
+      const steps = lines.filter((line) => line.startsWith(' => '));
+      t.regex(lines[0] ?? '', /^\[\+\] Building [\d.]+s \(\d\/\d\) FINISHED$/, lines.join('\n'));
+      t.is(steps.length, 5, lines.join('\n'));
+      t.is(lines.filter((line) => line.startsWith('[+] Building')).length, 1);
+      t.is(lines.filter((line) => /line \d/.test(line) && !line.startsWith(' => ')).length, 0);
+      t.deepEqual([cursor.column, cursor.visible], [0, true]);
+    }
+  },
+);
+
+testWith(
+  journeyNeeds,
+  'a build that fails shows the last words of the step, and Ctrl-C gives the cursor back',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const directory = writeContext(cli, 'FROM busybox\nRUN echo so far; exit 3\n');
+    const failed = cli.terminal(['build', '--progress', 'tty', directory]);
+    t.is((await failed.exit).code, 1);
+    const { lines, cursor } = renderScreen(failed.text(), 80);
+    t.true(lines.some((line) => line.startsWith(' => ERROR ')));
+    t.true(lines.includes(' => # so far'));
+    t.true(cursor.visible);
+    writeFileSync(join(directory, 'Dockerfile'), 'FROM busybox\nRUN echo started; sleep 1000\n');
+    const shell = await openOuterShell(t, cli);
+    const before = await shell.settings();
+    shell.type(`coracle build --progress tty ${directory}`);
+    await shell.waitFor('=> # started');
+    shell.write('\x03');
+    await shell.waitFor('outer$ ');
+    shell.type('echo code:$?:');
+    await shell.waitFor('code:130:');
+    t.true(renderScreen(shell.text(), 80).cursor.visible);
+    t.is(await shell.settings(), before);
+  },
+);
+
+testWith(
+  [...journeyNeeds, missingRegistry()],
+  'a pull on a terminal shows a line a layer, however often it is redrawn',
+  async (t) => {
+    const cli = openCli(t);
+    const registry = await startRegistry(t);
+    const name = `${registry.host}/big:1`;
+    const tar = join(cli.directory, 'big.tar');
+    writeFileSync(tar, makeTar([{ name: 'big', content: randomBytes(60_000_000) }]));
+    await cli.ok(['import', '-q', tar, name]);
+    await cli.ok(['push', '-q', name]);
+    for (const columns of [80, 40]) {
+      const other = openCli(t);
+      const terminal = other.terminal(['pull', name], { columns });
+      t.is((await terminal.exit).code, 0, terminal.text());
+      const { lines, cursor } = renderScreen(terminal.text(), columns);
+      const layers = lines.filter((line) => /^[0-9a-f]{12}: /.test(line));
+      t.is(layers.length, 1, lines.join('\n'));
+      t.true(
+        lines.every((line) => /^$|^[0-9a-f]{12}: done$|^sha256:|^[0-9a-f]+$/.test(line)),
+        lines.join('\n'),
+      );
+      t.deepEqual([cursor.column, cursor.visible], [0, true]);
+    }
+  },
+);
