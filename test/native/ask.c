@@ -1,5 +1,5 @@
 /* A client of the attach socket for tests: ask SOCKET TYPE[:HEX]... sends the frames, then prints what comes back
- * (`TYPE text` a line each) until the other side closes, an exit or error frame came, or nothing comes for 1.2 seconds. */
+ * (`TYPE text` a line each) until the other side closes, an exit or error frame came, or nothing comes for 2.5 seconds. */
 #define _GNU_SOURCE
 #include <poll.h>
 #include <stdio.h>
@@ -34,7 +34,7 @@ int main(int argc, char **argv) {
     }
     for (int i = 2; i < argc; i++)
         send_frame(fd, argv[i]);
-    for (struct pollfd watched = {.fd = fd, .events = POLLIN}; poll(&watched, 1, 1200) == 1;) {
+    for (struct pollfd watched = {.fd = fd, .events = POLLIN}; poll(&watched, 1, 2500) == 1;) {
         if (read_full(fd, header, sizeof header) != (ssize_t)sizeof header)
             break;
         size_t size = (size_t)header[5] << 16 | (size_t)header[6] << 8 | header[7];
