@@ -1,6 +1,6 @@
 /** Root file systems to make images from: a tiny one from the host's static busybox, a Debian one by mmdebstrap. */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { findProgram, type Missing } from './host.js';
@@ -129,4 +129,23 @@ export function debianTar(): string {
   });
   if (made.status !== 0) throw new Error(`make ${file}: ${made.error?.message ?? made.stderr}`);
   return file;
+}
+
+/** Whether the archive this host itself installs from answers. */
+export function missingArchive(): Missing {
+  const directory = '/etc/apt/sources.list.d';
+  const files = [
+    '/etc/apt/sources.list',
+    ...(existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : []),
+  ];
+  const text = files
+    .filter((file) => existsSync(file))
+    .map((file) => readFileSync(file, 'utf8'))
+    .join('\n');
+  const url = /^(?:deb|URIs:) .*?(https?:\/\/[^\s\]]+)/m.exec(text)?.[1];
+  if (url === undefined) return 'no package archive is configured';
+  const ask = `fetch(process.argv[1], { signal: AbortSignal.timeout(5000) }).then(() => process.exit(0), () => process.exit(1))`;
+  return spawnSync(process.execPath, ['-e', ask, `${url}/`]).status === 0
+    ? undefined
+    : 'the package archive is not reachable';
 }

@@ -1,31 +1,11 @@
 /** A real distribution: packages installed from its archive by a RUN with networking, then served from. */
-import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, journeyNeeds } from '../helpers/busybox.js';
 import { openCli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
-import { fixturePath, type Missing, missingDevice, missingProgram } from '../helpers/host.js';
-import { debianTar, missingDebootstrap } from '../helpers/image.js';
-
-/** Whether the archive this host itself installs from answers. */
-function missingArchive(): Missing {
-  const directory = '/etc/apt/sources.list.d';
-  const files = [
-    '/etc/apt/sources.list',
-    ...(existsSync(directory) ? readdirSync(directory).map((name) => join(directory, name)) : []),
-  ];
-  const text = files
-    .filter((file) => existsSync(file))
-    .map((file) => readFileSync(file, 'utf8'))
-    .join('\n');
-  const url = /^(?:deb|URIs:) .*?(https?:\/\/[^\s\]]+)/m.exec(text)?.[1];
-  if (url === undefined) return 'no package archive is configured';
-  const ask = `fetch(process.argv[1], { signal: AbortSignal.timeout(5000) }).then(() => process.exit(0), () => process.exit(1))`;
-  return spawnSync(process.execPath, ['-e', ask, `${url}/`]).status === 0
-    ? undefined
-    : 'the package archive is not reachable';
-}
+import { fixturePath, missingDevice, missingProgram } from '../helpers/host.js';
+import { debianTar, missingArchive, missingDebootstrap } from '../helpers/image.js';
 
 const needs = [
   ...journeyNeeds,
