@@ -1,5 +1,5 @@
 /** Real input from end to end: a Debian base through registries, packages installed by RUN, pages served, other tools reading it. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -190,7 +190,7 @@ async function runByPodman(t: ExecutionContext<unknown>, cli: Cli, name: string)
       timeout: 3 * minutes,
       env: { HOME: directory, XDG_RUNTIME_DIR: directory },
     });
-  t.teardown(() => podman('system', 'migrate')); // ends the process that keeps podman's user namespace
+  t.teardown(() => endPause(join(directory, 'libpod', 'tmp', 'pause.pid')));
   for (const format of ['docker-archive', 'oci-archive']) {
     const archive = join(directory, `${format}.tar`);
     await cli.ok(['save', '--format', format, '-o', archive, name], { timeout: 3 * minutes });
@@ -205,4 +205,9 @@ async function runByPodman(t: ExecutionContext<unknown>, cli: Cli, name: string)
     else t.log(`podman does not run containers here: ${stderr.trim()}`);
     await podman('rmi', '-f', name);
   }
+}
+
+/** Ends the process by which podman keeps its user namespace between calls. */
+function endPause(pidFile: string): void {
+  if (existsSync(pidFile)) process.kill(Number(readFileSync(pidFile, 'utf8')));
 }
