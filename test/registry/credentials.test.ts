@@ -101,7 +101,7 @@ test('identity tokens and empty entries are told from passwords', async (t) => {
   t.is(await storedCredentials(sources)(), undefined);
 });
 
-test('a malformed file is an error that names it and the place', async (t) => {
+test('S38: a malformed file, or a helper that is a path, is an error that names it and the place', async (t) => {
   const { files, sources } = home(t);
   for (const [text, message] of [
     ['{', /auth\.json: not JSON/],

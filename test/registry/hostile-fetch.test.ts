@@ -111,7 +111,7 @@ test('S22: an endless manifest or error page is cut off', async (t) => {
   });
 });
 
-test('S21: a manifest must hash to what was asked and to what the header says', async (t) => {
+test('S21, S22: a manifest must be what was asked for, what the header says and what led to it', async (t) => {
   const registry = await startHostile(t, sendManifest);
   const puller = client(t, registry.host);
   t.is((await getManifest(puller, image(registry))).descriptor.digest, manifestDigest);
