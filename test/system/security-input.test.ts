@@ -10,12 +10,13 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import type { ExecutionContext } from 'ava';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
-import { type Cli, openCli } from '../helpers/cli.js';
+import { type Cli, openCli, runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { loadImage } from '../helpers/hostile-image.js';
-import type { TarEntry } from '../helpers/image.js';
+import { makeTar, type TarEntry } from '../helpers/image.js';
 
 const quiet = ['--rm', '--network', 'none'];
 
@@ -247,5 +248,27 @@ testWith(
       Cmd: ['--privileged', '-v', '/:/host'],
     });
     t.is(await cli.ok(['run', ...quiet, 'dashed']), 'own\n');
+  },
+);
+
+testWith(
+  journeyNeeds,
+  'S23: an archive that expands a thousandfold is refused and leaves nothing',
+  async (t) => {
+    const cli = openCli(t);
+    const bomb = join(cli.directory, 'bomb.tar.gz');
+    const zeros = makeTar([{ name: 'zeros', content: Buffer.alloc(200 * 1024 * 1024) }]);
+    writeFileSync(bomb, gzipSync(zeros, { level: 1 }));
+    for (const words of [
+      ['import', bomb, 'bomb'],
+      ['load', '-i', bomb],
+    ]) {
+      const { code, stderr } = await cli.run(words);
+      t.is(code, 125, stderr);
+      t.regex(stderr, /expands to more than 200 times/);
+    }
+    t.is(await cli.ok(['images', '-q']), '');
+    const { stdout } = await runProgram('du', ['-sk', cli.root]);
+    t.true(Number.parseInt(stdout, 10) < 10_000, stdout);
   },
 );
