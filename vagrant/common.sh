@@ -20,6 +20,8 @@ check_node() {
 # Exact versions of the lock file; nothing to do while it is no newer than what npm noted at the last install.
 install_modules() {
   local noted=node_modules/.package-lock.json
+  # npm ci would empty what the link leads to.
+  [ ! -L node_modules ] || fail 'install node modules: node_modules is a link; remove it first'
   if [ ! -e "$noted" ] || [ package-lock.json -nt "$noted" ]; then
     say 'npm ci'
     npm ci --no-audit --no-fund || fail 'install node modules: npm ci failed; see above'

@@ -9,6 +9,7 @@ import { confinementFilter } from './confinement.js';
 import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
 import { checkEnvironment, mergeEnvironment, workingDirectory } from './process.js';
 import { processSpec } from './process-spec.js';
+import { requireTerminal } from './require-terminal.js';
 import type { ExecOptions } from './run-options.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import type { ContainerView } from './view.js';
@@ -22,6 +23,7 @@ export async function execInForeground(
   view: ContainerView,
   options: ExecOptions,
 ): Promise<never> {
+  requireTerminal(options);
   return handOver('exec', planExec(await execSpec(stores, view, options, 'foreground')));
 }
 

@@ -1,6 +1,7 @@
 /** `run`: an image found or pulled, a container made of it, started in the background or in place of this process. */
 import { createContainer } from '../container/create.js';
 import type { ContainerRecord } from '../container/record.js';
+import { requireTerminal } from '../container/require-terminal.js';
 import type { RunOptions } from '../container/run-options.js';
 import { startContainer, startInForeground } from '../container/start.js';
 import type { ContainerStores } from '../container/stores.js';
@@ -27,6 +28,7 @@ export async function runDetached(
 
 /** Runs a container in place of this process, which ends with the container's exit code. */
 export async function runReplacing(session: Session, image: string, request: RunRequest): Promise<never> {
+  requireTerminal(request);
   const { stores, created } = await prepare(session, image, request);
   const { record, network } = created;
   await session.close();

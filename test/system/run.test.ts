@@ -130,3 +130,12 @@ testWith(networked, 'a published port is reached from the host, and a taken one 
   t.regex(stderr, new RegExp(`${port}.*address already in use\nhint: choose another host port`));
   await cli.ok(['rm', '-f', 'web', 'two']);
 });
+
+testWith(journeyNeeds, 'a terminal with input is refused where there is none to read from', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const run = await cli.run(['run', '-it', ...quiet, 'busybox', 'true'], { input: 'x' });
+  t.is(run.code, 1);
+  t.regex(run.stderr, /not a TTY\nhint: leave -t out/);
+  t.is(await cli.ok(['ps', '-aq']), '');
+  t.is(await cli.ok(['run', '-i', ...quiet, 'busybox', 'cat'], { input: 'x' }), 'x');
+});

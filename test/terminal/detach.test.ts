@@ -97,7 +97,7 @@ testWith(
     await shell.waitFor('outer$ ');
     t.is(await shell.settings(), before);
     const ticks = async (): Promise<number> =>
-      Number(await cli.ok(['exec', 'box', 'sh', '-c', 'wc -l < /tmp/ticks']));
+      Number(await cli.ok(['exec', 'box', 'sh', '-c', 'cat /tmp/ticks 2>/dev/null | wc -l']));
     const first = await ticks();
     await eventually(async () => ((await ticks()) > first ? true : undefined));
     shell.type('coracle exec -it box sh');
