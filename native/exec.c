@@ -55,6 +55,9 @@ static int ask_container(const char *path, struct container_handles *container, 
 }
 
 static void become_session(const struct start_arguments *start) {
+    /* A session has no warnings to tell; kept open, it would keep a reader of the caller's standard error waiting. */
+    int prose = start->prose;
+    drop_fd(&prose);
     struct session_options options = {.plan = start->plan, .container = start->context, .status_fd = STATUS_FD, .notify_fd = start->notify, .client_fd = start->client};
     _exit(session_run(&options));
 }

@@ -33,7 +33,7 @@ static void announce(struct supervisor *supervisor, int code) {
     drop_fd(&supervisor->notify);
     if (supervisor->plan->mode == MODE_DETACH)
         drop_fd(&supervisor->status.fd);
-    supervisor->status.prose = -1;
+    drop_fd(&supervisor->status.prose);
     if (supervisor->plan->mode != MODE_CHILD)
         null_stdio();
 }
