@@ -155,8 +155,12 @@ testWith(base, 'kill -9 of the client in the foreground leaves the container run
   await until('it runs', async () => (await statusOf(cli, 'x')).startsWith('Up'));
   const id = (await cli.ok(['inspect', '--format', '{{.Id}}', 'x'])).trim();
   const { all } = rolesOf(cli, id);
+  let closed = false;
+  client.once('close', () => {
+    closed = true;
+  });
   client.kill('SIGKILL');
-  await until('the client is gone', () => client.signalCode !== null);
+  await until('the client is gone and nobody holds its streams', () => closed);
   t.is((await cli.ok(['exec', 'x', 'echo', 'here'])).trim(), 'here');
   t.is(survivors(all).length, all.length);
   await cli.ok(['kill', 'x']);
@@ -173,8 +177,13 @@ testWith(base, 'kill -9 of an exec session or its client leaves the container as
   client.stdout?.on('data', (chunk: Buffer) => {
     printed += chunk.toString();
   });
+  let closed = false;
+  client.once('close', () => {
+    closed = true;
+  });
   await until('the command runs', () => printed.includes('up'));
   client.kill('SIGKILL');
+  await until('nobody holds its streams', () => closed);
   const seconds = `${10_000_000 + randomInt(10_000_000)}`;
   await cli.ok(['exec', '-d', 'x', 'sleep', seconds]);
   const [command] = withArgument(seconds);
