@@ -43,7 +43,7 @@ testWith(journeyNeeds, 'other keys detach when asked for, and none with an empty
   await none.waitFor('10 11');
   await cli.ok(['rm', '-f', '-t', '0', 'box']);
   t.is((await none.exit).code, 137);
-  const wrong = await cli.run([...run, '--detach-keys', 'ctrl-!', 'busybox', 'sh']);
+  const wrong = await cli.run(['run', ...quiet, '-t', '--detach-keys', 'ctrl-!', 'busybox', 'sh']);
   t.is(wrong.code, 125);
   t.regex(wrong.stderr, /unknown key "ctrl-!"\nhint: /);
 });

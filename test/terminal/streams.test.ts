@@ -62,8 +62,8 @@ testWith(journeyNeeds, 'each signal the client gets reaches the process', async 
 testWith(journeyNeeds, 'what is typed before the container is there is not lost', async (t) => {
   const cli = await openCliWithBusybox(t);
   const script = 'read word; echo "got $word"';
-  const piped = await cli.ok(['run', ...quiet, '-it', 'busybox', 'sh', '-c', script], { input: 'early\n' });
-  t.is(piped, 'early\r\ngot early\r\n');
+  const piped = await cli.ok(['run', ...quiet, '-i', 'busybox', 'sh', '-c', script], { input: 'early\n' });
+  t.is(piped, 'got early\n');
   const terminal = cli.terminal(['run', ...quiet, '-it', 'busybox', 'sh', '-c', script]);
   terminal.write('ahead\r');
   await terminal.waitFor('got ahead\r\n');
