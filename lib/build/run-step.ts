@@ -5,7 +5,7 @@ import { CoracleError } from '../errors.js';
 import { writeFileAtomic } from '../host/files.js';
 import { findProgram } from '../host/id-map.js';
 import { randomHex } from '../host/random.js';
-import { openInStore } from '../image/stores.js';
+import { openInStore, pathInStore } from '../image/stores.js';
 import type { Time } from '../native/agent.js';
 import type { PlanRecord } from '../native/plan.js';
 import { noNetworkFacts, readNetworkFacts } from '../network/host-facts.js';
@@ -192,7 +192,7 @@ async function compareRoot(session: BuildSession, active: ActiveSnapshot, since:
   const tree = await openInStore(agent, paths, treeOf(active));
   const target = await openInStore(agent, paths, active.fs, { writable: true });
   await agent.compare(await stackWithInit(session, active), tree, target, since);
-  await agent.remove(0, treeOf(active).slice(paths.root.length + 1), { recursive: true });
+  await agent.remove(0, pathInStore(paths, treeOf(active)), { recursive: true });
 }
 
 async function stackWithInit(session: BuildSession, active: ActiveSnapshot): Promise<number> {
