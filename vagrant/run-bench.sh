@@ -9,7 +9,7 @@ project=$(cd "$(dirname "$0")/.." && pwd)
 caller=$PWD
 cd "$project"
 user=$(id -un)
-[ "$(id -u)" != 0 ] || user=coracle-test
+[ "$(id -u)" != 0 ] || user=${CORACLE_TEST_USER:-coracle-test}
 
 main() {
   check_node
