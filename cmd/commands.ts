@@ -29,6 +29,42 @@ export const commands: readonly CommandEntry[] = [
     load: () => import('./exec.js'),
   },
   {
+    name: 'create',
+    summary: 'Make a container without starting it',
+    group: 'Containers',
+    load: () => import('./create.js'),
+  },
+  {
+    name: 'start',
+    summary: 'Start containers that exist',
+    group: 'Containers',
+    load: () => import('./start.js'),
+  },
+  {
+    name: 'restart',
+    summary: 'Stop containers and start them again',
+    group: 'Containers',
+    load: () => import('./restart.js'),
+  },
+  {
+    name: 'attach',
+    summary: 'Attach to a running container',
+    group: 'Containers',
+    load: () => import('./attach.js'),
+  },
+  {
+    name: 'rename',
+    summary: 'Give a container another name',
+    group: 'Containers',
+    load: () => import('./rename.js'),
+  },
+  {
+    name: 'port',
+    summary: 'Show the published ports of a container',
+    group: 'Containers',
+    load: () => import('./port.js'),
+  },
+  {
     name: 'ps',
     aliases: ['list'],
     summary: 'List containers',

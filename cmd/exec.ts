@@ -1,7 +1,7 @@
 /** `coracle exec`. */
 import { parseRunFlags } from '../lib/index.js';
 import { defineCommand } from './command.js';
-import { processOptions } from './options/process.js';
+import { detachOption, processOptions } from './options/process.js';
 import { readTextFile } from './options/texts.js';
 import { say, visible } from './terminal/output.js';
 
@@ -19,6 +19,7 @@ export const command = defineCommand({
   ],
   options: [
     ...processOptions,
+    detachOption,
     {
       name: 'privileged',
       kind: 'switch',

@@ -1,9 +1,9 @@
 /** `coracle images`. */
 import { humanDuration, type ImageSummary } from '../lib/index.js';
 import { defineCommand } from './command.js';
+import { hasLabel } from './container-filters.js';
 import { checkQuiet, formatOption, labelField, labelHeading, printListing } from './listing.js';
 import { readFilters } from './options/texts.js';
-import { hasLabel } from './ps.js';
 import { formatSize, printLine } from './terminal/output.js';
 
 const filters = ['reference', 'label', 'dangling', 'before', 'since'] as const;

@@ -1,7 +1,7 @@
 /** `coracle kill`. */
 import { defineCommand } from './command.js';
 import { forEach } from './each.js';
-import { namesOrAll } from './operands.js';
+import { selectContainers, selectionOptions } from './selection.js';
 import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
@@ -22,11 +22,10 @@ export const command = defineCommand({
       value: 'SIGNAL',
       summary: 'Name or number (default: KILL)',
     },
-    { name: 'all', short: 'a', kind: 'switch', summary: 'All that run' },
+    ...selectionOptions,
   ],
-  refused: { 'name the container': 'latest,l cidfile' },
   async handler(values, operands, context) {
-    const names = await namesOrAll('kill', operands, values.all ? 'running' : undefined, context);
+    const names = await selectContainers('kill', operands, values, 'running', context);
     return forEach(names, context, async (name) => {
       await context.open().kill(name, { signal: values.signal });
       printLine(name);

@@ -1,11 +1,10 @@
 /** `coracle ps`. */
-import { type ContainerListing, CoracleError } from '../lib/index.js';
+import type { ContainerListing } from '../lib/index.js';
 import { defineCommand } from './command.js';
+import { containerFilters, matchesFilters } from './container-filters.js';
 import { checkQuiet, formatOption, labelField, labelHeading, labelsText, printListing } from './listing.js';
 import { readFilters } from './options/texts.js';
 import { printLine } from './terminal/output.js';
-
-const filters = ['id', 'name', 'label', 'status', 'exited', 'ancestor', 'network', 'volume'] as const;
 
 export const command = defineCommand({
   name: 'ps',
@@ -27,7 +26,7 @@ export const command = defineCommand({
       short: 'f',
       kind: 'list',
       value: 'FILTER=VALUE',
-      summary: `Only these: ${filters.join(', ')}`,
+      summary: `Only these: ${containerFilters.join(', ')}`,
     },
     { name: 'last', short: 'n', kind: 'number', value: 'N', summary: 'The N made last, running or not' },
     { name: 'latest', short: 'l', kind: 'switch', summary: 'The one made last, running or not' },
@@ -43,12 +42,12 @@ export const command = defineCommand({
   },
   async handler(values, _operands, context) {
     checkQuiet(values.quiet, values.format);
-    const wanted = readFilters(values.filter, filters);
+    const wanted = readFilters(values.filter, containerFilters);
     const last = values.latest ? 1 : values.last;
     const byState = wanted.some(({ key }) => key === 'status' || key === 'exited');
     const all = values.all || byState || last !== undefined;
     const found = await context.open().containers({ all });
-    const shown = found.filter((one) => matches(one, wanted)).slice(0, last);
+    const shown = found.filter((one) => matchesFilters(one, wanted)).slice(0, last);
     const id = (one: ContainerListing): string => (values['no-trunc'] ? one.id : one.id.slice(0, 12));
     if (values.quiet) {
       for (const one of shown) printLine(id(one));
@@ -105,72 +104,4 @@ function rowOf(one: ContainerListing, whole: boolean): Record<keyof typeof headi
     ExitCode: one.exitCode ?? 0,
     Pid: one.pid ?? 0,
   };
-}
-
-type Filter = { readonly key: (typeof filters)[number]; readonly value: string };
-
-/** Values of one filter are alternatives, different filters must all fit; labels must all fit. */
-function matches(one: ContainerListing, wanted: readonly Filter[]): boolean {
-  const keys = new Set(wanted.map(({ key }) => key));
-  return [...keys].every((key) => {
-    const values = wanted.filter((filter) => filter.key === key).map(({ value }) => value);
-    const fits = (value: string): boolean => matchesOne(one, { key, value });
-    return key === 'label' ? values.every(fits) : values.some(fits);
-  });
-}
-
-function matchesOne(one: ContainerListing, { key, value }: Filter): boolean {
-  switch (key) {
-    case 'id':
-      return one.id.startsWith(value);
-    case 'name':
-      return pattern(value).test(one.name);
-    case 'label':
-      return hasLabel(one.labels, value);
-    case 'status':
-      return one.state === state(value);
-    case 'exited':
-      return one.state === 'exited' && one.exitCode === exitCode(value);
-    case 'ancestor':
-      return one.imageId.startsWith(value) || isNamed(one.image, value);
-    case 'network':
-      return one.network === value;
-    case 'volume':
-      return one.mounts.includes(value);
-  }
-}
-
-/** `NAME` or `NAME=value`. */
-export function hasLabel(labels: Readonly<Record<string, string>>, text: string): boolean {
-  const equals = text.indexOf('=');
-  if (equals < 0) return Object.hasOwn(labels, text);
-  return labels[text.slice(0, equals)] === text.slice(equals + 1);
-}
-
-function isNamed(image: string, text: string): boolean {
-  return [image, image.replace(/:[^:/]*$/, '')].some((name) => name === text || name.endsWith(`/${text}`));
-}
-
-function pattern(text: string): RegExp {
-  try {
-    return new RegExp(text);
-  } catch (error) {
-    throw new CoracleError('USAGE', `invalid argument "name=${text}" for --filter: not a pattern`, {
-      cause: error,
-    });
-  }
-}
-
-const states = ['created', 'starting', 'running', 'exited'];
-
-function state(text: string): string {
-  if (states.includes(text)) return text;
-  throw new CoracleError('USAGE', `invalid argument "status=${text}" for --filter: no such status`, {
-    hint: states.join(', '),
-  });
-}
-
-function exitCode(text: string): number {
-  if (/^\d{1,3}$/.test(text)) return Number(text);
-  throw new CoracleError('USAGE', `invalid argument "exited=${text}" for --filter: not an exit code`);
 }

@@ -1,7 +1,7 @@
 /** `coracle rm`. */
 import { defineCommand } from './command.js';
 import { forEach } from './each.js';
-import { namesOrAll } from './operands.js';
+import { allOption, cidfileOption, filterOption, latestOption, selectContainers } from './selection.js';
 import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
@@ -30,12 +30,15 @@ export const command = defineCommand({
       value: 'SECONDS',
       summary: 'With -f: seconds to end before it is killed',
     },
-    { name: 'all', short: 'a', kind: 'switch', summary: 'All containers' },
+    { ...allOption, short: 'a' },
+    latestOption,
+    filterOption,
+    cidfileOption,
     { name: 'ignore', short: 'i', kind: 'switch', summary: 'Pass over those that do not exist' },
   ],
-  refused: { 'name the container': 'latest,l filter cidfile', 'containers have no links': 'link depend' },
+  refused: { 'containers have no links': 'link depend' },
   async handler(values, operands, context) {
-    const names = await namesOrAll('rm', operands, values.all ? 'all' : undefined, context);
+    const names = await selectContainers('rm', operands, values, 'all', context);
     return forEach(names, context, async (name) => {
       const removed = await context.open().remove(name, {
         force: values.force,

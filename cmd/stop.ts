@@ -1,7 +1,8 @@
 /** `coracle stop`. */
 import { defineCommand } from './command.js';
 import { forEachTogether } from './each.js';
-import { namesOrAll } from './operands.js';
+import { timeOption } from './options/lifecycle.js';
+import { selectContainers, selectionOptions } from './selection.js';
 
 export const command = defineCommand({
   name: 'stop',
@@ -14,14 +15,7 @@ export const command = defineCommand({
     ['coracle stop -t 1 -a', 'All that run, with one second each'],
   ],
   options: [
-    {
-      name: 'time',
-      short: 't',
-      kind: 'number',
-      value: 'SECONDS',
-      aliases: ['timeout'],
-      summary: 'Seconds before it is killed (default: as the container was made with)',
-    },
+    timeOption,
     {
       name: 'signal',
       short: 's',
@@ -29,14 +23,11 @@ export const command = defineCommand({
       value: 'SIGNAL',
       summary: 'Signal to send first (default: as the container was made with)',
     },
-    { name: 'all', short: 'a', kind: 'switch', summary: 'All that run' },
+    ...selectionOptions,
     { name: 'ignore', short: 'i', kind: 'switch', summary: 'Pass over those that do not exist' },
   ],
-  refused: {
-    'name the container': 'latest,l filter,f cidfile',
-  },
   async handler(values, operands, context) {
-    const names = await namesOrAll('stop', operands, values.all ? 'running' : undefined, context);
+    const names = await selectContainers('stop', operands, values, 'running', context);
     return forEachTogether(names, context, (name) =>
       context.open().stop(name, {
         timeout: values.time,

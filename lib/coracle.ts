@@ -9,8 +9,10 @@ import type { DoctorReport } from './doctor/report.js';
 import type { ImageRecord } from './image/image-record.js';
 import type { ImageSummary } from './image/image-summary.js';
 import type { RemoveImagesResult } from './image/remove-images.js';
+import type { PortMapping } from './network/network-plan.js';
 import type { Inspection } from './session/inspect.js';
 import type {
+  AttachRequest,
   BuildRequest,
   ContainerListing,
   ExecStarted,
@@ -20,8 +22,10 @@ import type {
   PullRequest,
   PushRequest,
   RemoveRequest,
+  RestartRequest,
   RunningContainer,
   RunRequest,
+  StartRequest,
   StopRequest,
   VersionInformation,
 } from './session/requests.js';
@@ -66,6 +70,48 @@ export class Coracle {
   async runInForeground(image: string, request: RunRequest = {}): Promise<never> {
     const { runReplacing } = await import('./session/run.js');
     return runReplacing(this.#session, image, request);
+  }
+
+  /** Makes a container that `start` runs; its image is pulled when it is missing. */
+  async create(image: string, request: RunRequest = {}): Promise<RunningContainer> {
+    const { createOnly } = await import('./session/run.js');
+    return createOnly(this.#session, image, request);
+  }
+
+  /** Starts a container in the background; one that runs is left alone. @throws START as `run`. */
+  async start(container: string, request: StartRequest = {}): Promise<void> {
+    const { start } = await import('./session/start.js');
+    await start(this.#session, container, request);
+  }
+
+  /** As `start`, in place of this process and attached: never resolves. */
+  async startInForeground(container: string, request: StartRequest = {}): Promise<never> {
+    const { startReplacing } = await import('./session/start.js');
+    return startReplacing(this.#session, container, request);
+  }
+
+  /** Stops a container if it runs, and starts it. */
+  async restart(container: string, request: RestartRequest = {}): Promise<void> {
+    const { restart } = await import('./session/start.js');
+    await restart(this.#session, container, request);
+  }
+
+  /** Becomes the client of a running container, in place of this process: never resolves. @throws CONFLICT */
+  async attachInForeground(container: string, request: AttachRequest = {}): Promise<never> {
+    const { attachReplacing } = await import('./session/start.js');
+    return attachReplacing(this.#session, container, request);
+  }
+
+  /** Gives a container another name. @throws CONFLICT when it is taken. */
+  async rename(container: string, name: string): Promise<void> {
+    const { rename } = await import('./session/containers.js');
+    await rename(this.#session, container, name);
+  }
+
+  /** The published ports of a container, in the order of its ports. */
+  async ports(container: string): Promise<readonly PortMapping[]> {
+    const { ports } = await import('./session/containers.js');
+    return ports(this.#session, container);
   }
 
   /** Starts a further process in a running container and leaves it alone. @throws CONFLICT when it does not run. */

@@ -12,10 +12,12 @@ export { CoracleError, type ErrorCode, hasErrno, ioError, renderError } from './
 export type { ImageRecord } from './image/image-record.js';
 export type { ImageSummary } from './image/image-summary.js';
 export type { RemoveImagesResult } from './image/remove-images.js';
+export type { PortMapping } from './network/network-plan.js';
 export { familiarReference, parseReference } from './oci/reference.js';
 export { parseSize } from './sandbox/sizes.js';
 export type { Inspection } from './session/inspect.js';
 export type {
+  AttachRequest,
   BuildRequest,
   ContainerListing,
   ExecStarted,
@@ -25,8 +27,10 @@ export type {
   PullRequest,
   PushRequest,
   RemoveRequest,
+  RestartRequest,
   RunningContainer,
   RunRequest,
+  StartRequest,
   StopRequest,
   VersionInformation,
 } from './session/requests.js';

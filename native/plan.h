@@ -117,7 +117,7 @@ struct plan {
 
     struct strings arguments, environment, groups;
     const char *cwd, *user;
-    bool home_env, tty, no_new_privileges, init, signal_proxy;
+    bool home_env, tty, no_new_privileges, init, signal_proxy, output_only;
     unsigned umask;
     unsigned rows, columns;
     enum stdin_mode stdin_mode;

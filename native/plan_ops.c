@@ -82,6 +82,7 @@ FLAG_OP(set_home_env, home_env)
 FLAG_OP(set_nnp, no_new_privileges)
 FLAG_OP(set_init, init)
 FLAG_OP(set_signal_proxy, signal_proxy)
+FLAG_OP(set_output_only, output_only)
 
 static bool set_id(struct plan *plan, char **arguments, size_t count) {
     plan->id = arguments[0];
@@ -389,6 +390,7 @@ static const struct plan_op ops[] = {
     {"rename", PLAN_RUN, 2, 2, add_rename},
     {"detach-keys", ANY_CLIENT, 1, 1, set_detach_keys},
     {"sig-proxy", ANY_CLIENT, 0, 0, set_signal_proxy},
+    {"output-only", PLAN_RUN, 0, 0, set_output_only},
 };
 
 const struct plan_op *plan_op_find(const char *name, unsigned kind) {

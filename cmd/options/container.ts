@@ -141,7 +141,6 @@ export const refusedByRun = {
   'the runtime is built in':
     'runtime isolation init-path conmon-pidfile pidfile sdnotify systemd rootfs init-ctr',
   'the environment is that of the image and of -e': 'env-host env-merge unsetenv unsetenv-all http-proxy tz',
-  'remove the old one first: coracle rm -f NAME': 'replace',
   'remove the image with coracle rmi': 'rmi',
   'use --platform': 'arch os variant',
   'signatures by notary are not checked': 'disable-content-trust',

@@ -1,5 +1,12 @@
-/** What `run` and `exec` have in common: the process, its environment and its terminal. */
+/** What `run`, `create` and `exec` have in common: the process, its environment and its terminal. */
 import type { OptionSpec } from '../command.js';
+
+export const detachOption = {
+  name: 'detach',
+  short: 'd',
+  kind: 'switch',
+  summary: 'Leave it running in the background',
+} as const satisfies OptionSpec;
 
 export const processOptions = [
   {
@@ -20,7 +27,6 @@ export const processOptions = [
   },
   { name: 'interactive', short: 'i', kind: 'switch', summary: 'Keep standard input open' },
   { name: 'tty', short: 't', kind: 'switch', summary: 'Give it a terminal' },
-  { name: 'detach', short: 'd', kind: 'switch', summary: 'Leave it running in the background' },
   {
     name: 'detach-keys',
     kind: 'string',

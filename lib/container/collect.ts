@@ -61,6 +61,7 @@ function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>): string
 /** Ended, or never started because its maker was killed. A client in the foreground has its maker's pid. */
 function isOver(paths: StorePaths, { record, status }: ContainerView): boolean {
   if (status !== 'created') return status === 'exited';
+  if (record.awaitsStart === true) return false;
   return readReservation(paths, record.name)?.makerAlive !== true;
 }
 

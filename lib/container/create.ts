@@ -40,6 +40,7 @@ export async function createContainer(
   stores: ContainerStores,
   options: RunOptions,
   image: ImageRecord,
+  purpose: 'start-now' | 'start-later' = 'start-now',
 ): Promise<CreatedContainer> {
   const snapshot = stores.snapshots.topOfImage(image.configDigest) ?? (await stores.unpack(image));
   const id = randomHex(32);
@@ -54,6 +55,7 @@ export async function createContainer(
       name,
       network: network.mode,
       ...(snapshot === undefined ? {} : { snapshot: snapshot.id }),
+      ...(purpose === 'start-later' ? { awaitsStart: true } : {}),
     };
     makeDirectories(stores, id);
     if (record.driver === 'copy') await copyRoot(stores, record);

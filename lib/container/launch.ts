@@ -20,6 +20,12 @@ export type LaunchChoice = {
   readonly mode: 'detach' | 'foreground';
   readonly network: Pick<NetworkPlan, 'records'>;
   readonly seccompFile: string | undefined;
+  /** The client of a start in the foreground, where it differs from what the container was made with. */
+  readonly client?: {
+    readonly outputOnly?: boolean | undefined;
+    readonly detachKeys?: string | undefined;
+    readonly signalProxy?: boolean | undefined;
+  };
 };
 
 /** The spec of a start. Makes missing volumes; reads snapshots' records. */
@@ -59,9 +65,18 @@ export function launchSpec(
     restart: options.restart,
     log: record.log,
     cleanup: record.autoRemove ? cleanup(stores, record) : undefined,
-    detachKeys:
-      choice.mode === 'foreground' ? parseDetachKeys(options.detachKeys ?? defaultDetachKeys) : undefined,
-    signalProxy: choice.mode === 'foreground' && (options.signalProxy ?? true),
+    ...(choice.mode === 'foreground' ? clientSpec(options, choice.client) : { signalProxy: false }),
+  };
+}
+
+function clientSpec(
+  options: RunOptions,
+  client: LaunchChoice['client'] = {},
+): Pick<LaunchSpec, 'detachKeys' | 'signalProxy' | 'outputOnly'> {
+  return {
+    detachKeys: parseDetachKeys(client.detachKeys ?? options.detachKeys ?? defaultDetachKeys),
+    signalProxy: client.signalProxy ?? options.signalProxy ?? true,
+    outputOnly: client.outputOnly,
   };
 }
 

@@ -59,5 +59,7 @@ export type ContainerRecord = {
   /** Seconds. */
   readonly stopTimeout: number;
   readonly autoRemove: boolean;
+  /** Made by `create`: it stays until it has run, whoever made it being gone. */
+  readonly awaitsStart?: boolean | undefined;
   readonly log: LogSpec | undefined;
 };

@@ -16,8 +16,15 @@ import type { ContainerRecord } from './record.js';
 import { isHeld } from './state.js';
 import { type ContainerPlaces, type ContainerStores, containerPlaces } from './stores.js';
 
-/** A network planned just now can be handed in. */
-export type StartOptions = { readonly network?: NetworkPlan | undefined };
+export type StartOptions = {
+  /** A network planned just now can be handed in. */
+  readonly network?: NetworkPlan | undefined;
+  /** In the foreground: our standard input is not the container's. */
+  readonly outputOnly?: boolean | undefined;
+  /** In the foreground: instead of what the container was made with. */
+  readonly detachKeys?: string | undefined;
+  readonly signalProxy?: boolean | undefined;
+};
 
 /**
  * Starts a container that stays after we are gone; returns once its process was executed.
@@ -65,7 +72,9 @@ async function prepareStart(
       name: record.name,
     });
   const filter = await confinementFilter(stores, record);
-  const spec = launchSpec(stores, record, { mode, network, seccompFile: filter?.program });
+  const { outputOnly, detachKeys, signalProxy } = options;
+  const client = { outputOnly, detachKeys, signalProxy };
+  const spec = launchSpec(stores, record, { mode, network, seccompFile: filter?.program, client });
   const records = planLaunch(spec);
   writeNameFiles(places, network);
   writeFileAtomic(`${places.directory}/config.json`, configText(spec, record, filter));

@@ -32,6 +32,11 @@ export type LiveRecord = {
   readonly restarts: number;
 };
 
+/** Whether a supervisor has it, so that it cannot be started or removed. */
+export function isActive({ status }: { readonly status: ContainerStatus }): boolean {
+  return status !== 'created' && status !== 'exited';
+}
+
 export type ContainerView = {
   readonly record: ContainerRecord;
   /** Absolute path of its directory. */

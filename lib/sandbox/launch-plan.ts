@@ -49,6 +49,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...logRecords(spec.log),
     ...cleanupRecords(spec.cleanup),
     ...clientRecords(spec.detachKeys, spec.signalProxy),
+    ...flag('output-only', spec.outputOnly ?? false),
   ];
 }
 

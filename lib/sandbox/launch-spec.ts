@@ -98,6 +98,8 @@ export type LaunchSpec = {
   readonly detachKeys?: Uint8Array | undefined;
   /** The foreground client forwards signals. */
   readonly signalProxy: boolean;
+  /** The foreground client leaves its standard input alone. */
+  readonly outputOnly?: boolean | undefined;
 };
 
 /** A further process in a running container. */

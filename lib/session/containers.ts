@@ -4,6 +4,7 @@ import type { LogEntry, LogOptions } from '../container/logs.js';
 import type { ExecOptions } from '../container/run-options.js';
 import type { ContainerView } from '../container/view.js';
 import { CoracleError } from '../errors.js';
+import type { PortMapping } from '../network/network-plan.js';
 import type { ContainerListing, ExecStarted, RemoveRequest, StopRequest } from './requests.js';
 import type { Session } from './session.js';
 import { startWarning } from './start-warning.js';
@@ -75,6 +76,21 @@ export async function stop(session: Session, name: string, request: StopRequest)
   return true;
 }
 
+/** Gives a container another name. */
+export async function rename(session: Session, name: string, newName: string): Promise<void> {
+  const { view, stores } = await open(session, name);
+  const { renameContainer } = await import('../container/rename.js');
+  renameContainer(stores, view, newName);
+}
+
+/** Where this host answers for the container's ports. */
+export async function ports(session: Session, name: string): Promise<readonly PortMapping[]> {
+  const { view } = await open(session, name);
+  return [...view.record.ports].sort(
+    (a, b) => a.containerPort - b.containerPort || a.protocol.localeCompare(b.protocol),
+  );
+}
+
 export async function kill(session: Session, name: string, signal: string | undefined): Promise<void> {
   const { view, stores } = await open(session, name);
   const { killContainer } = await import('../container/lifecycle.js');
@@ -110,12 +126,14 @@ async function signalNumber(text: string): Promise<number> {
   return parseSignal(text);
 }
 
-type Opened = {
+/** A container by name, and the stores it is in. */
+export type Opened = {
   readonly view: ContainerView;
   readonly stores: Awaited<ReturnType<Session['allStores']>>;
 };
 
-async function open(session: Session, name: string): Promise<Opened> {
+/** @throws NOT_FOUND, USAGE for an ambiguous id. */
+export async function open(session: Session, name: string): Promise<Opened> {
   const stores = await session.allStores();
   return { stores, view: new ContainerStore(stores.paths).resolve(name) };
 }

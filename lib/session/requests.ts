@@ -31,6 +31,8 @@ export type RunRequest = RunOptions & {
   readonly policy?: PullPolicy | undefined;
   readonly platform?: string | undefined;
   readonly access?: RegistryAccess | undefined;
+  /** Remove, by force, the container that has the name now. */
+  readonly replace?: boolean | undefined;
   /** Publish every port the image exposes at a free port. */
   readonly publishAll?: boolean | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
@@ -47,6 +49,27 @@ export type ContainerListing = ContainerSummary & {
   readonly network: string;
   /** Host paths and volume names that it mounts. */
   readonly mounts: readonly string[];
+};
+
+export type StartRequest = {
+  /** In the foreground: our standard input becomes the container's, if it was made with one. */
+  readonly interactive?: boolean | undefined;
+  readonly detachKeys?: string | undefined;
+  readonly signalProxy?: boolean | undefined;
+  /** Told what does not work as one may expect. */
+  readonly onWarning?: ((text: string) => void) | undefined;
+};
+
+export type AttachRequest = {
+  /** Leave standard input alone. */
+  readonly noStdin?: boolean | undefined;
+  readonly detachKeys?: string | undefined;
+  readonly signalProxy?: boolean | undefined;
+};
+
+export type RestartRequest = Omit<StopRequest, 'ignoreMissing'> & {
+  /** Told what does not work as one may expect. */
+  readonly onWarning?: ((text: string) => void) | undefined;
 };
 
 export type StopRequest = {

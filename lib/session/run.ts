@@ -52,21 +52,41 @@ async function orLeaveNothing<T>(
   }
 }
 
+/** Makes a container that `start` runs later. */
+export async function createOnly(
+  session: Session,
+  image: string,
+  request: RunRequest,
+): Promise<RunningContainer> {
+  const { created } = await prepare(session, image, request, 'start-later');
+  return { id: created.record.id, name: created.record.name };
+}
+
 type Prepared = {
   readonly stores: ContainerStores;
   readonly created: Awaited<ReturnType<typeof createContainer>>;
 };
 
-async function prepare(session: Session, image: string, request: RunRequest): Promise<Prepared> {
-  const { policy, platform, access, publishAll, onEvent, onWarning, onCreated, ...options } = request;
+async function prepare(
+  session: Session,
+  image: string,
+  request: RunRequest,
+  purpose: 'start-now' | 'start-later' = 'start-now',
+): Promise<Prepared> {
+  const { policy, platform, access, publishAll, replace, onEvent, onWarning, onCreated, ...options } =
+    request;
   const record = await findImage(session, image, request);
   const stores = await session.allStores();
+  if (replace === true && options.name !== undefined) {
+    const { remove } = await import('./containers.js');
+    await remove(session, options.name, { force: true, ignoreMissing: true });
+  }
   const full: RunOptions = {
     ...options,
     network: options.network ?? session.networkMode(),
     publish: [...(options.publish ?? []), ...(publishAll === true ? await exposedPorts(record) : [])],
   };
-  const created = await createDespiteLeftovers(stores, full, record);
+  const created = await createDespiteLeftovers(() => createContainer(stores, full, record, purpose), stores);
   onCreated?.({ id: created.record.id, name: created.record.name });
   for (const warning of created.network.warnings) onWarning?.(warning);
   return { stores, created };
@@ -80,17 +100,16 @@ async function findImage(session: Session, image: string, request: RunRequest): 
 
 /** A name may be held by a container of `--rm` whose supervisor was killed. */
 async function createDespiteLeftovers(
+  create: () => Promise<Prepared['created']>,
   stores: ContainerStores,
-  options: RunOptions,
-  image: ImageRecord,
 ): Promise<Prepared['created']> {
   try {
-    return await createContainer(stores, options, image);
+    return await create();
   } catch (error) {
     if (!(error instanceof CoracleError) || error.code !== 'CONFLICT') throw error;
     const { detachLeftovers } = await import('../container/collect.js');
     if (detachLeftovers(stores).length === 0) throw error;
-    return createContainer(stores, options, image);
+    return create();
   }
 }
 

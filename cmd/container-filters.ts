@@ -1,0 +1,81 @@
+/** `--filter` of the commands that choose containers. */
+import { type ContainerListing, CoracleError } from '../lib/index.js';
+
+export const containerFilters = [
+  'id',
+  'name',
+  'label',
+  'status',
+  'exited',
+  'ancestor',
+  'network',
+  'volume',
+] as const;
+
+export type ContainerFilter = { readonly key: (typeof containerFilters)[number]; readonly value: string };
+
+/** Values of one filter are alternatives, different filters must all fit; labels must all fit. */
+export function matchesFilters(one: ContainerListing, wanted: readonly ContainerFilter[]): boolean {
+  const keys = new Set(wanted.map(({ key }) => key));
+  return [...keys].every((key) => {
+    const values = wanted.filter((filter) => filter.key === key).map(({ value }) => value);
+    const fits = (value: string): boolean => matchesOne(one, { key, value });
+    return key === 'label' ? values.every(fits) : values.some(fits);
+  });
+}
+
+function matchesOne(one: ContainerListing, { key, value }: ContainerFilter): boolean {
+  switch (key) {
+    case 'id':
+      return one.id.startsWith(value);
+    case 'name':
+      return pattern(value).test(one.name);
+    case 'label':
+      return hasLabel(one.labels, value);
+    case 'status':
+      return one.state === state(value);
+    case 'exited':
+      return one.state === 'exited' && one.exitCode === exitCode(value);
+    case 'ancestor':
+      return one.imageId.startsWith(value) || isNamed(one.image, value);
+    case 'network':
+      return one.network === value;
+    case 'volume':
+      return one.mounts.includes(value);
+  }
+}
+
+/** `NAME` or `NAME=value`. */
+export function hasLabel(labels: Readonly<Record<string, string>>, text: string): boolean {
+  const equals = text.indexOf('=');
+  if (equals < 0) return Object.hasOwn(labels, text);
+  return labels[text.slice(0, equals)] === text.slice(equals + 1);
+}
+
+function isNamed(image: string, text: string): boolean {
+  return [image, image.replace(/:[^:/]*$/, '')].some((name) => name === text || name.endsWith(`/${text}`));
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new CoracleError('USAGE', `invalid argument "name=${text}" for --filter: not a pattern`, {
+      cause: error,
+    });
+  }
+}
+
+const states = ['created', 'starting', 'running', 'exited'];
+
+function state(text: string): string {
+  if (states.includes(text)) return text;
+  throw new CoracleError('USAGE', `invalid argument "status=${text}" for --filter: no such status`, {
+    hint: states.join(', '),
+  });
+}
+
+function exitCode(text: string): number {
+  if (/^\d{1,3}$/.test(text)) return Number(text);
+  throw new CoracleError('USAGE', `invalid argument "exited=${text}" for --filter: not an exit code`);
+}

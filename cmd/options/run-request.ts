@@ -1,0 +1,123 @@
+/** The options of `create`, which `run` shares, and the request they make. */
+import { CoracleError, parseRunFlags, type RunRequest } from '../../lib/index.js';
+import type { Values } from '../command.js';
+import { identityOptions, networkOptions, securityOptions, storageOptions } from './container.js';
+import { processOptions } from './process.js';
+import { readPullPolicy } from './pull-policy.js';
+import { registryAccess, registryOptions } from './registry.js';
+import { readLog, readMode, readRestart, readSize } from './run-texts.js';
+import { readAssignments, readTextFile } from './texts.js';
+
+export const createOptions = [
+  ...processOptions,
+  ...identityOptions,
+  { name: 'replace', kind: 'switch', summary: 'Remove, by force, the container that has the name now' },
+  ...networkOptions,
+  ...storageOptions,
+  ...securityOptions,
+  {
+    name: 'pull',
+    kind: 'string',
+    value: 'POLICY',
+    choices: ['always', 'missing', 'newer', 'never'],
+    summary: 'When to ask the registry (default: missing)',
+  },
+  {
+    name: 'platform',
+    kind: 'string',
+    value: 'OS/ARCH',
+    summary: 'Which image of an index (default: this machine)',
+  },
+  { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress of a pull' },
+  ...registryOptions,
+] as const;
+
+export type CreateValues = Values<typeof createOptions>;
+
+/** What the library is asked for, without the callbacks. */
+export function runRequest(values: CreateValues, words: readonly string[]): RunRequest {
+  return {
+    ...containerFields(values),
+    command: words,
+    policy: readPullPolicy(values.pull),
+    platform: values.platform,
+    access: registryAccess(values),
+    publishAll: values['publish-all'],
+    replace: replaces(values),
+  };
+}
+
+function replaces({ replace, name }: CreateValues): boolean {
+  if (replace && name === undefined) {
+    throw new CoracleError('USAGE', 'use --replace: which container? --name is missing');
+  }
+  return replace;
+}
+
+function containerFields(values: CreateValues): RunRequest {
+  if (values.rm && values.restart !== undefined && values.restart !== 'no') {
+    throw new CoracleError('USAGE', 'use --rm and --restart: only one of them at a time');
+  }
+  return {
+    ...parseRunFlags(runFlags(values), { cwd: process.cwd(), env: process.env }),
+    ...processFields(values),
+    name: values.name,
+    remove: values.rm,
+    hostname: values.hostname,
+    dnsSearch: values['dns-search'],
+    dnsOptions: values['dns-option'],
+    shmSize: values['shm-size'] === undefined ? undefined : readSize('--shm-size', values['shm-size']),
+    readonlyRoot: values['read-only'],
+    readonlyTmpfs: values['read-only-tmpfs'],
+    capabilityAdd: values['cap-add'].flatMap(splitList),
+    capabilityDrop: values['cap-drop'].flatMap(splitList),
+    sysctls: readAssignments('--sysctl', values.sysctl, undefined),
+    init: values.init,
+    stopSignal: values['stop-signal'],
+    stopTimeout: values['stop-timeout'],
+    timeout: values.timeout,
+    restart: values.restart === undefined ? undefined : readRestart(values.restart),
+    log: readLog(values['log-driver'], values['log-opt']),
+    signalProxy: values['sig-proxy'],
+  };
+}
+
+function processFields(values: CreateValues): RunRequest {
+  return {
+    workdir: values.workdir,
+    user: values.user,
+    groups: values['group-add'],
+    umask: values.umask === undefined ? undefined : readMode('--umask', values.umask),
+    tty: values.tty,
+    interactive: values.interactive,
+    detachKeys: values['detach-keys'],
+  };
+}
+
+function runFlags(values: CreateValues): Parameters<typeof parseRunFlags>[0] {
+  return {
+    volume: values.volume,
+    mount: values.mount,
+    tmpfs: values.tmpfs,
+    publish: values.publish,
+    network: values.network,
+    addHost: values['add-host'],
+    dns: values.dns,
+    securityOpt: values['security-opt'],
+    ulimit: values.ulimit,
+    env: values.env,
+    envFileTexts: values['env-file'].map((path) => ({ path, text: readTextFile('--env-file', path) })),
+    label: [...values['label-file'].flatMap(labelLines), ...values.label],
+    entrypoint: values.entrypoint,
+  };
+}
+
+function labelLines(path: string): string[] {
+  const lines = readTextFile('--label-file', path).split('\n');
+  return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+/** `--cap-add A,B` means both, as podman reads it. */
+function splitList(text: string): string[] {
+  return text.split(',');
+}
