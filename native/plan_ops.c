@@ -5,42 +5,7 @@
 #include <string.h>
 #include <sys/resource.h>
 
-/** Room for one more item, zeroed; a NULL-sized spare item always follows, so string lists end with NULL. */
-static void *grow(void **items, size_t *count, size_t size) {
-    bool full = (*count & (*count + 1)) == 0; /* 0, 1, 3, 7 ...: the next power of two is needed */
-    if (full) {
-        void *larger = realloc(*items, 2 * (*count + 1) * size);
-        if (!larger)
-            return NULL;
-        *items = larger;
-    }
-    char *item = (char *)*items + *count * size;
-    memset(item, 0, 2 * size);
-    *count += 1;
-    return item;
-}
-#define GROW(list) grow((void **)&(list).items, &(list).count, sizeof *(list).items)
-
-static bool add_string(struct strings *list, char *text) {
-    char **item = GROW(*list);
-    if (item)
-        *item = text;
-    return item;
-}
-
-/** Index of `text` among `count` names, or -1. */
-static int choose(const char *text, const char *const *names, size_t count) {
-    for (size_t i = 0; i < count; i++)
-        if (names[i] && strcmp(text, names[i]) == 0)
-            return (int)i;
-    return -1;
-}
-#define CHOOSE(text, ...) choose(text, (const char *const[]){__VA_ARGS__}, N_ELEMENTS(((const char *const[]){__VA_ARGS__})))
-
-static bool absolute(const char **field, const char *path) {
-    *field = path;
-    return path[0] == '/';
-}
+#include "plan_values.h"
 
 #define STRING_OP(name, field)                                                                                             \
     static bool name(struct plan *plan, char **arguments, size_t count) {                                                  \
@@ -49,7 +14,7 @@ static bool absolute(const char **field, const char *path) {
     }
 #define PATH_OP(name, field)                                                                                               \
     static bool name(struct plan *plan, char **arguments, size_t count) {                                                  \
-        return count == 1 && absolute(&plan->field, arguments[0]);                                                         \
+        return count == 1 && plan_absolute(&plan->field, arguments[0]);                                                         \
     }
 #define FLAG_OP(name, field)                                                                                               \
     static bool name(struct plan *plan, char **arguments, size_t count) {                                                  \
@@ -58,7 +23,7 @@ static bool absolute(const char **field, const char *path) {
     }
 #define STRINGS_OP(name, field)                                                                                            \
     static bool name(struct plan *plan, char **arguments, size_t count) {                                                  \
-        return count == 1 && add_string(&plan->field, arguments[0]);                                                       \
+        return count == 1 && plan_add_string(&plan->field, arguments[0]);                                                       \
     }
 
 PATH_OP(set_directory, directory)
@@ -90,7 +55,7 @@ static bool set_id(struct plan *plan, char **arguments, size_t count) {
 }
 
 static bool set_cwd(struct plan *plan, char **arguments, size_t count) {
-    return count == 1 && absolute(&plan->cwd, arguments[0]);
+    return count == 1 && plan_absolute(&plan->cwd, arguments[0]);
 }
 
 static bool set_hostname(struct plan *plan, char **arguments, size_t count) {
@@ -162,7 +127,7 @@ static bool set_net_helper(struct plan *plan, char **arguments, size_t count) {
     if (CHOOSE(arguments[0], "pasta", "slirp4netns") < 0 || arguments[1][0] != '/')
         return false;
     for (size_t i = 1; i < count; i++)
-        if (!add_string(&plan->net_arguments, arguments[i]))
+        if (!plan_add_string(&plan->net_arguments, arguments[i]))
             return false;
     return true;
 }
@@ -179,51 +144,6 @@ static bool add_port(struct plan *plan, char **arguments, size_t count) {
     return port;
 }
 
-/** One option of a mount; `option` is cut at the comma already. */
-static bool set_mount_option(struct plan_mount *mount, char *option) {
-    char *value = strchr(option, '=');
-    if (value)
-        *value++ = 0;
-    static const char *const flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "copyup", "nofollow-source"};
-    bool ignored, *const targets[] = {&mount->read_only, &ignored, &mount->nosuid, &mount->nodev, &mount->noexec, &mount->recursive, &mount->copy_up, &mount->nofollow_source};
-    static const char *const keys[] = {"mode", "size", "gid", "uid", "nr_inodes"};
-    const char **const values[] = {&mount->mode, &mount->size, &mount->gid, &mount->uid, &mount->inodes};
-    int index = choose(option, value ? keys : flags, value ? N_ELEMENTS(keys) : N_ELEMENTS(flags));
-    if (value && strcmp(option, "create") == 0) {
-        int create = CHOOSE(value, NULL, "file", "dir");
-        mount->create = create > 0 ? (enum mount_create)create : CREATE_AS_SOURCE;
-        return create > 0;
-    }
-    if (index < 0)
-        return false;
-    if (value)
-        *values[index] = value;
-    else
-        *targets[index] = true;
-    return true;
-}
-
-static bool add_mount(struct plan *plan, char **arguments, size_t count) {
-    int kind = CHOOSE(arguments[0], "proc", "sysfs", "cgroup2", "dev", "devpts", "mqueue", "tmpfs", "bind");
-    if (count != 4 || kind < 0 || arguments[2][0] != '/' || (kind == MOUNT_BIND && arguments[1][0] != '/'))
-        return false;
-    struct plan_mount *mount = GROW(plan->mounts);
-    if (!mount)
-        return false;
-    *mount = (struct plan_mount){.kind = (enum mount_kind)kind, .source = arguments[1], .destination = arguments[2], .mode = "", .size = "", .gid = "", .uid = "", .inodes = ""};
-    for (char *rest = arguments[3], *option; (option = strsep(&rest, ","));)
-        if (*option && !set_mount_option(mount, option))
-            return false;
-    return true;
-}
-
-static bool add_device(struct plan *plan, char **arguments, size_t count) {
-    struct plan_device *device = GROW(plan->devices);
-    if (device)
-        *device = (struct plan_device){arguments[0], arguments[1]};
-    return device && count == 2 && arguments[0][0] == '/' && arguments[1][0] == '/';
-}
-
 static bool add_sysctl(struct plan *plan, char **arguments, size_t count) {
     struct plan_sysctl *sysctl = GROW(plan->sysctls);
     if (sysctl)
@@ -233,7 +153,7 @@ static bool add_sysctl(struct plan *plan, char **arguments, size_t count) {
 
 static bool add_environment(struct plan *plan, char **arguments, size_t count) {
     const char *equals = strchr(arguments[0], '=');
-    return count == 1 && equals && equals != arguments[0] && add_string(&plan->environment, arguments[0]);
+    return count == 1 && equals && equals != arguments[0] && plan_add_string(&plan->environment, arguments[0]);
 }
 
 static bool set_umask(struct plan *plan, char **arguments, size_t count) {
@@ -274,7 +194,7 @@ static bool add_rlimit(struct plan *plan, char **arguments, size_t count) {
                                         "memlock", "as",   "locks", "sigpending", "msgqueue", "nice", "rtprio", "rttime"};
     static const int resources[] = {RLIMIT_CPU, RLIMIT_FSIZE, RLIMIT_DATA, RLIMIT_STACK, RLIMIT_CORE, RLIMIT_RSS, RLIMIT_NPROC, RLIMIT_NOFILE,
                                     RLIMIT_MEMLOCK, RLIMIT_AS, RLIMIT_LOCKS, RLIMIT_SIGPENDING, RLIMIT_MSGQUEUE, RLIMIT_NICE, RLIMIT_RTPRIO, RLIMIT_RTTIME};
-    int index = choose(arguments[0], names, N_ELEMENTS(names));
+    int index = plan_choose(arguments[0], names, N_ELEMENTS(names));
     struct plan_rlimit *limit = index < 0 || count != 3 ? NULL : GROW(plan->rlimits);
     if (!limit)
         return false;
@@ -322,7 +242,7 @@ static bool set_log(struct plan *plan, char **arguments, size_t count) {
         return false;
     plan->log = (enum log_format)format;
     plan->log_files = (unsigned)files;
-    return absolute(&plan->log_path, arguments[1]);
+    return plan_absolute(&plan->log_path, arguments[1]);
 }
 
 static bool add_rename(struct plan *plan, char **arguments, size_t count) {
@@ -361,8 +281,8 @@ static const struct plan_op ops[] = {
     {"ns", PLAN_RUN, 2, 2, set_ns},
     {"net-helper", PLAN_RUN, 2, PLAN_MAX_ARGUMENTS, set_net_helper},
     {"publish", PLAN_RUN, 5, 5, add_port},
-    {"mount", PLAN_RUN, 4, 4, add_mount},
-    {"device", PLAN_RUN, 2, 2, add_device},
+    {"mount", PLAN_RUN, 4, 4, plan_add_mount},
+    {"device", PLAN_RUN, 2, 2, plan_add_device},
     {"mask", PLAN_RUN, 1, 1, add_mask},
     {"readonly-path", PLAN_RUN, 1, 1, add_read_only_path},
     {"hostname", PLAN_RUN, 1, 1, set_hostname},

@@ -1,4 +1,4 @@
-/* The operations a plan may hold; private to plan.c and plan_ops.c. */
+/* The operations a plan may hold; private to plan*.c. */
 #ifndef CORACLE_PLAN_OPS_H
 #define CORACLE_PLAN_OPS_H
 
@@ -14,5 +14,9 @@ struct plan_op {
 
 /** NULL for a name that plans of this kind do not have. */
 const struct plan_op *plan_op_find(const char *name, unsigned kind);
+
+/* plan_mounts.c */
+bool plan_add_mount(struct plan *plan, char **arguments, size_t count);
+bool plan_add_device(struct plan *plan, char **arguments, size_t count);
 
 #endif

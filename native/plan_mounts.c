@@ -1,0 +1,50 @@
+#define _GNU_SOURCE
+#include <string.h>
+
+#include "plan_ops.h"
+#include "plan_values.h"
+
+/** One option of a mount; `option` is cut at the comma already. */
+static bool set_mount_option(struct plan_mount *mount, char *option) {
+    char *value = strchr(option, '=');
+    if (value)
+        *value++ = 0;
+    static const char *const flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "copyup", "nofollow-source"};
+    bool ignored, *const targets[] = {&mount->read_only, &ignored, &mount->nosuid, &mount->nodev, &mount->noexec, &mount->recursive, &mount->copy_up, &mount->nofollow_source};
+    static const char *const keys[] = {"mode", "size", "gid", "uid", "nr_inodes"};
+    const char **const values[] = {&mount->mode, &mount->size, &mount->gid, &mount->uid, &mount->inodes};
+    int index = plan_choose(option, value ? keys : flags, value ? N_ELEMENTS(keys) : N_ELEMENTS(flags));
+    if (value && strcmp(option, "create") == 0) {
+        int create = CHOOSE(value, NULL, "file", "dir");
+        mount->create = create > 0 ? (enum mount_create)create : CREATE_AS_SOURCE;
+        return create > 0;
+    }
+    if (index < 0)
+        return false;
+    if (value)
+        *values[index] = value;
+    else
+        *targets[index] = true;
+    return true;
+}
+
+bool plan_add_mount(struct plan *plan, char **arguments, size_t count) {
+    int kind = CHOOSE(arguments[0], "proc", "sysfs", "cgroup2", "dev", "devpts", "mqueue", "tmpfs", "bind");
+    if (count != 4 || kind < 0 || arguments[2][0] != '/' || (kind == MOUNT_BIND && arguments[1][0] != '/'))
+        return false;
+    struct plan_mount *mount = GROW(plan->mounts);
+    if (!mount)
+        return false;
+    *mount = (struct plan_mount){.kind = (enum mount_kind)kind, .source = arguments[1], .destination = arguments[2], .mode = "", .size = "", .gid = "", .uid = "", .inodes = ""};
+    for (char *rest = arguments[3], *option; (option = strsep(&rest, ","));)
+        if (*option && !set_mount_option(mount, option))
+            return false;
+    return true;
+}
+
+bool plan_add_device(struct plan *plan, char **arguments, size_t count) {
+    struct plan_device *device = GROW(plan->devices);
+    if (device)
+        *device = (struct plan_device){arguments[0], arguments[1]};
+    return device && count == 2 && arguments[0][0] == '/' && arguments[1][0] == '/';
+}
