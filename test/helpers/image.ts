@@ -125,7 +125,8 @@ export function debianTar(): string {
   const made = spawnSync('flock', [`${file}.lock`, 'sh', '-c', make, 'sh', file], {
     encoding: 'utf8',
     cwd: directory,
-    env: { ...process.env, PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
+    // Its root is a subordinate user, who must get to the temporary directory: the suite's own is closed to others.
+    env: { ...process.env, TMPDIR: '/var/tmp', PATH: `${process.env.PATH}:/usr/sbin:/sbin` },
   });
   if (made.status !== 0) throw new Error(`make ${file}: ${made.error?.message ?? made.stderr}`);
   return file;

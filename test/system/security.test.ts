@@ -127,6 +127,8 @@ testWith(compiled, 'S7: the calls that have broken kernels are refused in run, e
     const lines = text.trim().split('\n');
     t.true(lines.length >= 35, how);
     const wrong = lines.filter((line) => {
+      // A kernel without 32-bit calls ends whoever tries one: refused as well.
+      if (/^i386-\S+ signal 11$/.test(line)) return false;
       const [name = '', code] = line.split(' ');
       return code !== `${expectedCalls[name] ?? 1}`;
     });
