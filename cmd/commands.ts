@@ -2,12 +2,18 @@
 import type { Command } from './command.js';
 
 export type CommandEntry = {
+  /** One word, or a group's word and a verb: `builder prune`. Aliases alike. */
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly summary: string;
   readonly group: 'Build and run' | 'Containers' | 'Images' | 'Registries' | 'This host';
   readonly load: () => Promise<{ readonly command: Command }>;
 };
+
+/** What the first word of two-word commands stands for. */
+export type CommandGroup = { readonly name: string; readonly summary: string };
+
+export const groups: readonly CommandGroup[] = [{ name: 'builder', summary: 'Look after the build cache' }];
 
 export const commands: readonly CommandEntry[] = [
   {
@@ -63,6 +69,18 @@ export const commands: readonly CommandEntry[] = [
     summary: 'Show the published ports of a container',
     group: 'Containers',
     load: () => import('./port.js'),
+  },
+  {
+    name: 'builder du',
+    summary: 'Show what the build cache holds',
+    group: 'Build and run',
+    load: () => import('./builder-du.js'),
+  },
+  {
+    name: 'builder prune',
+    summary: 'Remove build cache',
+    group: 'Build and run',
+    load: () => import('./builder-prune.js'),
   },
   {
     name: 'ps',
@@ -148,7 +166,40 @@ export const commands: readonly CommandEntry[] = [
   },
 ];
 
-/** The entry a user's word names. */
-export function findCommand(word: string): CommandEntry | undefined {
-  return commands.find((entry) => entry.name === word || entry.aliases?.includes(word) === true);
+/** What words mean: a command and how many of the words name it, or a group whose verb is missing or unknown. */
+export type Found =
+  | { readonly kind: 'command'; readonly entry: CommandEntry; readonly words: 1 | 2 }
+  | { readonly kind: 'group'; readonly group: CommandGroup };
+
+/** Reads the beginning of `words`; undefined when the first one names nothing. */
+export function findCommand(words: readonly string[]): Found | undefined {
+  const [first = '', second] = words;
+  const pair = second === undefined ? undefined : entryOf(`${first} ${second}`);
+  if (pair !== undefined) return { kind: 'command', entry: pair, words: 2 };
+  const entry = entryOf(first);
+  if (entry !== undefined) return { kind: 'command', entry, words: 1 };
+  const group = groups.find(({ name }) => name === first);
+  return group === undefined ? undefined : { kind: 'group', group };
+}
+
+/** The verbs of a group, aliases of other commands included, each with its entry. */
+export function verbsOf(
+  group: CommandGroup,
+): readonly { readonly verb: string; readonly entry: CommandEntry }[] {
+  const prefix = `${group.name} `;
+  return commands.flatMap((entry) =>
+    [entry.name, ...(entry.aliases ?? [])]
+      .filter((name) => name.startsWith(prefix))
+      .map((name) => ({ verb: name.slice(prefix.length), entry })),
+  );
+}
+
+/** Words that may stand first. */
+export function firstWords(): readonly string[] {
+  const single = commands.filter(({ name }) => !name.includes(' ')).map(({ name }) => name);
+  return [...single, ...groups.map(({ name }) => name)];
+}
+
+function entryOf(name: string): CommandEntry | undefined {
+  return commands.find((entry) => entry.name === name || entry.aliases?.includes(name) === true);
 }

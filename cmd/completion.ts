@@ -1,7 +1,7 @@
 /** `coracle completion SHELL` prints a small script; the script asks `coracle __complete WORD...` for the candidates. */
 import { CoracleError } from '../lib/index.js';
 import { type Command, type Context, defineCommand, globalOptions, type OptionSpec } from './command.js';
-import { commands, findCommand } from './commands.js';
+import { findCommand, firstWords, verbsOf } from './commands.js';
 import { writeAll } from './terminal/output.js';
 
 const scripts: Readonly<Record<string, string>> = {
@@ -60,10 +60,10 @@ async function candidatesFor(
   current: string,
   context: Context,
 ): Promise<readonly string[]> {
-  const name = words.slice(0, -1).find((word) => !word.startsWith('-'));
-  const entry = name === undefined ? undefined : findCommand(name);
-  if (entry === undefined) return commands.map((candidate) => candidate.name);
-  const { command: chosen } = await entry.load();
+  const found = findCommand(words.slice(0, -1).filter((word) => !word.startsWith('-')));
+  if (found === undefined) return firstWords();
+  if (found.kind === 'group') return verbsOf(found.group).map(({ verb }) => verb);
+  const { command: chosen } = await found.entry.load();
   const options: readonly OptionSpec[] = [...chosen.options, ...globalOptions];
   const previous = options.find((option) => `--${option.name}` === words.at(-2));
   if (previous?.choices !== undefined) return previous.choices;

@@ -10,7 +10,7 @@ import {
   refusedOptions,
   type Values,
 } from './command.js';
-import { commands, findCommand } from './commands.js';
+import { type CommandGroup, findCommand, firstWords, verbsOf } from './commands.js';
 import { say, visible } from './terminal/output.js';
 
 type Globals = Values<typeof globalOptions>;
@@ -21,15 +21,19 @@ async function main(argv: readonly string[]): Promise<number> {
   if (split.command === undefined || split.command === 'help') {
     const { showHelp } = await import('./help.js');
     const asked = before.help === true || split.command === 'help';
-    await showHelp(split.rest[0], asked ? 1 : 2);
+    await showHelp(split.rest, asked ? 1 : 2);
     return asked ? 0 : 125;
   }
   if (split.command === '__complete') {
     const { complete } = await import('./completion.js');
     return complete(split.rest, contextFor(before));
   }
-  const { command } = await loadCommand(split.command);
-  return runCommand(command, split.rest, before);
+  const words = [split.command, ...split.rest];
+  const found = findCommand(words);
+  if (found?.kind === 'group') return explainGroup(found.group, split.rest);
+  if (found === undefined) throw unknownCommand(split.command);
+  const { command } = await found.entry.load();
+  return runCommand(command, words.slice(found.words), before);
 }
 
 /** Global options may stand before the command; only those with a value swallow the next word. */
@@ -49,15 +53,25 @@ function splitAtCommand(argv: readonly string[]): {
   return { globals: argv.slice(0, index), command: argv[index], rest: argv.slice(index + 1) };
 }
 
-async function loadCommand(word: string): Promise<{ readonly command: Command }> {
-  const entry = findCommand(word);
-  if (entry !== undefined) return entry.load();
-  const near = nearest(
-    word,
-    commands.map((candidate) => candidate.name),
-  );
-  throw new CoracleError('USAGE', `unknown command: ${word}`, {
+function unknownCommand(word: string): CoracleError {
+  const near = nearest(word, firstWords());
+  return new CoracleError('USAGE', `unknown command: ${word}`, {
     hint: near === undefined ? 'see coracle --help for the commands' : `did you mean coracle ${near}?`,
+  });
+}
+
+/** A group without a verb, or with one it does not have. */
+async function explainGroup(group: CommandGroup, words: readonly string[]): Promise<number> {
+  const verb = words.find((word) => !word.startsWith('-'));
+  if (verb === undefined) {
+    const { showHelp } = await import('./help.js');
+    const asked = words.includes('--help') || words.includes('-h');
+    await showHelp([group.name], asked ? 1 : 2);
+    return asked ? 0 : 125;
+  }
+  const verbs = verbsOf(group).map((one) => one.verb);
+  throw new CoracleError('USAGE', `unknown command: ${group.name} ${verb}`, {
+    hint: `coracle ${group.name} has ${verbs.join(', ')}`,
   });
 }
 
@@ -76,7 +90,7 @@ async function runCommand(command: Command, words: readonly string[], before: Ra
   });
   if (values.help === true) {
     const { showHelp } = await import('./help.js');
-    await showHelp(command.name, 1);
+    await showHelp(command.name.split(' '), 1);
     return 0;
   }
   checkCount(command, operands);

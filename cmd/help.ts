@@ -1,14 +1,34 @@
 /** Help texts, rendered by yargs from the same option tables that the parser reads. Loaded only when help is asked for. */
 import yargs, { type Options } from 'yargs';
 import { type Command, globalOptions, type OptionSpec } from './command.js';
-import { commands, findCommand } from './commands.js';
+import { type CommandGroup, commands, findCommand, groups, verbsOf } from './commands.js';
 import { writeAll } from './terminal/output.js';
 
-/** Prints the help of `name`, or the overview, to descriptor `fd`. */
-export async function showHelp(name: string | undefined, fd: 1 | 2): Promise<void> {
-  const entry = name === undefined ? undefined : findCommand(name);
-  const text = entry === undefined ? overview() : await commandHelp((await entry.load()).command);
+/** Prints the help of the command or group that `words` name, or the overview, to descriptor `fd`. */
+export async function showHelp(words: readonly string[], fd: 1 | 2): Promise<void> {
+  const found = findCommand(words);
+  const text =
+    found === undefined
+      ? overview()
+      : found.kind === 'group'
+        ? groupHelp(found.group)
+        : await commandHelp((await found.entry.load()).command);
   writeAll(fd, `${text.trimEnd()}\n`);
+}
+
+/** What a group's word alone shows. */
+export function groupHelp(group: CommandGroup): string {
+  const lines = verbsOf(group).map(({ verb, entry }) => `  ${verb.padEnd(12)}${entry.summary}`);
+  return [
+    `Usage: coracle ${group.name} COMMAND`,
+    '',
+    group.summary,
+    '',
+    'Commands:',
+    ...lines,
+    '',
+    `coracle ${group.name} COMMAND --help tells a command's options, with examples.`,
+  ].join('\n');
 }
 
 /** The help text of one command. */
@@ -67,11 +87,17 @@ function overview(): string {
     '',
     'Build images from Dockerfiles and run containers: no root, no daemon.',
   ];
-  for (const group of new Set(commands.map((entry) => entry.group))) {
+  const single = commands.filter(({ name }) => !name.includes(' '));
+  for (const group of new Set(single.map((entry) => entry.group))) {
     lines.push('', `${group}:`);
-    for (const entry of commands.filter((candidate) => candidate.group === group)) {
+    for (const entry of single.filter((candidate) => candidate.group === group)) {
       lines.push(`  ${entry.name.padEnd(12)}${entry.summary}`);
     }
+  }
+  lines.push('', 'Groups of commands:');
+  for (const group of groups) {
+    const verbs = verbsOf(group).map(({ verb }) => verb);
+    lines.push(`  ${group.name.padEnd(12)}${group.summary}: ${verbs.join(', ')}`);
   }
   lines.push('', 'Global options:');
   for (const option of globalOptions) lines.push(`  --${option.name.padEnd(16)}${option.summary}`);

@@ -2,7 +2,10 @@
  * The library's face: a store that is open, with one method per verb of the command line. Opening is cheap and
  * touches nothing; each verb loads what it needs.
  */
+import type { CacheUnit } from './build/cache-unit.js';
 import type { BuildResult } from './build/options.js';
+import type { PruneResult } from './build/prune.js';
+import type { PrunePolicy } from './build/prune-choice.js';
 import type { LogEntry, LogOptions } from './container/logs.js';
 import type { ExecOptions } from './container/run-options.js';
 import type { DoctorReport } from './doctor/report.js';
@@ -253,6 +256,18 @@ export class Coracle {
   async logout(registry: string, request: { readonly authfile?: string } = {}): Promise<readonly string[]> {
     const { logOut } = await import('./session/logins.js');
     return logOut(this.#session, registry, request.authfile);
+  }
+
+  /** What the build cache holds. */
+  async cacheUsage(): Promise<readonly CacheUnit[]> {
+    const { listCacheUnits } = await import('./build/cache-units.js');
+    return listCacheUnits(await this.#session.stores());
+  }
+
+  /** Takes away parts of the build cache; an empty policy means all that no image or container needs. */
+  async pruneCache(policy: PrunePolicy = {}): Promise<PruneResult> {
+    const { pruneCache } = await import('./build/prune.js');
+    return pruneCache(await this.#session.stores(), policy);
   }
 
   /** The store and the modes in use. */

@@ -1,11 +1,15 @@
 /** The public API: what programs, the command line among them, use. */
+export { type CacheUnit, cacheUnitKinds } from './build/cache-unit.js';
 export type { BuildEvent, BuildStep } from './build/events.js';
 export type { BuildResult } from './build/options.js';
+export type { PruneResult } from './build/prune.js';
+export type { PrunePolicy } from './build/prune-choice.js';
 export { humanDuration } from './container/ages.js';
 export type { LogEntry, LogOptions } from './container/logs.js';
 export { parseNetwork, parseRunFlags, type RunFlags } from './container/run-flags.js';
 export type { ExecOptions, RunOptions } from './container/run-options.js';
 export { Coracle, openCoracle } from './coracle.js';
+export { parseDuration } from './dockerfile/duration.js';
 export { nearest } from './dockerfile/suggestion.js';
 export type { DoctorReport, Finding } from './doctor/report.js';
 export { CoracleError, type ErrorCode, hasErrno, ioError, renderError } from './errors.js';

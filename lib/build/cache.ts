@@ -2,9 +2,9 @@
  * The layer cache: one record per step key, saying which snapshot the step made. A record is a hint, never a truth: it counts
  * only while its snapshot is there, and losing one costs a rebuild.
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
-import { CoracleError } from '../errors.js';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
 import type { CacheKey, NamedInputs } from './cache-key.js';
@@ -64,6 +64,22 @@ export class BuildCache {
         const key = name.slice(0, 64);
         return this.#read(key) ?? [];
       });
+  }
+
+  /** Notes that a record served now: what is not used goes first when the cache is pruned. */
+  touch(key: CacheKey): void {
+    const now = new Date();
+    try {
+      utimesSync(this.#pathOf(key), now, now);
+    } catch (error) {
+      // Another process may have pruned it.
+      if (!hasErrno(error, 'ENOENT')) throw ioError(`touch ${this.#pathOf(key)}`, error);
+    }
+  }
+
+  /** When a record was made or served last, in milliseconds since the epoch. */
+  lastUsed(key: CacheKey): number | undefined {
+    return statSync(this.#pathOf(key), { throwIfNoEntry: false })?.mtimeMs;
   }
 
   remove(key: CacheKey): void {

@@ -148,6 +148,7 @@ export class Execution {
     if (this.#session.options.noCache === true) return undefined;
     const hit = this.#session.cache.find(key);
     if (hit === undefined) return undefined;
+    this.#session.cache.touch(key);
     this.cached++;
     this.#session.onEvent({ kind: 'cached', step: step.id, time: Date.now() });
     return resultOf(hit.record.result, hit.snapshot, hit.record.created, hit.record.madeLayer);

@@ -27,6 +27,8 @@ export type SnapshotRecord = {
   readonly diffId?: DiffId;
   /** Bytes of the layer's uncompressed tar. */
   readonly size?: number;
+  /** Bytes of the layer's files, where somebody counted them before the tar was measured. */
+  readonly bytes?: number;
   /** The tar of that diffID has later times of files as this, in seconds (SOURCE_DATE_EPOCH). */
   readonly clampMtime?: number;
   /** RFC 3339. */
@@ -75,6 +77,7 @@ export function parseSnapshotRecord(value: unknown, where: string): SnapshotReco
     ...present('chainId', optional(record.chainId, `${where}.chainId`, parseChainId)),
     ...present('diffId', optional(record.diffId, `${where}.diffId`, parseDiffId)),
     ...present('size', optional(record.size, `${where}.size`, requireSize)),
+    ...present('bytes', optional(record.bytes, `${where}.bytes`, requireSize)),
     ...present('clampMtime', optional(record.clampMtime, `${where}.clampMtime`, requireSize)),
     created: requireString(record.created, `${where}.created`),
     ...present('comment', optional(record.comment, `${where}.comment`, requireString)),
