@@ -4,7 +4,7 @@
  */
 import { readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasErrno, ioError } from '../errors.js';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { openInStore, type Stores } from '../image/stores.js';
 import { countReferences } from '../image/sweep.js';
 import type { Agent } from '../native/agent.js';
@@ -105,8 +105,17 @@ class LayerSizes {
       bytes += size;
     }
     await agent.release(handle);
-    snapshots.note(id, { bytes });
+    this.#remember(id, bytes);
     return bytes;
+  }
+
+  /** On a full disk it is counted again next time. */
+  #remember(id: SnapshotId, bytes: number): void {
+    try {
+      this.#stores.snapshots.describe(id, { bytes });
+    } catch (error) {
+      if (!(error instanceof CoracleError) || error.code !== 'NO_SPACE') throw error;
+    }
   }
 }
 

@@ -48,6 +48,7 @@ export type LayerFacts = {
   readonly chainId?: ChainId;
   readonly diffId?: DiffId;
   readonly size?: number;
+  readonly bytes?: number;
   readonly clampMtime?: number;
   readonly comment?: string;
 };
@@ -174,22 +175,13 @@ export class SnapshotStore {
   }
 
   /** Adds what was measured to a snapshot's record, and makes it known under its chainID. */
-  describe(id: SnapshotId, facts: LayerFacts & { readonly bytes?: number }): SnapshotRecord {
+  describe(id: SnapshotId, facts: LayerFacts): SnapshotRecord {
     const record = this.get(id);
     if (record === undefined) throw missingSnapshot(id);
     const described = { ...record, ...facts };
     this.#write(join(this.#paths.snapshots, id), described);
     if (described.chainId !== undefined) this.#chains.claim(described.chainId, id);
     return described;
-  }
-
-  /** Adds a fact that can be found out again; on a full disk it is forgotten. */
-  note(id: SnapshotId, facts: { readonly bytes: number }): void {
-    try {
-      this.describe(id, facts);
-    } catch (error) {
-      if (!(error instanceof CoracleError) || error.code !== 'NO_SPACE') throw error;
-    }
   }
 
   /** Gives up an active snapshot. */
