@@ -5,6 +5,7 @@
 import { type BigIntStats, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { posix } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
+import type { EntryRules } from './entry-filter.js';
 import { compileGlob, hasWildcards, unescapePattern } from './glob.js';
 import { cleanPath, type IgnoreMatcher, type IgnoreState } from './ignore.js';
 import { stampOf } from './stat-cache.js';
@@ -39,6 +40,8 @@ export type ContextStat = {
   readonly stamp: string;
 };
 
+type Walk = { readonly collected: ContextEntry[]; readonly rules: EntryRules | undefined };
+
 const linkLimit = 40;
 
 export class ContextTree {
@@ -51,8 +54,8 @@ export class ContextTree {
   }
 
   /**
-   * What a source of COPY names: one path, or all matches of a pattern in byte order.
-   * @throws INVALID for a path that leads out of the context, NOT_FOUND when there is nothing.
+   * What a source of COPY names: one path, or all matches of a pattern in byte order, of which there may be none.
+   * @throws INVALID for a path that leads out of the context, NOT_FOUND when nothing is at the path.
    */
   expand(source: string): readonly Match[] {
     const cleaned = cleanPath(source.replace(/^\/+/, '') || '.');
@@ -63,15 +66,17 @@ export class ContextTree {
     }
     const paths = hasWildcards(cleaned) ? this.#glob(cleaned) : [unescapePattern(cleaned)];
     const matches = paths.flatMap((path) => this.#match(path) ?? []);
-    if (matches.length === 0) throw this.#notFound(source, cleaned);
+    if (matches.length === 0 && !hasWildcards(cleaned)) throw this.#notFound(source, cleaned);
     return matches;
   }
 
-  /** The match and all below it, a directory before its children. */
-  entries(match: Match): readonly ContextEntry[] {
+  /** The match and all below it that the rules take, a directory before its children. */
+  entries(match: Match, rules?: EntryRules): readonly ContextEntry[] {
     const collected: ContextEntry[] = [];
-    this.#collect(match.path, '', this.#stateOf(match.path), collected);
-    return collected;
+    const walk = { collected, rules: rules?.isEmpty === false ? rules : undefined };
+    this.#collect(match.path, '', this.#stateOf(match.path), walk);
+    if (walk.rules === undefined) return collected;
+    return walk.rules.apply(collected.map((entry) => ({ ...entry, type: entry.stat.type })));
   }
 
   #match(path: string): Match | undefined {
@@ -128,7 +133,8 @@ export class ContextTree {
     return found;
   }
 
-  #collect(path: string, relative: string, state: IgnoreState, collected: ContextEntry[]): void {
+  #collect(path: string, relative: string, state: IgnoreState, walk: Walk): void {
+    const { collected, rules } = walk;
     const stat = this.#lstat(path);
     if (stat === undefined) return;
     const isDirectory = stat.isDirectory();
@@ -139,6 +145,7 @@ export class ContextTree {
         hint: 'add it to .dockerignore',
       });
     }
+    if (isDirectory && rules?.mayTakeBelow(relative) === false) return;
     const position = collected.length;
     const target = stat.isSymbolicLink() ? readlinkSync(this.#absolute(path)) : '';
     if (isDirectory) {
@@ -148,7 +155,7 @@ export class ContextTree {
           child,
           relative === '' ? name : `${relative}/${name}`,
           this.#ignore.enter(state, name),
-          collected,
+          walk,
         );
       }
       // An ignored directory is there only for the sake of what was taken back in below it.

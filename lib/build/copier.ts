@@ -4,6 +4,8 @@ import { CoracleError } from '../errors.js';
 import type { Agent, Handle, Meta } from '../native/agent.js';
 import type { Match } from './context-tree.js';
 import { type CopySource, pathBytes, type SourceEntry } from './copy-source.js';
+import type { EntryRules } from './entry-filter.js';
+import type { ModeChange } from './file-mode.js';
 import type { Owner } from './owner.js';
 
 export type CopyTarget = {
@@ -14,12 +16,14 @@ export type CopyTarget = {
   readonly destination: string;
   /** Replaces the sources' owners. */
   readonly owner: Owner | undefined;
-  /** Replaces the sources' permission bits. */
-  readonly mode: number | undefined;
+  /** Changes the sources' permission bits. */
+  readonly mode: ModeChange | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
 const noOwner: Owner = { uid: 0, gid: 0 };
+/** Of a heredoc's file. */
+const contentMode = 0o644;
 
 export class Copier {
   readonly #target: CopyTarget;
@@ -38,8 +42,8 @@ export class Copier {
   }
 
   /** Copies one match: a directory's contents into the destination, a file to it or into it. */
-  async copy(source: CopySource, match: Match): Promise<void> {
-    const entries = await source.entries(match);
+  async copy(source: CopySource, match: Match, rules: EntryRules): Promise<void> {
+    const entries = await source.entries(match, rules);
     const handle = await source.handle();
     const base = match.isDirectory ? await this.#directory() : await this.#fileTarget(match.name);
     for (const entry of entries) {
@@ -53,7 +57,10 @@ export class Copier {
   async content(name: string, data: string): Promise<void> {
     const path = await this.#fileTarget(Buffer.from(name).toString('latin1'));
     await this.#refuseDirectory(path);
-    const meta = { mode: this.#target.mode ?? 0o644, owner: this.#target.owner ?? noOwner };
+    const meta = {
+      mode: this.#target.mode?.apply(contentMode, false) ?? contentMode,
+      owner: this.#target.owner ?? noOwner,
+    };
     const { agent, handle } = this.#target;
     const bytes = Buffer.from(data);
     if (bytes.length === 0) await agent.file(handle, pathBytes(path), meta, bytes);
@@ -139,8 +146,16 @@ export class Copier {
   }
 
   #meta(entry: SourceEntry): Meta {
-    const mode = entry.type === 'symlink' ? undefined : (this.#target.mode ?? entry.meta.mode);
-    return { mode, owner: this.#target.owner ?? entry.meta.owner, mtime: entry.meta.mtime };
+    return {
+      mode: this.#mode(entry),
+      owner: this.#target.owner ?? entry.meta.owner,
+      mtime: entry.meta.mtime,
+    };
+  }
+
+  #mode({ type, meta }: SourceEntry): number | undefined {
+    if (type === 'symlink' || meta.mode === undefined) return undefined;
+    return this.#target.mode?.apply(meta.mode, type === 'directory') ?? meta.mode;
   }
 
   /** The path of a file source: the destination itself, or below it when that is a directory. */

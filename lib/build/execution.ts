@@ -9,6 +9,7 @@ import type { SnapshotRecord } from '../snapshot/record.js';
 import { type BuildSource, placeError } from './build-source.js';
 import { baseKey, type CacheKey, type NamedInputs, stepKey } from './cache-key.js';
 import { copyInputs, copyStep, imageIdentity, quickCopyInputs, type ResolvedOrigin } from './copy-step.js';
+import { linkInputs, linkLayer } from './link-layer.js';
 import type { BuildPlan, CopyStep, PlannedStage, Step } from './plan.js';
 import { runInputs, runStep } from './run-step.js';
 import type { BuildSession } from './session.js';
@@ -24,6 +25,12 @@ export type StageResult = {
 };
 
 type StepResult = { readonly files: StageFiles; readonly madeLayer: boolean; readonly created: string };
+
+type StepWork = {
+  readonly key: CacheKey;
+  readonly inputs: NamedInputs;
+  readonly origin: ResolvedOrigin | undefined;
+};
 
 export class Execution {
   readonly #plan: BuildPlan;
@@ -136,7 +143,7 @@ export class Execution {
     if (found !== undefined && quickKey === undefined) return found;
     const running =
       this.#running.get(key) ??
-      (found === undefined ? this.#run(step, parent, { key, inputs, origin }) : Promise.resolve(found));
+      (found === undefined ? this.#runOrLink(step, parent, { key, inputs, origin }) : Promise.resolve(found));
     this.#running.set(key, running);
     const result = await running;
     if (quickKey !== undefined && quick !== undefined)
@@ -154,10 +161,35 @@ export class Execution {
     return resultOf(hit.record.result, hit.snapshot, hit.record.created, hit.record.madeLayer);
   }
 
+  /** COPY --link: a layer made for another parent is put on this one. */
+  async #runOrLink(
+    step: Exclude<Step, { kind: 'config' }>,
+    parent: StageFiles,
+    work: StepWork,
+  ): Promise<StepResult> {
+    if (step.kind !== 'copy' || !step.link) return this.#run(step, parent, work);
+    const below = await parent.top();
+    const own = { ...work.inputs, ...(await linkInputs(this.#session, step, below)) };
+    const alone: StageFiles = { key: this.#baseKey('link'), top: async () => undefined };
+    const key = keyOf(step, alone, own);
+    const hit = this.#session.options.noCache === true ? undefined : this.#session.cache.find(key);
+    if (hit?.snapshot === undefined) {
+      const made = await this.#run(step, parent, work);
+      await this.#remember(step, alone, { key, inputs: own }, made);
+      return made;
+    }
+    const top = await linkLayer(this.#session, step, hit.snapshot, below);
+    const result = resultOf(work.key, top, hit.record.created, true);
+    await this.#remember(step, parent, work, result);
+    this.cached++;
+    this.#session.onEvent({ kind: 'cached', step: step.id, time: Date.now() });
+    return result;
+  }
+
   async #run(
     step: Exclude<Step, { kind: 'config' }>,
     parent: StageFiles,
-    { key, inputs, origin }: { key: CacheKey; inputs: NamedInputs; origin: ResolvedOrigin | undefined },
+    { key, inputs, origin }: StepWork,
   ): Promise<StepResult> {
     this.#begin(step.id);
     const below = await parent.top();

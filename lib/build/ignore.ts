@@ -100,6 +100,11 @@ export class IgnoreMatcher {
     return this.#exclusions.some((pattern) => pattern.couldMatchBelow(state.path));
   }
 
+  /** Whether any pattern could match a path below this directory. */
+  mayMatchBelow(directory: string): boolean {
+    return this.#patterns.some((pattern) => pattern.couldMatchBelow(directory));
+  }
+
   /** Whether one path is ignored: `enter` for each of its elements. The context itself never is. */
   ignores(path: string): boolean {
     let state = this.root();

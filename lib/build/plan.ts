@@ -3,6 +3,7 @@ import type { SourceContent } from '../dockerfile/instructions.js';
 import type { SourceRange, Warning } from '../dockerfile/source.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { ContainerConfig } from '../oci/container-config.js';
+import type { ModeChange } from './file-mode.js';
 import type { RunCommand } from './run-command.js';
 
 /** Where COPY --from, or FROM, takes its files. */
@@ -35,17 +36,28 @@ export type RunStep = StepCommon & {
 
 export type CopyStep = StepCommon & {
   readonly kind: 'copy';
-  /** ADD: tar archives named as sources are unpacked. */
-  readonly unpack: boolean;
   readonly from: Source;
-  readonly sources: readonly string[];
+  readonly sources: readonly StepSource[];
   readonly contents: readonly SourceContent[];
   /** Absolute; a trailing slash says that it is a directory. */
   readonly destination: string;
   /** `user[:group]`. */
-  readonly chown?: string | undefined;
-  /** Permission bits. */
-  readonly chmod?: number | undefined;
+  readonly chown?: string;
+  readonly chmod?: ModeChange;
+  /** Patterns as of .dockerignore, relative to each source. */
+  readonly excludes: readonly string[];
+  /** The layer does not depend on what is below: made on nothing, then put on top. */
+  readonly link: boolean;
+};
+
+/** One thing that COPY or ADD names. */
+export type StepSource = {
+  readonly kind: 'path';
+  readonly pattern: string;
+  /** Archives are unpacked. */
+  readonly unpack: boolean;
+  /** With --parents: what to take below `pattern`, and its directories. */
+  readonly include?: string;
 };
 
 export type WorkdirStep = StepCommon & {

@@ -11,12 +11,13 @@ import type { SnapshotRecord } from '../snapshot/record.js';
 import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
 import { BuildCache } from './cache.js';
 import type { ContextTree } from './context-tree.js';
-import { type CopySource, contextSource, stackSource } from './copy-source.js';
+import { type CopySource, contextSource } from './copy-source.js';
 import type { BuildListener } from './events.js';
 import type { BuildOptions } from './options.js';
 import type { Accounts } from './owner.js';
 import type { CopyStep } from './plan.js';
 import type { StatCache } from './stat-cache.js';
+import { treeSource } from './tree-source.js';
 
 /** The stores, and what of the host a RUN needs. */
 export type BuildStores = Stores & {
@@ -82,7 +83,7 @@ export class BuildSession {
 
   /** The files of a finished stage or an image; an empty tree for nothing. */
   files(top: SnapshotRecord | undefined): CopySource {
-    return stackSource(this.agent(), () => this.stack(top));
+    return treeSource(this.agent(), () => this.stack(top));
   }
 
   /** A read-only handle of a snapshot's stack. */
@@ -91,9 +92,10 @@ export class BuildSession {
     return this.agent().stack(await Promise.all(lowers));
   }
 
-  /** A handle whose top is a new layer above what it lies on. */
-  async writable(active: ActiveSnapshot): Promise<Handle> {
+  /** A handle whose top is a new layer above what it lies on; `alone`: as if it lay on nothing. */
+  async writable(active: ActiveSnapshot, options: { readonly alone?: boolean } = {}): Promise<Handle> {
     const top = await openInStore(this.agent(), this.stores.paths, active.fs, { writable: true });
+    if (options.alone === true) return this.agent().stack([top], { writable: true });
     const lowers = await Promise.all((active.parent?.lowers ?? []).map((id) => this.#layer(id)));
     return this.agent().stack([top, ...lowers], { writable: true });
   }

@@ -1,5 +1,4 @@
 /** Plans one stage: the base's triggers and its own instructions, in order, become steps and a config. */
-import { posix } from 'node:path';
 import { expandInstruction } from '../dockerfile/expansion.js';
 import type {
   AddInstruction,
@@ -10,9 +9,9 @@ import type {
   StageInstruction,
 } from '../dockerfile/instructions.js';
 import { parseTrigger } from '../dockerfile/parse.js';
-import { CoracleError } from '../errors.js';
 import { type BuildSource, instructionError, placeError } from './build-source.js';
 import { sha256 } from './cache-key.js';
+import { planCopy } from './copy-plan.js';
 import type {
   ConfigStep,
   CopyStep,
@@ -167,32 +166,14 @@ export class StagePlanner {
       instruction.kind === 'copy' && instruction.from !== undefined
         ? await this.#planner.resolveSource(instruction.from, this.#stage.index, instruction)
         : { kind: 'context' };
+    const { range, original } = instruction;
     this.#push({
-      kind: 'copy',
-      range: instruction.range,
-      createdBy: instruction.original,
-      shown: instruction.original,
-      unpack: instruction.kind === 'add',
+      ...planCopy(instruction, this.#state.workdir),
+      range,
+      createdBy: original,
+      shown: original,
       from,
-      sources: instruction.sources,
-      contents: instruction.contents,
-      destination: this.#destination(instruction),
-      chown: instruction.chown,
-      chmod: instruction.chmod === undefined ? undefined : parseMode(instruction.chmod),
     } satisfies Unnamed<CopyStep>);
-  }
-
-  #destination(instruction: CopyInstruction | AddInstruction): string {
-    const { destination } = instruction;
-    const absolute = posix.resolve(this.#state.workdir, destination);
-    const isDirectory = /(^|\/)\.{0,2}$/.test(destination);
-    if (!isDirectory && instruction.sources.length + instruction.contents.length > 1) {
-      throw new CoracleError(
-        'INVALID',
-        `copy to ${destination}: with more than one source the destination must end with /`,
-      );
-    }
-    return isDirectory && absolute !== '/' ? `${absolute}/` : absolute;
   }
 
   #workdir(path: string, range: WorkdirStep['range']): void {
@@ -234,13 +215,4 @@ export class StagePlanner {
 function shorten(text: string): string {
   const line = text.replace(/\s+/g, ' ');
   return line.length > 200 ? `${line.slice(0, 197)}...` : line;
-}
-
-/** Octal permission bits of --chmod. */
-function parseMode(text: string): number {
-  if (/^0?[0-7]{3,4}$/.test(text)) return Number.parseInt(text, 8);
-  throw new CoracleError(
-    'UNSUPPORTED',
-    `set mode "${text}" by --chmod: expected an octal number such as 755`,
-  );
 }

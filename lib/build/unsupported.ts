@@ -5,8 +5,8 @@ import { type BuildSource, instructionError } from './build-source.js';
 /** Flags each instruction carries out; anything else on it is refused. */
 const supportedFlags: Readonly<Partial<Record<StageInstruction['kind'], readonly string[]>>> = {
   run: ['network', 'security'],
-  copy: ['from', 'chown', 'chmod'],
-  add: ['chown', 'chmod'],
+  copy: ['from', 'chown', 'chmod', 'link', 'parents', 'exclude'],
+  add: ['chown', 'chmod', 'link', 'exclude', 'unpack'],
   healthcheck: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
 };
 

@@ -95,9 +95,13 @@ test('a link loop ends', (t) => {
   t.throws(() => context.expand('a'), { instanceOf: CoracleError, message: /too many symbolic links/ });
 });
 
+test('a pattern may match nothing', (t) => {
+  t.deepEqual(tree(directory(t, { a: '' })).expand('b*'), []);
+});
+
 test('nothing found names the context', (t) => {
   const root = directory(t, { a: '' });
-  const error = t.throws(() => tree(root).expand('b*'), { instanceOf: CoracleError });
+  const error = t.throws(() => tree(root).expand('b'), { instanceOf: CoracleError });
   t.is(error?.code, 'NOT_FOUND');
   t.regex(error?.hint ?? '', new RegExp(root));
 });

@@ -193,14 +193,6 @@ test(
   2,
 );
 test(
-  'COPY --link is refused by name',
-  refused,
-  'FROM a\n\nCOPY --link a b\n',
-  'UNSUPPORTED',
-  /COPY --link/,
-  3,
-);
-test(
   'ADD of a URL is refused by name',
   refused,
   'FROM a\nADD https://example.invalid/x /x\n',
