@@ -72,11 +72,22 @@ export const command = defineCommand({
       summary: 'Steps at a time (default: the number of processors)',
     },
     {
-      name: 'timestamp',
-      kind: 'number',
+      name: 'source-date-epoch',
+      kind: 'string',
       value: 'SECONDS',
-      aliases: ['source-date-epoch'],
-      summary: 'Time to record instead of now (default: SOURCE_DATE_EPOCH)',
+      aliases: ['timestamp'],
+      summary:
+        "Time of the image and its newest file, or context, or a stage (default: the base image's time)",
+    },
+    {
+      name: 'reproducible',
+      kind: 'toggle',
+      summary: 'Record no clock: the same files give the same digest anywhere (default: true)',
+    },
+    {
+      name: 'rewrite-timestamp',
+      kind: 'toggle',
+      summary: 'Make no file later than the image (default: as --reproducible)',
     },
     ...registryOptions,
   ],
@@ -112,7 +123,9 @@ export const command = defineCommand({
           noCache: values['no-cache'],
           network: values.network === undefined ? undefined : parseNetwork(values.network),
           jobs: values.jobs,
-          sourceDateEpoch: values.timestamp ?? readEpoch(process.env.SOURCE_DATE_EPOCH),
+          sourceDateEpoch: values['source-date-epoch'] ?? process.env.SOURCE_DATE_EPOCH,
+          reproducible: values.reproducible,
+          rewriteTimestamp: values['rewrite-timestamp'],
           pull: readPullPolicy(values.pull),
           access: registryAccess(values),
           signal,
@@ -178,12 +191,6 @@ function chooseSource(
   }
   if (file === '-') return { context: directory, dockerfileContent: readInput() };
   return { context: directory, ...(file === undefined ? {} : { dockerfile: file }) };
-}
-
-function readEpoch(text: string | undefined): number | undefined {
-  if (text === undefined || text === '') return undefined;
-  if (/^\d+$/.test(text)) return Number(text);
-  throw new CoracleError('USAGE', `read SOURCE_DATE_EPOCH "${text}": must be seconds since 1970`);
 }
 
 /** docker's exit code for a build that failed, whatever the reason; wrong usage keeps its own. */

@@ -47,8 +47,8 @@ export async function build(
     const result = await execution.target();
     onEvent({ kind: 'started', step: exportStep, time: Date.now() });
     const image = await finish(session, { plan, platform, result, options });
-    if (tags.length === 0) stores.images.add(image);
-    const references = tags.map((tag) => stores.images.tag(image, tag));
+    if (tags.length === 0) stores.images.addBuilt(image, undefined);
+    const references = tags.flatMap((tag) => stores.images.addBuilt(image, tag) ?? []);
     onEvent({ kind: 'done', step: exportStep, time: Date.now() });
     return { image: { ...image, references }, cached: execution.cached, steps: execution.steps };
   } catch (error) {
@@ -116,7 +116,7 @@ async function finish(
   if (stage === undefined) throw new CoracleError('INTERNAL', 'finish build: the target was not planned');
   const top = await result.files.top();
   const base = baseImage(plan, stage);
-  const created = createdTime(result.history, options.sourceDateEpoch, base);
+  const created = stage.times.created ?? createdTime(result.history, base);
   const labels = { ...stage.config.Labels, ...options.labels };
   return assembleImage(
     {
@@ -129,7 +129,7 @@ async function finish(
       },
       ...present('top', top),
       ...present('base', base),
-      ...present('clampMtime', options.sourceDateEpoch),
+      ...present('clampMtime', stage.times.files),
     },
     session.stores,
   );
@@ -144,12 +144,7 @@ function baseImage(plan: BuildPlan, stage: PlannedStage): ImageRecord | undefine
 }
 
 /** The time of the newest step, so that a build that only took steps from the cache gives the same image again. */
-function createdTime(
-  history: readonly HistoryEntry[],
-  epoch: number | undefined,
-  base: ImageRecord | undefined,
-): string {
-  if (epoch !== undefined) return new Date(epoch * 1000).toISOString();
+function createdTime(history: readonly HistoryEntry[], base: ImageRecord | undefined): string {
   const times = history.flatMap((entry) => (entry.created === undefined ? [] : [Date.parse(entry.created)]));
   const newest = Math.max(0, ...times.filter((time) => Number.isFinite(time)));
   return newest > 0 ? new Date(newest).toISOString() : (base?.config.created ?? new Date(0).toISOString());

@@ -45,7 +45,8 @@ export function contextSource(tree: ContextTree, stats: StatCache, options: Cont
   return {
     handle: async () => options.handle,
     expand: async (pattern) => remembered(found, pattern, () => expand(pattern)),
-    entries: async (match, rules) => entries(match, rules).map(contextEntry),
+    entries: async (match, rules) =>
+      entries(match, rules).map((entry) => contextEntry(entry, options.filesTime)),
     digest: async (match, rules) => {
       const rows: string[] = [];
       let turn = performance.now();
@@ -69,12 +70,18 @@ export type ContextOptions = {
   /** The agent's handle of the context. */
   readonly handle: Handle;
   readonly signal?: AbortSignal | undefined;
+  /** Seconds since the epoch that files get instead of their own time, which a checkout makes up. */
+  readonly filesTime?: number | undefined;
 };
 
 const turnMilliseconds = 50;
 
-function contextEntry({ relative, path, stat, target }: ContextEntry): SourceEntry {
-  const mtime = exactTime(stat.mtimeNs);
+function contextEntry(
+  { relative, path, stat, target }: ContextEntry,
+  filesTime: number | undefined,
+): SourceEntry {
+  const own = exactTime(stat.mtimeNs);
+  const mtime = filesTime === undefined ? own : { seconds: filesTime, nanoseconds: 0 };
   return {
     relative: Buffer.from(relative).toString('latin1'),
     origin: path,
@@ -82,7 +89,7 @@ function contextEntry({ relative, path, stat, target }: ContextEntry): SourceEnt
     meta: { mode: stat.mode, owner: { uid: 0, gid: 0 }, mtime },
     target: Buffer.from(target),
     xattrs: noXattrs,
-    check: stat.type === 'file' ? { size: stat.size, mtime, ctime: exactTime(stat.ctimeNs) } : undefined,
+    check: stat.type === 'file' ? { size: stat.size, mtime: own, ctime: exactTime(stat.ctimeNs) } : undefined,
   };
 }
 

@@ -73,7 +73,7 @@ export async function copyStep(
 ): Promise<SnapshotRecord> {
   const files = new StepFiles(session, step, origin);
   const owner = await copyOwner(session, step, parent);
-  return session.commitLayer(parent, step.createdBy, async (active) => {
+  return session.commitLayer(parent, step, async (active) => {
     const agent = session.agent();
     const handle = await session.writable(active, { alone: step.link });
     const { signal } = session.options;

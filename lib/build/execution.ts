@@ -14,6 +14,7 @@ import type { BuildPlan, CopyStep, PlannedStage, Step } from './plan.js';
 import { runInputs, runStep } from './run-step.js';
 import type { BuildSession } from './session.js';
 import type { Slots } from './slots.js';
+import type { Times } from './times.js';
 import { workdirInputs, workdirStep } from './workdir-step.js';
 
 /** A stage's files so far. `top` is looked up when needed: a base image is not unpacked for the sake of a cached build. */
@@ -73,12 +74,13 @@ export class Execution {
     let { files, history } = await this.#base(stage);
     for (const step of stage.steps) {
       if (step.kind === 'config') {
-        history = [...history, { created_by: step.createdBy, empty_layer: true }];
+        const entry = { ...present('created', stage.times.created), created_by: step.createdBy };
+        history = [...history, { ...entry, empty_layer: true }];
         continue;
       }
       const result = await this.#step(step, files);
       files = result.files;
-      const entry = { created: result.created, created_by: step.createdBy };
+      const entry = { created: stage.times.created ?? result.created, created_by: step.createdBy };
       history = [...history, result.madeLayer ? entry : { ...entry, empty_layer: true }];
     }
     return { files, history };
@@ -87,32 +89,26 @@ export class Execution {
   async #base(stage: PlannedStage): Promise<StageResult> {
     const { base } = stage;
     this.#begin(stage.fromId);
-    const result = await this.#openBase(base);
+    const result = await this.#openBase(base, stage.times);
     this.#end(stage.fromId);
     return result;
   }
 
-  async #openBase(base: PlannedStage['base']): Promise<StageResult> {
+  async #openBase(base: PlannedStage['base'], times: Times): Promise<StageResult> {
     switch (base.kind) {
       case 'scratch':
-        return { files: { key: this.#baseKey('scratch'), top: async () => undefined }, history: [] };
+        return { files: { key: rootKey('scratch', times.files), top: async () => undefined }, history: [] };
       case 'stage':
         return this.#stage(base.index);
       case 'image': {
         const { image } = base;
         const top = once(() => this.#session.unpacked(image));
         return {
-          files: { key: this.#baseKey(imageIdentity(image)), top },
+          files: { key: rootKey(imageIdentity(image), times.files), top },
           history: image.config.history ?? [],
         };
       }
     }
-  }
-
-  /** Files are written with other times under another SOURCE_DATE_EPOCH: nothing is shared between them. */
-  #baseKey(identity: string): CacheKey {
-    const { sourceDateEpoch } = this.#session.options;
-    return baseKey(sourceDateEpoch === undefined ? identity : `${identity} ${sourceDateEpoch}`);
   }
 
   async #step(step: Exclude<Step, { kind: 'config' }>, parent: StageFiles): Promise<StepResult> {
@@ -170,7 +166,7 @@ export class Execution {
     if (step.kind !== 'copy' || !step.link) return this.#run(step, parent, work);
     const below = await parent.top();
     const own = { ...work.inputs, ...(await linkInputs(this.#session, step, below)) };
-    const alone: StageFiles = { key: this.#baseKey('link'), top: async () => undefined };
+    const alone: StageFiles = { key: rootKey('link', step.filesTime), top: async () => undefined };
     const key = keyOf(step, alone, own);
     const hit = this.#session.options.noCache === true ? undefined : this.#session.cache.find(key);
     if (hit?.snapshot === undefined) {
@@ -267,6 +263,11 @@ export class Execution {
   #end(step: string): void {
     this.#session.onEvent({ kind: 'done', step, time: Date.now() });
   }
+}
+
+/** Where files get other times, nothing is shared. */
+function rootKey(identity: string, filesTime: number | undefined): CacheKey {
+  return baseKey(filesTime === undefined ? identity : `${identity} ${filesTime}`);
 }
 
 function keyOf(step: Step, parent: StageFiles, inputs: NamedInputs): CacheKey {

@@ -28,7 +28,7 @@ export async function linkLayer(
 ): Promise<SnapshotRecord> {
   if (made.parent === parent?.id) return made;
   const { paths, snapshots } = session.stores;
-  return session.commitLayer(parent, step.createdBy, async (active) => {
+  return session.commitLayer(parent, step, async (active) => {
     const agent = session.agent();
     const layer = await openInStore(agent, paths, snapshots.layerPath(made.id));
     const top = await openInStore(agent, paths, active.fs, { writable: true });

@@ -26,8 +26,15 @@ export type BuildOptions = {
   readonly storageDriver?: StorageDriver | undefined;
   /** Steps that run at the same time; default the number of processors. */
   readonly jobs?: number | undefined;
-  /** Seconds since the epoch that replace the clock in the image's records (SOURCE_DATE_EPOCH). */
-  readonly sourceDateEpoch?: number | undefined;
+  /**
+   * SOURCE_DATE_EPOCH: seconds since the epoch that the image and its files are made at, `context` for the time of the
+   * context, or the name of a stage for that of its base image. Else the build argument or global ARG of that name.
+   */
+  readonly sourceDateEpoch?: number | string | undefined;
+  /** False records the clock and leaves the times of files as they are, unless there is a SOURCE_DATE_EPOCH. */
+  readonly reproducible?: boolean | undefined;
+  /** Whether no file of a layer is later than what the image says of its own time; by default as `reproducible`. */
+  readonly rewriteTimestamp?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 

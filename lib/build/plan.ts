@@ -5,6 +5,7 @@ import type { ImageRecord } from '../image/image-record.js';
 import type { ContainerConfig } from '../oci/container-config.js';
 import type { ModeChange } from './file-mode.js';
 import type { RunCommand } from './run-command.js';
+import type { Times } from './times.js';
 
 /** Where COPY --from, or FROM, takes its files. */
 export type Source =
@@ -20,6 +21,8 @@ type StepCommon = {
   readonly range: SourceRange;
   /** What the image's history says made it. */
   readonly createdBy: string;
+  /** Seconds since the epoch that no file of its layer is later than, and that files from the context get. */
+  readonly filesTime?: number;
 };
 
 export type RunStep = StepCommon & {
@@ -90,6 +93,7 @@ export type PlannedStage = {
   readonly steps: readonly Step[];
   readonly config: ContainerConfig;
   readonly author: string | undefined;
+  readonly times: Times;
 };
 
 export type BuildPlan = {

@@ -13,10 +13,13 @@ import { type BuildPlan, dependencies, type PlannedStage, type Source, type Stag
 import { platformArguments, Scope } from './scope.js';
 import { StagePlanner } from './stage-planner.js';
 import { scratchConfig } from './stage-state.js';
+import { imageTime, readEpoch, type TimeOptions, type Times, timesOnBase } from './times.js';
 
 export type PlanInput = {
   readonly dockerfile: Dockerfile;
-  readonly options: Pick<BuildOptions, 'buildArgs' | 'target' | 'network'>;
+  readonly options: Pick<BuildOptions, 'buildArgs' | 'target' | 'network' | 'sourceDateEpoch'> & TimeOptions;
+  /** The context's own time in seconds, where it has one: a commit's, an archive's. */
+  readonly contextTime?: number | undefined;
   readonly platform: Platform;
   readonly resolveImage: BuildEnvironment['resolveImage'];
 };
@@ -26,6 +29,8 @@ export async function planBuild(input: PlanInput): Promise<BuildPlan> {
   return new Planner(input).plan();
 }
 
+const epochName = 'SOURCE_DATE_EPOCH';
+
 export class Planner {
   readonly input: PlanInput;
   readonly source: BuildSource;
@@ -34,6 +39,7 @@ export class Planner {
   readonly consumed = new Set<string>();
   readonly warnings: Warning[];
   readonly #stages = new Map<number, PlannedStage>();
+  #epoch: number | undefined;
 
   constructor(input: PlanInput) {
     this.input = input;
@@ -45,9 +51,17 @@ export class Planner {
   async plan(): Promise<BuildPlan> {
     refuseForeignSyntax(this.input.dockerfile, this.source);
     const target = this.#targetIndex();
+    this.#epoch = await this.#readEpoch();
     await this.planStage(target);
     this.#warnUnconsumed();
     return { stages: this.#stages, target, warnings: this.warnings };
+  }
+
+  /** The times of a stage on `base`; a stage on another has that one's. */
+  timesOf(base: StageBase): Times {
+    const below = base.kind === 'stage' ? this.#stages.get(base.index) : undefined;
+    const image = base.kind === 'image' ? base.image : undefined;
+    return below?.times ?? timesOnBase(this.#epoch, image, this.input.options);
   }
 
   /** Plans a stage and, before it, the stages that it needs. A stage can only need earlier ones, so this ends. */
@@ -169,9 +183,29 @@ export class Planner {
 
   /** The value of --build-arg `name`, which is thereby used. */
   buildArgument(name: string): string | undefined {
+    if (name === epochName && this.#epoch !== undefined) return String(this.#epoch);
     const value = this.input.options.buildArgs?.[name];
     if (value !== undefined) this.consumed.add(name);
     return value;
+  }
+
+  /** SOURCE_DATE_EPOCH: the option, the build argument or the global ARG. */
+  async #readEpoch(): Promise<number | undefined> {
+    const { options, contextTime } = this.input;
+    const text =
+      options.sourceDateEpoch ?? this.buildArgument(epochName) ?? this.globals.lookup(epochName) ?? '';
+    const stage = this.stageIndex(String(text), this.input.dockerfile.stages.length);
+    const named = stage === undefined || /^\d/.test(String(text)) ? undefined : await this.#stageTime(stage);
+    return readEpoch(String(text), (name) => (name === 'context' ? contextTime : (named ?? 'unknown')));
+  }
+
+  /** The time of the image a stage is based on. */
+  async #stageTime(index: number): Promise<number> {
+    const stage = this.input.dockerfile.stages[index];
+    if (stage === undefined) return 0;
+    const { base } = await this.#resolveBase(stage);
+    if (base.kind === 'stage') return this.#stageTime(base.index);
+    return imageTime(base.kind === 'image' ? base.image : undefined);
   }
 
   #targetIndex(): number {

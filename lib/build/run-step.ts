@@ -49,7 +49,7 @@ export async function runStep(
   parent: SnapshotRecord | undefined,
 ): Promise<SnapshotRecord> {
   const driver = session.stores.driver(session.options.storageDriver);
-  return session.commitLayer(parent, step.createdBy, async (active) => {
+  return session.commitLayer(parent, step, async (active) => {
     const since = driver === 'copy' ? await flattenRoot(session, active) : undefined;
     await execute(session, step, active, driver);
     if (driver === 'fuse-overlayfs') await normalise(session, active);

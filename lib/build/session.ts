@@ -10,12 +10,13 @@ import { initLayer } from '../snapshot/init-layer.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
 import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
 import { BuildCache } from './cache.js';
+import { clampTimes } from './clamp-times.js';
 import type { ContextTree } from './context-tree.js';
 import { type CopySource, contextSource } from './copy-source.js';
 import type { BuildListener } from './events.js';
 import type { BuildOptions } from './options.js';
 import type { Accounts } from './owner.js';
-import type { CopyStep } from './plan.js';
+import type { CopyStep, Step } from './plan.js';
 import type { StatCache } from './stat-cache.js';
 import { treeSource } from './tree-source.js';
 
@@ -76,6 +77,7 @@ export class BuildSession {
     const source = contextSource(this.#tree, this.#stats, {
       handle: contextHandle,
       signal: this.options.signal,
+      filesTime: step.filesTime,
     });
     this.#contexts.set(step, source);
     return source;
@@ -125,15 +127,19 @@ export class BuildSession {
     });
   }
 
-  /** Runs `fill` on a new layer above `parent` and commits it; when it throws, nothing stays. */
+  /**
+   * Runs `fill` on a new layer above `parent` and commits it, none of its files later than the step's time; when it throws,
+   * nothing stays.
+   */
   async commitLayer(
     parent: SnapshotRecord | undefined,
-    comment: string,
+    { createdBy: comment, filesTime }: Pick<Step, 'createdBy' | 'filesTime'>,
     fill: (active: ActiveSnapshot) => Promise<void>,
   ): Promise<SnapshotRecord> {
     const active = this.stores.snapshots.prepare(parent);
     try {
       await fill(active);
+      if (filesTime !== undefined) await this.#clampTimes(active, filesTime);
       return this.stores.snapshots.commit(active, { comment });
     } catch (error) {
       await this.stores.snapshots.discard(active, this.stores.removeTree);
@@ -151,6 +157,17 @@ export class BuildSession {
       await agent.remove(0, pathInStore(paths, path), { recursive: true });
     });
     await agent.close();
+  }
+
+  /**
+   * The tar of the layer clamps times too; here it is done to the files, so that a build on this image finds what one on the
+   * pulled image would.
+   */
+  async #clampTimes(active: ActiveSnapshot, seconds: number): Promise<void> {
+    const agent = this.agent();
+    const handle = await openInStore(agent, this.stores.paths, active.fs, { writable: true });
+    await clampTimes(agent, handle, seconds);
+    await agent.release(handle);
   }
 
   #layer(id: SnapshotRecord['id']): Promise<Handle> {

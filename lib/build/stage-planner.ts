@@ -9,6 +9,7 @@ import type {
   StageInstruction,
 } from '../dockerfile/instructions.js';
 import { parseTrigger } from '../dockerfile/parse.js';
+import { present } from '../oci/guards.js';
 import { type BuildSource, instructionError, placeError } from './build-source.js';
 import { sha256 } from './cache-key.js';
 import { planCopy } from './copy-plan.js';
@@ -75,6 +76,7 @@ export class StagePlanner {
       fromRange: this.#stage.from.range,
       config: this.#state.config,
       author: this.#state.author,
+      times: this.#planner.timesOf(this.#base),
     };
   }
 
@@ -198,11 +200,13 @@ export class StagePlanner {
     const total = 1 + this.#steps.filter((step) => step.kind !== 'config').length;
     const prefix = stages.length > 1 ? `${label} ` : '';
     let number = 1;
+    const { files: filesTime } = this.#planner.timesOf(this.#base);
     const steps = this.#steps.map(({ shown, ...step }, position): Step => {
       if (step.kind !== 'config') number++;
       const place = step.kind === 'config' ? '' : `[${prefix}${number}/${total}] `;
       const name = `${place}${shorten(shown)}`;
-      return { ...step, id: sha256(`${this.#stage.index} ${position} ${step.createdBy}`), name };
+      const id = sha256(`${this.#stage.index} ${position} ${step.createdBy}`);
+      return { ...step, id, name, ...present('filesTime', filesTime) };
     });
     return {
       fromId: sha256(`${this.#stage.index} FROM ${this.#reference}`),

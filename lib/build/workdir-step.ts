@@ -24,7 +24,7 @@ export async function workdirStep(
   if (existing?.type === 'directory') return undefined;
   if (existing !== undefined)
     throw new CoracleError('INVALID', `make directory ${step.path}: it is a ${existing.type}`);
-  return session.commitLayer(parent, step.createdBy, async (active) => {
+  return session.commitLayer(parent, step, async (active) => {
     const handle = await session.writable(active);
     const owner =
       step.user === '' ? { uid: 0, gid: 0 } : resolveOwner(step.user, await session.accounts(handle));

@@ -9,6 +9,7 @@ import type { StorePaths } from '../host/paths.js';
 import type { Locks } from '../host/staging.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import type { Platform } from '../oci/platform.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
@@ -19,7 +20,7 @@ import { type ImageSummary, summarize } from './image-summary.js';
 import { type IndexEntry, IndexFile, type IndexView } from './index-file.js';
 import { lookUp } from './look-up.js';
 import { type RemovedImage, removeEntries } from './remove-entries.js';
-import { addEntry, dropReference, tagEntry } from './tag-entries.js';
+import { addEntry, builtOf, dropReference, rebuildEntry, tagEntry } from './tag-entries.js';
 
 export type ResolveOptions = { readonly platform?: Platform };
 
@@ -80,11 +81,24 @@ export class ImageStore {
     return this.setTag(reference, image, this.#configOf(image));
   }
 
+  /** Keeps an image that was built now, under a name or without. Returns the full reference. */
+  addBuilt(image: ImageRecord, reference: string | undefined): string | undefined {
+    const full = reference === undefined ? undefined : fullReference(reference);
+    const { descriptor, configDigest: config } = image;
+    const built = new Date().toISOString();
+    const entry: IndexEntry = { descriptor, config, built, ...present('reference', full) };
+    this.#index.change((entries) => ({ entries: rebuildEntry(entries, entry), result: undefined }));
+    return full;
+  }
+
   /** As `tag`, for a descriptor whose config's digest is known, or unknown because no platform of it is here. */
   setTag(reference: string, descriptor: Descriptor, config?: Digest): string {
     const full = fullReference(reference);
     const entry: IndexEntry = { descriptor, reference: full, ...(config === undefined ? {} : { config }) };
-    this.#index.change((entries) => ({ entries: tagEntry(entries, entry), result: undefined }));
+    this.#index.change((entries) => ({
+      entries: tagEntry(entries, { ...entry, ...present('built', builtOf(entries, descriptor)) }),
+      result: undefined,
+    }));
     return full;
   }
 

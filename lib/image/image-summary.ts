@@ -15,7 +15,7 @@ export type ImageSummary = {
   readonly references: readonly string[];
   /** The same in the short form people type. */
   readonly names: readonly string[];
-  /** RFC 3339, from the config. */
+  /** RFC 3339: when it was built here, else what the config says. */
   readonly created?: string;
   /** Bytes of all layers, uncompressed where they are unpacked, else as stored. */
   readonly size: number;
@@ -66,7 +66,8 @@ function summarizeEntry(
   const common = { references, names: references.map(shortName), digest };
   try {
     const record = readImage(entry, content);
-    const { created, architecture, os, config } = record.config;
+    const { architecture, os, config } = record.config;
+    const created = entry.built ?? record.config.created;
     const labels = config?.Labels ?? {};
     const dated = created === undefined ? {} : { created };
     return { id: record.id, ...common, ...dated, size: sizeOf(record), architecture, os, labels };

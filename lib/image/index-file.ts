@@ -19,6 +19,9 @@ import { ociTypes } from '../oci/media-types.js';
 /** Annotation of an entry: the digest of the config, which is the image's id, of the platform chosen when it was tagged. */
 export const imageIdAnnotation = 'dev.coracle.image.id';
 
+/** Annotation of an entry: when an image that says nothing of the clock was built here. */
+export const builtAnnotation = 'dev.coracle.image.built';
+
 /** One line of index.json. */
 export type IndexEntry = {
   /** As tagged: a manifest or an index, without the annotations below. */
@@ -26,6 +29,8 @@ export type IndexEntry = {
   /** The full reference; an entry without one is an untagged image. */
   readonly reference?: string;
   readonly config?: Digest;
+  /** RFC 3339; of images built here. */
+  readonly built?: string;
 };
 
 /** What to look for: an exact reference, an exact digest of the entry, or the beginning of a config's hex digits. */
@@ -164,11 +169,17 @@ function parseIndex(bytes: Buffer, where: string): readonly IndexEntry[] {
 
 function toEntry(descriptor: Descriptor): IndexEntry {
   const { annotations = {}, ...bare } = descriptor;
-  const { [annotationNames.refName]: reference, [imageIdAnnotation]: config, ...rest } = annotations;
+  const {
+    [annotationNames.refName]: reference,
+    [imageIdAnnotation]: config,
+    [builtAnnotation]: built,
+    ...rest
+  } = annotations;
   return {
     descriptor: { ...bare, ...(Object.keys(rest).length === 0 ? {} : { annotations: rest }) },
     ...(reference === undefined ? {} : { reference }),
     ...(isDigest(config) ? { config } : {}),
+    ...(built === undefined ? {} : { built }),
   };
 }
 
@@ -177,11 +188,12 @@ function serializeIndex(entries: readonly IndexEntry[]): string {
   return `{"schemaVersion":2,"mediaType":"${ociTypes.index}","manifests":[\n${lines.join(',\n')}\n]}\n`;
 }
 
-function fromEntry({ descriptor, reference, config }: IndexEntry): Descriptor {
+function fromEntry({ descriptor, reference, config, built }: IndexEntry): Descriptor {
   const annotations = {
     ...descriptor.annotations,
     ...(reference === undefined ? {} : { [annotationNames.refName]: reference }),
     ...(config === undefined ? {} : { [imageIdAnnotation]: config }),
+    ...(built === undefined ? {} : { [builtAnnotation]: built }),
   };
   return { ...descriptor, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) };
 }

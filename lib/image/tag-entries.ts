@@ -12,6 +12,23 @@ export function addEntry(entries: readonly IndexEntry[], entry: IndexEntry): rea
   return entries.some((other) => isSame(other, entry)) ? entries : [...entries, entry];
 }
 
+/** The entries with an image that was built now, under its name if it has one; all its names tell the new time. */
+export function rebuildEntry(entries: readonly IndexEntry[], entry: IndexEntry): readonly IndexEntry[] {
+  const { built } = entry;
+  const dated = entries.map((other) =>
+    isSame(other, entry) && built !== undefined ? { ...other, built } : other,
+  );
+  return entry.reference === undefined ? addEntry(dated, entry) : tagEntry(dated, entry);
+}
+
+/** When the image was built here, if it was. */
+export function builtOf(
+  entries: readonly IndexEntry[],
+  { digest }: IndexEntry['descriptor'],
+): string | undefined {
+  return entries.find(({ descriptor }) => descriptor.digest === digest)?.built;
+}
+
 /** The entries without a reference; the same array when no entry has it. */
 export function dropReference(entries: readonly IndexEntry[], reference: string): readonly IndexEntry[] {
   const owner = entries.find((entry) => entry.reference === reference);

@@ -26,7 +26,7 @@ try {
       },
     },
   );
-  say(`built ${image.id} ${cached}`);
+  say(`built ${image.id} ${cached} ${image.descriptor.digest}`);
 } catch (error) {
   say(`failed ${error instanceof CoracleError ? `${error.code} ${error.message}` : String(error)}`);
   process.exitCode = 1;

@@ -121,7 +121,7 @@ testWith(missingForBuilds, 'labels and names of the command line reach the image
 
 testWith(
   missingForBuilds,
-  'copied files keep their times, and directories those of their source',
+  'copied files keep their times where that is asked for, and directories those of their source',
   async (t) => {
     const builder = await Builder.open(t);
     const context = builder.context({
@@ -129,7 +129,8 @@ testWith(
       'd/f': 'x',
     });
     for (const name of ['d/f', 'd']) utimesSync(join(context, name), 1, 1_234_567_890.5);
-    t.is((await builder.build(context)).output, '/c/d/f 1234567890\n/c/d 1234567890\n');
+    const { output } = await builder.build(context, { reproducible: false });
+    t.is(output, '/c/d/f 1234567890\n/c/d 1234567890\n');
   },
 );
 
