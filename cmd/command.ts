@@ -66,7 +66,6 @@ export type Completes = 'images' | 'containers' | 'running' | 'files' | 'shells'
 
 export type Command = {
   readonly name: string;
-  readonly aliases?: readonly string[];
   readonly summary: string;
   /** After `coracle NAME [OPTIONS]` in the usage line. */
   readonly operands: string;

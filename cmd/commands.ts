@@ -13,157 +13,124 @@ export type CommandEntry = {
 /** What the first word of two-word commands stands for. */
 export type CommandGroup = { readonly name: string; readonly summary: string };
 
-export const groups: readonly CommandGroup[] = [{ name: 'builder', summary: 'Look after the build cache' }];
+export const groups: readonly CommandGroup[] = [
+  { name: 'builder', summary: 'Look after the build cache' },
+  { name: 'container', summary: 'Everything about containers' },
+  { name: 'image', summary: 'Everything about images' },
+  { name: 'system', summary: 'Look after the store' },
+];
+
+/** A row of the table. */
+function entry(
+  group: CommandEntry['group'],
+  name: string,
+  summary: string,
+  load: CommandEntry['load'],
+  aliases: readonly string[] = [],
+): CommandEntry {
+  return { name, aliases, summary, group, load };
+}
 
 export const commands: readonly CommandEntry[] = [
-  {
-    name: 'build',
-    summary: 'Build an image from a Dockerfile',
-    group: 'Build and run',
-    load: () => import('./build.js'),
-  },
-  {
-    name: 'run',
-    summary: 'Run a command in a new container',
-    group: 'Build and run',
-    load: () => import('./run.js'),
-  },
-  {
-    name: 'exec',
-    summary: 'Run a command in a running container',
-    group: 'Build and run',
-    load: () => import('./exec.js'),
-  },
-  {
-    name: 'create',
-    summary: 'Make a container without starting it',
-    group: 'Containers',
-    load: () => import('./create.js'),
-  },
-  {
-    name: 'start',
-    summary: 'Start containers that exist',
-    group: 'Containers',
-    load: () => import('./start.js'),
-  },
-  {
-    name: 'restart',
-    summary: 'Stop containers and start them again',
-    group: 'Containers',
-    load: () => import('./restart.js'),
-  },
-  {
-    name: 'attach',
-    summary: 'Attach to a running container',
-    group: 'Containers',
-    load: () => import('./attach.js'),
-  },
-  {
-    name: 'rename',
-    summary: 'Give a container another name',
-    group: 'Containers',
-    load: () => import('./rename.js'),
-  },
-  {
-    name: 'port',
-    summary: 'Show the published ports of a container',
-    group: 'Containers',
-    load: () => import('./port.js'),
-  },
-  {
-    name: 'builder du',
-    summary: 'Show what the build cache holds',
-    group: 'Build and run',
-    load: () => import('./builder-du.js'),
-  },
-  {
-    name: 'builder prune',
-    summary: 'Remove build cache',
-    group: 'Build and run',
-    load: () => import('./builder-prune.js'),
-  },
-  {
-    name: 'ps',
-    aliases: ['list'],
-    summary: 'List containers',
-    group: 'Containers',
-    load: () => import('./ps.js'),
-  },
-  {
-    name: 'logs',
-    summary: 'Print the log of a container',
-    group: 'Containers',
-    load: () => import('./logs.js'),
-  },
-  { name: 'stop', summary: 'Stop running containers', group: 'Containers', load: () => import('./stop.js') },
-  {
-    name: 'kill',
-    summary: 'Send a signal to running containers',
-    group: 'Containers',
-    load: () => import('./kill.js'),
-  },
-  { name: 'rm', summary: 'Remove containers', group: 'Containers', load: () => import('./rm.js') },
-  {
-    name: 'wait',
-    summary: 'Wait until containers stop, print their exit codes',
-    group: 'Containers',
-    load: () => import('./wait.js'),
-  },
-  {
-    name: 'inspect',
-    summary: 'Show everything known about containers or images',
-    group: 'Containers',
-    load: () => import('./inspect.js'),
-  },
-  { name: 'images', summary: 'List images', group: 'Images', load: () => import('./images.js') },
-  { name: 'tag', summary: 'Give an image another name', group: 'Images', load: () => import('./tag.js') },
-  { name: 'rmi', summary: 'Remove images', group: 'Images', load: () => import('./rmi.js') },
-  {
-    name: 'import',
-    summary: 'Make an image from a tar of a root file system',
-    group: 'Images',
-    load: () => import('./import.js'),
-  },
-  { name: 'load', summary: 'Load images from an archive', group: 'Images', load: () => import('./load.js') },
-  { name: 'save', summary: 'Save images to an archive', group: 'Images', load: () => import('./save.js') },
-  {
-    name: 'pull',
-    summary: 'Download an image from a registry',
-    group: 'Registries',
-    load: () => import('./pull.js'),
-  },
-  {
-    name: 'push',
-    summary: 'Upload an image to a registry',
-    group: 'Registries',
-    load: () => import('./push.js'),
-  },
-  { name: 'login', summary: 'Log in to a registry', group: 'Registries', load: () => import('./login.js') },
-  {
-    name: 'logout',
-    summary: 'Forget the login to a registry',
-    group: 'Registries',
-    load: () => import('./logout.js'),
-  },
-  {
-    name: 'doctor',
-    summary: 'Say what this host can and cannot do, and the fix for each',
-    group: 'This host',
-    load: () => import('./doctor.js'),
-  },
-  {
-    name: 'info',
-    summary: 'Show the store and the modes in use',
-    group: 'This host',
-    load: () => import('./info.js'),
-  },
-  { name: 'version', summary: 'Show the version', group: 'This host', load: () => import('./version.js') },
-  {
-    name: 'completion',
-    summary: 'Print a completion script for bash, zsh or fish',
-    group: 'This host',
-    load: () => import('./completion.js'),
-  },
+  entry('Build and run', 'build', 'Build an image from a Dockerfile', () => import('./build.js'), [
+    'image build',
+  ]),
+  entry('Build and run', 'run', 'Run a command in a new container', () => import('./run.js'), [
+    'container run',
+  ]),
+  entry('Build and run', 'exec', 'Run a command in a running container', () => import('./exec.js'), [
+    'container exec',
+  ]),
+  entry('Containers', 'create', 'Make a container without starting it', () => import('./create.js'), [
+    'container create',
+  ]),
+  entry('Containers', 'start', 'Start containers that exist', () => import('./start.js'), [
+    'container start',
+  ]),
+  entry('Containers', 'restart', 'Stop containers and start them again', () => import('./restart.js'), [
+    'container restart',
+  ]),
+  entry('Containers', 'attach', 'Attach to a running container', () => import('./attach.js'), [
+    'container attach',
+  ]),
+  entry('Containers', 'rename', 'Give a container another name', () => import('./rename.js'), [
+    'container rename',
+  ]),
+  entry('Containers', 'port', 'Show the published ports of a container', () => import('./port.js'), [
+    'container port',
+  ]),
+  entry('Build and run', 'builder du', 'Show what the build cache holds', () => import('./builder-du.js')),
+  entry('Build and run', 'builder prune', 'Remove build cache', () => import('./builder-prune.js')),
+  entry('Containers', 'ps', 'List containers', () => import('./ps.js'), [
+    'list',
+    'container ps',
+    'container ls',
+    'container list',
+  ]),
+  entry('Containers', 'logs', 'Print the log of a container', () => import('./logs.js'), ['container logs']),
+  entry('Containers', 'stop', 'Stop running containers', () => import('./stop.js'), ['container stop']),
+  entry('Containers', 'kill', 'Send a signal to running containers', () => import('./kill.js'), [
+    'container kill',
+  ]),
+  entry('Containers', 'rm', 'Remove containers', () => import('./rm.js'), ['container rm']),
+  entry(
+    'Containers',
+    'wait',
+    'Wait until containers stop, print their exit codes',
+    () => import('./wait.js'),
+    ['container wait'],
+  ),
+  entry(
+    'Containers',
+    'inspect',
+    'Show everything known about containers or images',
+    () => import('./inspect.js'),
+    ['container inspect'],
+  ),
+  entry('Images', 'images', 'List images', () => import('./images.js'), ['image ls', 'image list']),
+  entry('Images', 'tag', 'Give an image another name', () => import('./tag.js'), ['image tag']),
+  entry('Images', 'rmi', 'Remove images', () => import('./rmi.js'), ['image rm']),
+  entry('Images', 'import', 'Make an image from a tar of a root file system', () => import('./import.js'), [
+    'image import',
+  ]),
+  entry('Images', 'load', 'Load images from an archive', () => import('./load.js'), ['image load']),
+  entry('Images', 'save', 'Save images to an archive', () => import('./save.js'), ['image save']),
+  entry('Registries', 'pull', 'Download an image from a registry', () => import('./pull.js'), ['image pull']),
+  entry('Registries', 'push', 'Upload an image to a registry', () => import('./push.js'), ['image push']),
+  entry('Registries', 'login', 'Log in to a registry', () => import('./login.js')),
+  entry('Registries', 'logout', 'Forget the login to a registry', () => import('./logout.js')),
+  entry(
+    'This host',
+    'doctor',
+    'Say what this host can and cannot do, and the fix for each',
+    () => import('./doctor.js'),
+  ),
+  entry('This host', 'info', 'Show the store and the modes in use', () => import('./info.js'), [
+    'system info',
+  ]),
+  entry('This host', 'version', 'Show the version', () => import('./version.js')),
+  entry(
+    'This host',
+    'completion',
+    'Print a completion script for bash, zsh or fish',
+    () => import('./completion.js'),
+  ),
+  entry('Containers', 'cp', 'Copy files between containers and this host', () => import('./cp.js'), [
+    'container cp',
+  ]),
+  entry('Containers', 'diff', 'Show what a container changed over its image', () => import('./diff.js'), [
+    'container diff',
+  ]),
+  entry('Containers', 'export', "Write a container's files as a tar", () => import('./export.js'), [
+    'container export',
+  ]),
+  entry(
+    'Containers',
+    'commit',
+    'Make an image of a container and what it changed',
+    () => import('./commit.js'),
+    ['container commit'],
+  ),
 ];
 
 /** What words mean: a command and how many of the words name it, or a group whose verb is missing or unknown. */

@@ -8,7 +8,6 @@ import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'ps',
-  aliases: ['list'],
   summary: 'List containers',
   operands: '',
   count: [0, 0],

@@ -6,6 +6,7 @@ import type { CacheUnit } from './build/cache-unit.js';
 import type { BuildResult } from './build/options.js';
 import type { PruneResult } from './build/prune.js';
 import type { PrunePolicy } from './build/prune-choice.js';
+import type { Change } from './container/changes.js';
 import type { LogEntry, LogOptions } from './container/logs.js';
 import type { ExecOptions } from './container/run-options.js';
 import type { DoctorReport } from './doctor/report.js';
@@ -17,7 +18,10 @@ import type { Inspection } from './session/inspect.js';
 import type {
   AttachRequest,
   BuildRequest,
+  CommitRequest,
   ContainerListing,
+  CopyEnd,
+  CopyRequest,
   ExecStarted,
   HostInformation,
   ImportRequest,
@@ -172,6 +176,30 @@ export class Coracle {
   ): Promise<Inspection> {
     const { inspect } = await import('./session/inspect.js');
     return inspect(this.#session, name, request.type ?? 'all');
+  }
+
+  /** What a container changed over its image. */
+  async diff(container: string): Promise<readonly Change[]> {
+    const { diff } = await import('./session/files.js');
+    return diff(this.#session, container);
+  }
+
+  /** Copies a file or tree between containers, this host and standard streams. */
+  async copy(source: CopyEnd, destination: CopyEnd, request: CopyRequest = {}): Promise<void> {
+    const { copy } = await import('./session/copy.js');
+    await copy(this.#session, source, destination, request);
+  }
+
+  /** Writes a container's files, mounts left out, as a tar to a file, or to standard output as `-`. */
+  async export(container: string, destination: string): Promise<void> {
+    const { exportFiles } = await import('./session/files.js');
+    await exportFiles(this.#session, container, destination);
+  }
+
+  /** Makes an image of a container and what it changed. */
+  async commit(container: string, request: CommitRequest = {}): Promise<ImageRecord> {
+    const { commit } = await import('./session/files.js');
+    return commit(this.#session, container, request);
   }
 
   /** All images, newest first. */

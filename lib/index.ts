@@ -5,6 +5,7 @@ export type { BuildResult } from './build/options.js';
 export type { PruneResult } from './build/prune.js';
 export type { PrunePolicy } from './build/prune-choice.js';
 export { humanDuration } from './container/ages.js';
+export type { Change } from './container/changes.js';
 export type { LogEntry, LogOptions } from './container/logs.js';
 export { parseNetwork, parseRunFlags, type RunFlags } from './container/run-flags.js';
 export type { ExecOptions, RunOptions } from './container/run-options.js';
@@ -23,7 +24,10 @@ export type { Inspection } from './session/inspect.js';
 export type {
   AttachRequest,
   BuildRequest,
+  CommitRequest,
   ContainerListing,
+  CopyEnd,
+  CopyRequest,
   ExecStarted,
   HostInformation,
   ImportRequest,

@@ -31,12 +31,12 @@
 #error "name the audit architecture here"
 #endif
 
-static int clone_root(const struct plan_root *root, struct failure *failure) {
+int agent_clone_root(const struct plan_root *root, unsigned recursive, struct failure *failure) {
     uint64_t attributes = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC | (root->writable ? 0 : MOUNT_ATTR_RDONLY);
-    int tree = sys_open_tree(AT_FDCWD, root->path, OPEN_TREE_CLONE | AT_RECURSIVE);
+    int tree = sys_open_tree(AT_FDCWD, root->path, OPEN_TREE_CLONE | recursive);
     if (tree < 0)
         return fail(failure, "root", errno, "%s", root->path);
-    if (sys_mount_setattr(tree, AT_RECURSIVE, attributes) < 0) {
+    if (sys_mount_setattr(tree, recursive, attributes) < 0) {
         int number = errno;
         close(tree);
         return fail(failure, "root", number, "%s", root->path);
@@ -49,7 +49,7 @@ static int clone_root(const struct plan_root *root, struct failure *failure) {
 }
 
 /* After this no path leads anywhere: absolute links and `..` end in an empty read-only tmpfs. */
-static int leave_host(struct failure *failure) {
+int agent_leave_mounts(struct failure *failure) {
     static const char *const places[] = {"/tmp", "/proc", "/run", "/etc"};
     auto_close int context = sys_fsopen("tmpfs");
     if (context < 0 || sys_fsconfig(context, FSCONFIG_SET_STRING, "size", "4k") < 0 ||
@@ -73,9 +73,9 @@ int agent_enter_jail(const struct plan *plan, int *roots, struct failure *failur
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return fail(failure, "root", errno, "/");
     for (size_t i = 0; i < plan->roots.count; i++)
-        if ((roots[i] = clone_root(&plan->roots.items[i], failure)) < 0)
+        if ((roots[i] = agent_clone_root(&plan->roots.items[i], AT_RECURSIVE, failure)) < 0)
             return -1;
-    return leave_host(failure);
+    return agent_leave_mounts(failure);
 }
 
 /* Only what changing files of mapped owners takes. */

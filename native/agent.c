@@ -29,9 +29,11 @@ static void grow_pipes(void) {
     fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_SIZE);
 }
 
-static int serve(const struct plan *plan, const int *roots) {
+static int serve(const struct plan *plan, const int *roots, bool single_id) {
     struct agent agent;
-    int result = agent_create(&agent, plan->ids.how == ID_MAP_SINGLE, STDOUT_FILENO);
+    int result = agent_create(&agent, single_id, STDOUT_FILENO);
+    if (plan->container && result >= 0)
+        result = agent_add_root(&agent, roots[0], true);
     for (size_t i = 0; result >= 0 && i < plan->roots.count; i++)
         result = agent_add_root(&agent, roots[i], plan->roots.items[i].writable);
     if (result >= 0)
@@ -49,7 +51,15 @@ static int run_inside(const struct plan *plan) {
         return EXIT_BROKEN;
     if (agent_enter_jail(plan, roots, &failure) < 0 || agent_confine(&failure) < 0)
         return complain(&failure);
-    return serve(plan, roots);
+    return serve(plan, roots, plan->ids.how == ID_MAP_SINGLE);
+}
+
+static int run_joined(const struct plan *plan, int root, bool single_id, struct failure *failure) {
+    umask(0);
+    signal(SIGPIPE, SIG_IGN);
+    if (root < 0 || agent_confine(failure) < 0)
+        return complain(failure);
+    return serve(plan, &root, single_id);
 }
 
 /* What a person types at the terminal is for the client: it may still need us to clean up, and when it ends, so do we. */
@@ -69,10 +79,12 @@ int agent_main(int plan_fd) {
         return complain(&failure);
     sys_close_range(3, ~0U, 0);
     grow_pipes();
+    int root = -1;
+    bool single_id = false;
     if (prctl(PR_SET_DUMPABLE, 0) == 0)
-        pid = userns_clone(&plan.ids, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, NULL, &failure);
+        pid = plan.container ? agent_join(&plan, &root, &single_id, &failure) : userns_clone(&plan.ids, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, NULL, &failure);
     if (pid == 0)
-        _exit(run_inside(&plan));
+        _exit(plan.container ? run_joined(&plan, root, single_id, &failure) : run_inside(&plan));
     if (pid < 0)
         return complain(&failure);
     close(STDIN_FILENO);

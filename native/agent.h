@@ -129,6 +129,14 @@ struct agent {
 int agent_main(int plan_fd);
 int agent_enter_jail(const struct plan *plan, int *roots, struct failure *failure);
 int agent_confine(struct failure *failure);
+/** A detached clone of a directory's mount, with all below it for AT_RECURSIVE: a descriptor, or -1. */
+int agent_clone_root(const struct plan_root *root, unsigned recursive, struct failure *failure);
+/** Leaves everything of the host's, or the container's, mount namespace behind but what was opened. */
+int agent_leave_mounts(struct failure *failure);
+
+/* agent-join.c */
+/** Forks into the container whose supervisor listens at plan->container: 0 in the child, where `root` is its root directory. */
+pid_t agent_join(const struct plan *plan, int *root, bool *single_id, struct failure *failure);
 
 /* agent-loop.c */
 int agent_create(struct agent *agent, bool single_id, int out);

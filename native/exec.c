@@ -32,7 +32,7 @@ static int connect_socket(const char *path, struct failure *failure) {
 }
 
 /** Asks S for the namespaces: one frame there, one frame with descriptors back. */
-static int ask_container(const char *path, struct container_handles *container, struct failure *failure) {
+int container_ask(const char *path, struct container_handles *container, struct failure *failure) {
     const char request[FRAME_HEADER] = {FRAME_NAMESPACES};
     char answer[FRAME_HEADER + 512] = {0};
     int fds[1 + NS_COUNT];
@@ -74,7 +74,7 @@ int exec_main(int argc, char **argv) {
     struct failure failure = {0};
     struct container_handles container = {.pidfd = -1};
     (void)argc;
-    if (start_prepare(argv, PLAN_EXEC, &plan, &failure) < 0 || ask_container(plan.socket, &container, &failure) < 0)
+    if (start_prepare(argv, PLAN_EXEC, &plan, &failure) < 0 || container_ask(plan.socket, &container, &failure) < 0)
         return start_refuse(&failure);
     if (container.single_id)
         plan.ids.how = ID_MAP_SINGLE;

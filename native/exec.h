@@ -15,6 +15,9 @@ struct container_handles {
 
 int exec_main(int argc, char **argv);
 
+/** Asks the supervisor that listens at `path` for the container's handles. */
+int container_ask(const char *path, struct container_handles *container, struct failure *failure);
+
 /* join.c */
 /** Forks a process into the container; it ends in execve or tells its failure on `report`. `stdio` is ignored with a terminal.
  *  The process is our own child; its pid comes with its first message. */

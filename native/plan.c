@@ -85,10 +85,13 @@ static int check_complete(const struct plan *plan, enum plan_kind kind, struct f
     }
     if (kind == PLAN_EXEC && (!plan->socket || plan->mode == MODE_NONE || plan->arguments.count == 0 || !*plan->arguments.items[0]))
         missing = "socket, mode or arg";
-    if ((kind == PLAN_RUN || kind == PLAN_AGENT) && (plan->ids.how == ID_MAP_NONE || !plan->ids.uid.count || !plan->ids.gid.count))
+    bool joins = kind == PLAN_AGENT && plan->container;
+    if ((kind == PLAN_RUN || kind == PLAN_AGENT) && !joins && (plan->ids.how == ID_MAP_NONE || !plan->ids.uid.count || !plan->ids.gid.count))
         missing = "idmap, uidmap or gidmap";
-    if (kind == PLAN_AGENT && plan->roots.count == 0)
+    if (kind == PLAN_AGENT && !joins && plan->roots.count == 0)
         missing = "root";
+    if (joins && plan->roots.count > 0)
+        return fail(failure, "plan", EINVAL, "root beside container");
     if (kind == PLAN_ATTACH && !plan->socket)
         missing = "socket";
     return missing ? fail(failure, "plan", EINVAL, "%s missing", missing) : 0;

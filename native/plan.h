@@ -138,6 +138,9 @@ struct plan {
     struct strings removals;
     PLAN_LIST(struct plan_rename) renames;
     const char *detach_keys;
+    /** The agent works in the root of this container instead of `roots`: its supervisor's socket. */
+    const char *container;
+    bool container_mounts;
 
     PLAN_LIST(struct plan_root) roots;
 };

@@ -252,6 +252,12 @@ static bool add_rename(struct plan *plan, char **arguments, size_t count) {
     return entry && count == 2;
 }
 
+static bool set_container(struct plan *plan, char **arguments, size_t count) {
+    int view = CHOOSE(arguments[1], "root", "mounts");
+    plan->container_mounts = view == 1;
+    return count == 2 && view >= 0 && plan_absolute(&plan->container, arguments[0]);
+}
+
 static bool set_detach_keys(struct plan *plan, char **arguments, size_t count) {
     size_t length = strlen(arguments[0]);
     plan->detach_keys = arguments[0];
@@ -271,6 +277,7 @@ static const struct plan_op ops[] = {
     {"gidmap", ANY_MAP, 3, 3, add_gid_range},
     {"root", PLAN_RUN, 1, 1, set_root},
     {"root", PLAN_AGENT, 3, 3, set_root},
+    {"container", PLAN_AGENT, 2, 2, set_container},
     {"layer", PLAN_RUN, 1, 1, add_layer},
     {"upper", PLAN_RUN, 1, 1, set_upper},
     {"work", PLAN_RUN, 1, 1, set_work},

@@ -14,7 +14,10 @@ export type ContainerSurroundings = {
   unpack(image: ImageRecord): Promise<SnapshotRecord | undefined>;
 };
 
-export type ContainerStores = Pick<Stores, 'paths' | 'runtime' | 'idMap' | 'openAgent' | 'removeTree'> &
+export type ContainerStores = Pick<
+  Stores,
+  'paths' | 'runtime' | 'idMap' | 'openAgent' | 'ownAgent' | 'removeTree' | 'staging'
+> &
   ContainerSurroundings & {
     readonly snapshots: Pick<Stores['snapshots'], 'get' | 'topOfImage' | 'layerPaths'>;
     /** For compiled filters. */

@@ -21,6 +21,8 @@ export type DiffSource = {
 export type DiffOptions = {
   /** Times later than this, in seconds, become this (SOURCE_DATE_EPOCH). */
   readonly clampMtime?: number;
+  /** Keep nanoseconds, which layers leave out: for copies of files that are compared, or used, afterwards. */
+  readonly preciseTimes?: boolean;
   /** Told what a changeset cannot hold: sockets, names reserved for whiteouts. */
   readonly onWarning?: (text: string) => void;
 };

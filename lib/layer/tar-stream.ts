@@ -102,7 +102,8 @@ export class TarStream {
     };
   }
 
-  #time({ seconds }: Time): TarTime {
+  #time({ seconds, nanoseconds }: Time): TarTime {
+    if (this.#options.preciseTimes === true) return { s: seconds, ns: nanoseconds };
     const clamp = this.#options.clampMtime;
     return { s: clamp === undefined ? seconds : Math.min(seconds, clamp), ns: 0 };
   }

@@ -31,12 +31,23 @@ export type OpenAgentOptions = {
 
 /** Starts an agent. @throws HOST when user namespaces do not work here. */
 export function openAgent(options: OpenAgentOptions): Agent {
-  const records: PlanRecord[] = [
+  return startAgent([
     ...idMapRecords(options.idMap),
     ...options.roots.map(
       (root, index): PlanRecord => ['root', String(index), root.path, root.writable ? 'rw' : 'ro'],
     ),
-  ];
+  ]);
+}
+
+/**
+ * Starts an agent in a running container: handle 0 is its root directory, alone (`root`) or with what is mounted in it
+ * (`mounts`). `socket` is that of its supervisor.
+ */
+export function openContainerAgent(socket: string, view: 'root' | 'mounts'): Agent {
+  return startAgent([['container', socket, view]]);
+}
+
+function startAgent(records: readonly PlanRecord[]): Agent {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
   const child = spawn(nativePath('coracle-sv'), ['agent'], {
     stdio: ['pipe', 'pipe', 'pipe', plan],

@@ -72,6 +72,33 @@ export type RestartRequest = Omit<StopRequest, 'ignoreMissing'> & {
   readonly onWarning?: ((text: string) => void) | undefined;
 };
 
+export type CommitRequest = {
+  /** The name the image gets; none: it stays untagged. */
+  readonly reference?: string | undefined;
+  /** Dockerfile instructions that set defaults, as `--change` takes them. */
+  readonly changes?: readonly string[] | undefined;
+  readonly message?: string | undefined;
+  readonly author?: string | undefined;
+  /** Told what a layer cannot hold. */
+  readonly onWarning?: ((text: string) => void) | undefined;
+};
+
+/** One end of a copy: a path in a container, a path of this host, or the standard stream as a tar. */
+export type CopyEnd =
+  | { readonly kind: 'container'; readonly container: string; readonly path: string }
+  | { readonly kind: 'host'; readonly path: string }
+  | { readonly kind: 'stream' };
+
+export type CopyRequest = {
+  /** Keep owners; else what is written belongs to root of the container, and on this host to the user. */
+  readonly archive?: boolean | undefined;
+  /** A source that is a symbolic link stands for what it names. */
+  readonly followLink?: boolean | undefined;
+  /** A directory may replace what is none, and the reverse. */
+  readonly overwrite?: boolean | undefined;
+  readonly onWarning?: ((text: string) => void) | undefined;
+};
+
 export type StopRequest = {
   /** Name or number; the container's own by default. */
   readonly signal?: string | undefined;

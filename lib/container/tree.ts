@@ -1,0 +1,59 @@
+/** A container's files for those who read and change them from outside: through a file agent, running or not. */
+import { openInStore } from '../image/stores.js';
+import { type Agent, type Handle, openContainerAgent } from '../native/agent.js';
+import { initLayer } from '../snapshot/init-layer.js';
+import type { ContainerRecord } from './record.js';
+import { type ContainerStores, containerPlaces } from './stores.js';
+import { type ContainerView, isActive } from './view.js';
+
+/** The container's root directory as a writable handle. `close` ends the agent. */
+export type ContainerTree = { readonly agent: Agent; readonly handle: Handle; close(): Promise<void> };
+
+/**
+ * `root`: the files of the image and what the container changed. `mounts`: what a process in it sees, /proc, /sys and /dev
+ * left out; of a container that does not run, mounts are not there.
+ */
+export async function openTree(
+  stores: ContainerStores,
+  view: ContainerView,
+  what: 'root' | 'mounts',
+): Promise<ContainerTree> {
+  if (isActive(view)) {
+    const agent = openContainerAgent(containerPlaces(stores, view.record.id).socket, what);
+    return { agent, handle: 0, close: () => agent.close() };
+  }
+  const agent = await stores.ownAgent();
+  try {
+    return { agent, handle: await rootAtRest(stores, view, agent), close: () => agent.close() };
+  } catch (error) {
+    await agent.close();
+    throw error;
+  }
+}
+
+async function rootAtRest(stores: ContainerStores, view: ContainerView, agent: Agent): Promise<Handle> {
+  const { record } = view;
+  const top = await openUpper(stores, view, agent);
+  if (record.driver === 'copy') return top;
+  return agent.stack([top, ...(await openLayers(stores, record, agent))], { writable: true });
+}
+
+/** The writable layer of a container, in the kernel's form if it does not run: fuse-overlayfs reads that as well. */
+export async function openUpper(stores: ContainerStores, view: ContainerView, agent: Agent): Promise<Handle> {
+  const { fs } = containerPlaces(stores, view.record.id);
+  const handle = await openInStore(agent, stores.paths, fs, { writable: true });
+  if (view.record.driver === 'fuse-overlayfs' && !isActive(view)) await agent.normalise(handle);
+  return handle;
+}
+
+/** The layers below the writable one, topmost first. */
+export async function openLayers(
+  stores: ContainerStores,
+  record: ContainerRecord,
+  agent: Agent,
+): Promise<readonly Handle[]> {
+  const top = record.snapshot === undefined ? undefined : stores.snapshots.get(record.snapshot);
+  const layers = top === undefined ? [] : stores.snapshots.layerPaths(top);
+  const paths = [...layers, initLayer(stores.paths)];
+  return Promise.all(paths.map((path) => openInStore(agent, stores.paths, path)));
+}

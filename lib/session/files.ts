@@ -1,0 +1,122 @@
+/** The verbs about a container's files: `diff`, `export`, `commit`. */
+import { type Change, listChanges, openChanges } from '../container/changes.js';
+import type { ContainerRecord } from '../container/record.js';
+import { openTree } from '../container/tree.js';
+import type { ContainerView } from '../container/view.js';
+import { assembleImage } from '../image/assemble.js';
+import type { ImageRecord } from '../image/image-record.js';
+import { openInStore } from '../image/stores.js';
+import { applyLayer } from '../layer/apply.js';
+import { diffTar, flattenTar } from '../layer/diff.js';
+import type { ContainerConfig } from '../oci/container-config.js';
+import { present } from '../oci/guards.js';
+import type { SnapshotRecord } from '../snapshot/record.js';
+import { applyChanges } from '../transfer/config-change.js';
+import { writeOutput } from '../transfer/output-file.js';
+import { open } from './containers.js';
+import { nameToGive } from './image-names.js';
+import type { CommitRequest } from './requests.js';
+import type { AllStores, Session } from './session.js';
+
+/** What a container changed over its image. */
+export async function diff(session: Session, name: string): Promise<readonly Change[]> {
+  const { stores, view } = await open(session, name);
+  return listChanges(stores, view);
+}
+
+/** A container's files as one tar; volumes and other mounts are left out. */
+export async function exportFiles(session: Session, name: string, destination: string): Promise<void> {
+  const { stores, view } = await open(session, name);
+  const tree = await openTree(stores, view, 'root');
+  try {
+    await writeOutput(destination, flattenTar(tree));
+  } finally {
+    await tree.close();
+  }
+}
+
+/** Makes an image of a container: the layers of its image, its changes as one more, and a config. */
+export async function commit(session: Session, name: string, request: CommitRequest): Promise<ImageRecord> {
+  const { stores, view } = await open(session, name);
+  const base = stores.images.resolve(view.record.imageId);
+  const config = applyChanges(configOf(view.record, base.config.config ?? {}), request.changes ?? []);
+  const reference = request.reference === undefined ? undefined : nameToGive(request.reference);
+  const lease = stores.staging.lease();
+  try {
+    const top = await commitLayer(stores, view, request.onWarning);
+    const created = new Date().toISOString();
+    const history = [
+      ...(base.config.history ?? []),
+      {
+        created,
+        created_by: view.record.process.args.join(' '),
+        ...present('comment', request.message),
+        ...present('author', request.author),
+      },
+    ];
+    const image = await assembleImage(
+      {
+        config: {
+          ...base.config,
+          created,
+          ...present('author', request.author ?? base.config.author),
+          config,
+          history,
+        },
+        top,
+        base,
+      },
+      stores,
+    );
+    if (reference === undefined) stores.images.add(image);
+    else stores.images.tag(image, reference);
+    return stores.images.resolve(reference ?? image.id);
+  } finally {
+    lease.release();
+  }
+}
+
+async function commitLayer(
+  stores: AllStores,
+  view: ContainerView,
+  onWarning: ((text: string) => void) | undefined,
+): Promise<SnapshotRecord> {
+  const parent = view.record.snapshot === undefined ? undefined : stores.snapshots.get(view.record.snapshot);
+  const source = await openChanges(stores, view);
+  const active = stores.snapshots.prepare(parent);
+  try {
+    const agent = await stores.ownAgent();
+    try {
+      const top = await openInStore(agent, stores.paths, active.fs, { writable: true });
+      const lowers = (parent === undefined ? [] : stores.snapshots.layerPaths(parent)).map((path) =>
+        openInStore(agent, stores.paths, path),
+      );
+      const handle = await agent.stack([top, ...(await Promise.all(lowers))], { writable: true });
+      const tar = diffTar(source, onWarning === undefined ? {} : { onWarning });
+      const { warnings } = await applyLayer(tar, { agent, handle, idMap: stores.idMap() });
+      for (const text of warnings) onWarning?.(text);
+    } finally {
+      await agent.close();
+    }
+    return stores.snapshots.commit(active, { comment: `commit of ${view.record.name}` });
+  } catch (error) {
+    await stores.snapshots.discard(active, stores.removeTree);
+    throw error;
+  } finally {
+    await source.close();
+  }
+}
+
+/** The image's config with what the container was told instead, as docker has it. */
+function configOf(record: ContainerRecord, config: ContainerConfig): ContainerConfig {
+  const { process, options } = record;
+  return {
+    ...config,
+    Env: process.env,
+    ...(record.command.length === 0 ? {} : { Cmd: record.command }),
+    ...(record.entrypoint.length === 0 ? {} : { Entrypoint: record.entrypoint }),
+    ...(options.workdir === undefined ? {} : { WorkingDir: process.cwd }),
+    ...(options.user === undefined ? {} : { User: process.user }),
+    ...(Object.keys(record.labels).length === 0 ? {} : { Labels: record.labels }),
+  };
+}
