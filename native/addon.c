@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -121,6 +122,25 @@ static napi_value call_syncfs(napi_env env, napi_callback_info info)
     if (!addon_arguments(env, info, args, 1) || !addon_int(env, args[0], &fd))
         return NULL;
     return syncfs((int)fd) < 0 ? addon_throw(env, "syncfs") : NULL;
+}
+
+/* FS_TOPDIR_FL of <linux/fs.h> since 4.5; ext2, ext3 and ext4 heed it, other file systems refuse what they do not know. */
+static napi_value call_spread_children(napi_env env, napi_callback_info info)
+{
+    napi_value args[1];
+    int64_t fd;
+    int flags;
+    if (!addon_arguments(env, info, args, 1) || !addon_int(env, args[0], &fd))
+        return NULL;
+    if (ioctl((int)fd, FS_IOC_GETFLAGS, &flags) == 0) {
+        if (flags & FS_TOPDIR_FL)
+            return addon_boolean(env, true);
+        flags |= FS_TOPDIR_FL;
+        if (ioctl((int)fd, FS_IOC_SETFLAGS, &flags) == 0)
+            return addon_boolean(env, true);
+    }
+    bool unknown = errno == ENOTTY || errno == EOPNOTSUPP || errno == ENOSYS || errno == EINVAL || errno == EPERM;
+    return unknown ? addon_boolean(env, false) : addon_throw(env, "ioctl");
 }
 
 static napi_value call_rename_no_replace(napi_env env, napi_callback_info info)
@@ -291,6 +311,7 @@ static const struct {
     {"pipeSize", call_pipe_size},
     {"memfd", call_memfd},
     {"syncfs", call_syncfs},
+    {"spreadChildren", call_spread_children},
     {"renameNoReplace", call_rename_no_replace},
     {"connectUnix", call_connect_unix},
     {"pidfdAlive", call_pidfd_alive},

@@ -31,6 +31,9 @@ export type Locks = {
   holdLock(path: string, options?: HoldOptions): HeldLock | undefined;
 };
 
+/** Asks the file system to place what is made in a directory far apart. */
+export type SpreadChildren = (directory: string) => void;
+
 /** Below the staging directory: partial downloads, which outlive their process on purpose. */
 export const partialsName = 'partial';
 const ownerLockName = 'lock';
@@ -78,13 +81,16 @@ export class StagingOwner {
 export class StagingArea {
   readonly #paths: StorePaths;
   readonly #locks: Locks;
+  readonly #spread: SpreadChildren;
   #owner: StagingOwner | undefined;
   #leases = 0;
   #alone = false;
 
-  constructor(paths: StorePaths, locks: Locks) {
+  /** Trees of different owners have nothing to do with each other, which `spread` may tell the file system. */
+  constructor(paths: StorePaths, locks: Locks, spread: SpreadChildren = () => undefined) {
     this.#paths = paths;
     this.#locks = locks;
+    this.#spread = spread;
   }
 
   /** This process's own directory, made at the first call. */
@@ -138,6 +144,7 @@ export class StagingArea {
   #openOwner(): StagingOwner {
     const { staging, locks } = this.#paths;
     const path = join(staging, randomHex(8));
+    this.#spread(staging);
     const lease = this.#alone
       ? undefined
       : this.#locks.holdLock(leasePath(this.#paths), { mode: 'shared', wait: true });

@@ -9,7 +9,7 @@ import { openStoreRoot } from '../host/store-version.js';
 import type { RemoveTree } from '../host/trash.js';
 import type { Agent, Handle } from '../native/agent.js';
 import { fileLocks } from '../native/lock.js';
-import { syncFileSystem } from '../native/sync.js';
+import { spreadChildren, syncFileSystem } from '../native/sync.js';
 import { SnapshotStore } from '../snapshot/snapshot-store.js';
 import { ImageStore } from './image-store.js';
 import { SharedAgent } from './shared-agent.js';
@@ -49,7 +49,7 @@ export function openStores({ root, env }: OpenStoresOptions): Stores {
   const paths = storePaths(root);
   openStoreRoot(paths);
   sweepStaging(paths, fileLocks);
-  const staging = new StagingArea(paths, fileLocks);
+  const staging = new StagingArea(paths, fileLocks, spreadChildren);
   const content = new ContentStore(paths, staging, fileLocks);
   const snapshots = new SnapshotStore(paths, staging, syncFileSystem);
   const images = new ImageStore({ paths, content, snapshots, locks: fileLocks });

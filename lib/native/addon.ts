@@ -42,6 +42,8 @@ export type Addon = {
   /** A sealed memory file positioned at its start. */
   readonly memfd: (name: string, content: Uint8Array) => number;
   readonly syncfs: (fd: number) => void;
+  /** True when the file system of this directory now places what is made in it far apart; false where it knows no such hint. */
+  readonly spreadChildren: (fd: number) => boolean;
   /** False when `to` exists. */
   readonly renameNoReplace: (from: string, to: string) => boolean;
   /** A connected stream socket. */

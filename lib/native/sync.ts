@@ -1,4 +1,4 @@
-/** Waiting for a file system's disk. */
+/** What can be asked of the file system below a directory. */
 import { closeSync, openSync } from 'node:fs';
 import { ioError } from '../errors.js';
 import { addon } from './addon.js';
@@ -10,6 +10,22 @@ export function syncFileSystem(path: string): void {
     addon().syncfs(descriptor);
   } catch (error) {
     throw ioError(`sync the file system of ${path}`, error);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Tells the file system that what is made in the directory `path` is unrelated. ext4 then places each tree in a part of the disk
+ * of its own, instead of beside all others: allocating is cheaper among few neighbours, above all where many were deleted just
+ * before (without a journal ext4 steps over each of those again for every new file, for minutes). Elsewhere nothing happens.
+ */
+export function spreadChildren(path: string): void {
+  const descriptor = openSync(path, 'r');
+  try {
+    addon().spreadChildren(descriptor);
+  } catch (error) {
+    throw ioError(`spread what is in ${path}`, error);
   } finally {
     closeSync(descriptor);
   }

@@ -35,6 +35,15 @@ test('a closed owner leaves nothing in staging; what it had goes to the trash', 
   t.is(listTrash(paths).length, 1);
 });
 
+test('trees of different owners are spread: staging is told before it holds the first', (t) => {
+  const paths = store(t);
+  const told: (readonly [string, readonly string[]])[] = [];
+  const area = new StagingArea(paths, fileLocks, (path) => told.push([path, readdirSync(path)]));
+  area.open();
+  area.open();
+  t.deepEqual(told, [[paths.staging, []]]);
+});
+
 test('the leftovers of a killed process are swept, partial downloads stay', async (t) => {
   const paths = store(t);
   const script = `

@@ -1,4 +1,4 @@
-import { execFileSync, spawn } from 'node:child_process';
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import {
   closeSync,
@@ -203,4 +203,19 @@ addonTest('wrong arguments are type errors', (t) => {
   ]) {
     t.throws(call, { instanceOf: TypeError });
   }
+});
+
+addonTest('a directory is told to spread what is made in it, as far as its file system knows how', (t) => {
+  const directory = temporaryDirectory(t);
+  const descriptor = openSync(directory, 'r');
+  const spread = addon().spreadChildren(descriptor);
+  t.is(addon().spreadChildren(descriptor), spread);
+  closeSync(descriptor);
+  const listed = spawnSync('lsattr', ['-d', directory], { encoding: 'utf8' });
+  if (spread && listed.status === 0) t.regex(listed.stdout, /^\S*T/);
+  const proc = openSync('/proc/self', 'r');
+  t.false(addon().spreadChildren(proc));
+  closeSync(proc);
+  const error = t.throws(() => addon().spreadChildren(-1));
+  t.true(hasErrno(error, 'EBADF'));
 });
