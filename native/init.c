@@ -57,7 +57,7 @@ static int open_namespaces(struct container *container, struct failure *failure)
 static int open_sources(struct container *container, struct failure *failure) {
     if (filter_read(container->plan->seccomp, &container->process.filter, failure) < 0)
         return -1;
-    return mounts_open(container->plan, &container->sources, failure);
+    return mounts_open(container->plan, container->given->scratch, &container->sources, failure);
 }
 
 static int configure_kernel(struct container *container, struct failure *failure) {

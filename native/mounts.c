@@ -24,24 +24,9 @@ int mount_new(const char *type, unsigned attributes, const char *const *options)
     return sys_fsmount(context, attributes);
 }
 
-static unsigned attributes_of(const struct plan_mount *mount) {
+unsigned mount_attributes(const struct plan_mount *mount) {
     return (mount->read_only ? (unsigned)MOUNT_ATTR_RDONLY : 0) | (mount->nosuid ? (unsigned)MOUNT_ATTR_NOSUID : 0) |
            (mount->nodev ? (unsigned)MOUNT_ATTR_NODEV : 0) | (mount->noexec ? (unsigned)MOUNT_ATTR_NOEXEC : 0);
-}
-
-/** A copy of a host tree. Always recursive: in a user namespace a copy that would uncover locked mounts is refused. */
-static int open_bind(const struct plan_mount *mount, bool *file, struct failure *failure) {
-    struct stat status;
-    auto_close int source = sys_openat2(AT_FDCWD, mount->source, O_PATH | (mount->nofollow_source ? O_NOFOLLOW : 0), mount->nofollow_source ? RESOLVE_NO_SYMLINKS | RESOLVE_NO_MAGICLINKS : 0);
-    if (source < 0 || fstat(source, &status) < 0)
-        return fail(failure, "mount", errno, "%s", mount->source);
-    *file = !S_ISDIR(status.st_mode);
-    auto_close int tree = sys_open_tree(source, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | (*file ? 0 : AT_RECURSIVE));
-    if (tree < 0)
-        return fail(failure, "mount", errno, "open_tree %s", mount->source);
-    if (sys_mount_setattr(tree, AT_RECURSIVE, attributes_of(mount)) < 0)
-        return fail(failure, "mount", errno, "mount_setattr %s", mount->source);
-    return take_fd(&tree);
 }
 
 /** What a shared namespace has instead of a new file system: the host's, bound. */
@@ -69,7 +54,7 @@ static bool gid_is_mapped(const struct plan *plan, const char *text) {
 }
 
 static int open_special(const struct plan *plan, const struct plan_mount *mount, struct failure *failure) {
-    unsigned attributes = attributes_of(mount);
+    unsigned attributes = mount_attributes(mount);
     const char *pts[] = {"ptmxmode", "0666", "mode", *mount->mode ? mount->mode : "0620", "gid", gid_is_mapped(plan, mount->gid) ? mount->gid : "", NULL};
     const char *tmpfs[] = {"mode", mount->mode, "size", mount->size, "uid", mount->uid, "gid", mount->gid, "nr_inodes", mount->inodes, NULL};
     switch (mount->kind) {
@@ -90,14 +75,20 @@ static int open_special(const struct plan *plan, const struct plan_mount *mount,
         return mount_new("mqueue", attributes, NULL);
     case MOUNT_TMPFS:
     case MOUNT_BIND:
+    case MOUNT_OVERLAY:
+    case MOUNT_DATA:
         break;
     }
     return mount_new("tmpfs", mount->copy_up ? attributes & ~(unsigned)MOUNT_ATTR_RDONLY : attributes, tmpfs);
 }
 
-static int open_source(const struct plan *plan, size_t index, struct mount_sources *sources, struct failure *failure) {
+static bool is_tree(const struct plan_mount *mount) {
+    return mount->kind == MOUNT_BIND || mount->kind == MOUNT_OVERLAY || mount->kind == MOUNT_DATA;
+}
+
+static int open_source(const struct plan *plan, size_t index, const struct scratch *scratch, struct mount_sources *sources, struct failure *failure) {
     const struct plan_mount *mount = &plan->mounts.items[index];
-    int fd = mount->kind == MOUNT_BIND ? open_bind(mount, &sources->files[index], failure) : open_special(plan, mount, failure);
+    int fd = is_tree(mount) ? tree_open(plan, index, scratch, &sources->files[index], failure) : open_special(plan, mount, failure);
     if (fd < 0)
         return failure->stage ? -1 : fail(failure, "mount", errno, "%s", mount->destination);
     if (mount->kind == MOUNT_PROC)
@@ -106,7 +97,7 @@ static int open_source(const struct plan *plan, size_t index, struct mount_sourc
     return mount->kind == MOUNT_DEV ? devices_open(sources->nodes, failure) : 0;
 }
 
-int mounts_open(const struct plan *plan, struct mount_sources *sources, struct failure *failure) {
+int mounts_open(const struct plan *plan, const struct scratch *scratch, struct mount_sources *sources, struct failure *failure) {
     size_t mounts = plan->mounts.count, devices = plan->devices.count;
     sources->mounts = calloc(mounts + 1, sizeof(int));
     sources->files = calloc(mounts + 1, sizeof(bool));
@@ -115,7 +106,7 @@ int mounts_open(const struct plan *plan, struct mount_sources *sources, struct f
     if (!sources->mounts || !sources->files || !sources->devices)
         return fail(failure, "mount", ENOMEM, "sources");
     for (size_t i = 0; i < mounts; i++)
-        if (open_source(plan, i, sources, failure) < 0)
+        if (open_source(plan, i, scratch, sources, failure) < 0)
             return -1;
     for (size_t i = 0; i < devices; i++)
         if ((sources->devices[i] = device_tree(plan->devices.items[i].source, failure)) < 0)
@@ -129,7 +120,7 @@ static enum path_rule rule_of(const struct plan_mount *mount) {
     bool below = false;
     for (size_t i = 0; i < N_ELEMENTS(guarded); i++)
         below = below || strncmp(mount->destination, guarded[i], strlen(guarded[i])) == 0;
-    return below || (mount->kind != MOUNT_BIND && mount->kind != MOUNT_TMPFS) ? PATH_STRICT : PATH_IN_ROOT;
+    return below || !(is_tree(mount) || mount->kind == MOUNT_TMPFS) ? PATH_STRICT : PATH_IN_ROOT;
 }
 
 static int attach_one(const struct plan_mount *mount, const struct mount_sources *sources, size_t index, int root, struct failure *failure) {
@@ -140,7 +131,7 @@ static int attach_one(const struct plan_mount *mount, const struct mount_sources
         return fail(failure, "mount", errno, "%s", mount->destination);
     if (mount->kind != MOUNT_PROC && path_is_proc(target))
         return fail(failure, "mount", EPERM, "%s is on procfs", mount->destination);
-    if (mount->copy_up && (copy_tree(target, source) < 0 || sys_mount_setattr(source, 0, attributes_of(mount)) < 0))
+    if (mount->copy_up && (copy_tree(target, source) < 0 || sys_mount_setattr(source, 0, mount_attributes(mount)) < 0))
         return fail(failure, "mount", errno, "copy %s", mount->destination);
     if (sys_move_mount(source, target, "", MOVE_MOUNT_T_EMPTY_PATH) < 0)
         return fail(failure, "mount", errno, "move_mount %s", mount->destination);

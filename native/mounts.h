@@ -4,6 +4,7 @@
 
 #include "devices.h"
 #include "plan.h"
+#include "root.h"
 
 /** One detached mount per record of the plan, in the plan's order. */
 struct mount_sources {
@@ -16,11 +17,15 @@ struct mount_sources {
 };
 
 /** Opens every source. Must precede the loss of the old root: afterwards the kernel refuses a new procfs. */
-int mounts_open(const struct plan *plan, struct mount_sources *sources, struct failure *failure);
+int mounts_open(const struct plan *plan, const struct scratch *scratch, struct mount_sources *sources, struct failure *failure);
 /** Attaches everything below `root`, the container's root after the pivot, and closes the sources. */
 int mounts_attach(const struct plan *plan, struct mount_sources *sources, int root, struct failure *failure);
 /** Read-only paths and masks. */
 int mounts_restrict(const struct plan *plan, int root, struct failure *failure);
+/** Detached: the tree of a bind, a stack of directories, or a file of the plan's data (trees.c). `*file`: it is no directory. */
+int tree_open(const struct plan *plan, size_t index, const struct scratch *scratch, bool *file, struct failure *failure);
+/** The kernel's numbers of a mount's flags. */
+unsigned mount_attributes(const struct plan_mount *mount);
 /** An unattached tmpfs and the like: fsopen, the key/value options (NULL-terminated), fsmount. */
 int mount_new(const char *type, unsigned attributes, const char *const *options);
 

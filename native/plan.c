@@ -124,8 +124,34 @@ int plan_read(int fd, enum plan_kind kind, struct plan *plan, struct failure *fa
     return plan_parse(buffer, size, kind, plan, failure);
 }
 
+static int check_data(const struct plan *plan, const struct plan_data *data, const char *what, struct failure *failure) {
+    /* Neither number is above PLAN_MAX_DATA, so the sum does not wrap. */
+    return data->offset + data->size <= plan->data_size ? 0 : fail(failure, "plan", EINVAL, "data of %s", what);
+}
+
+int plan_read_data(int fd, struct plan *plan, struct failure *failure) {
+    bool wanted = plan->secrets.count > 0;
+    for (size_t i = 0; i < plan->mounts.count; i++)
+        wanted = wanted || plan->mounts.items[i].kind == MOUNT_DATA;
+    if (!wanted)
+        return 0;
+    plan->data = read_all(fd, PLAN_MAX_DATA, &plan->data_size);
+    if (!plan->data)
+        return fail(failure, "plan", errno, "read data");
+    for (size_t i = 0; i < plan->mounts.count; i++)
+        if (check_data(plan, &plan->mounts.items[i].data, plan->mounts.items[i].destination, failure) < 0)
+            return -1;
+    for (size_t i = 0; i < plan->secrets.count; i++)
+        if (check_data(plan, &plan->secrets.items[i].data, plan->secrets.items[i].name, failure) < 0)
+            return -1;
+    return 0;
+}
+
 void plan_free(struct plan *plan) {
+    for (size_t i = 0; i < plan->mounts.count; i++)
+        free(plan->mounts.items[i].layers.items);
     void *owned[] = {
+        plan->data,            plan->secrets.items,
         plan->buffer,          plan->ids.uid.items,   plan->ids.gid.items,         plan->layers.items,    plan->net_arguments.items,
         plan->ports.items,     plan->mounts.items,    plan->devices.items,         plan->masks.items,     plan->read_only_paths.items,
         plan->sysctls.items,   plan->arguments.items, plan->environment.items,     plan->groups.items,    plan->rlimits.items,

@@ -43,9 +43,16 @@ enum mount_kind {
     MOUNT_DEVPTS,
     MOUNT_MQUEUE,
     MOUNT_TMPFS,
-    MOUNT_BIND
+    MOUNT_BIND,
+    MOUNT_OVERLAY,
+    MOUNT_DATA
 };
 enum mount_create { CREATE_AS_SOURCE, CREATE_FILE, CREATE_DIRECTORY };
+
+/** A part of the plan's data: bytes that do not stand in the plan itself. */
+struct plan_data {
+    uint64_t offset, size;
+};
 
 struct plan_mount {
     enum mount_kind kind;
@@ -54,6 +61,18 @@ struct plan_mount {
     enum mount_create create;
     /** "" where the file system's default holds; text as the kernel reads it. */
     const char *mode, *size, *gid, *uid, *inodes;
+    /** bind, overlay: the part of the source that is mounted, found as in a chroot of it; NULL for all of it. */
+    const char *inside;
+    /** overlay: topmost first; `upper` is NULL where nothing can be written. */
+    struct strings layers;
+    const char *upper, *work;
+    struct plan_data data;
+};
+
+/** A variable of the environment whose value is data. */
+struct plan_secret {
+    const char *name;
+    struct plan_data data;
 };
 
 struct plan_device {
@@ -95,6 +114,9 @@ struct plan_root {
 
 struct plan {
     char *buffer;
+    /** What the caller gave beside the plan, NULL until plan_read_data. */
+    char *data;
+    size_t data_size;
     const char *id, *directory, *socket, *exec_socket;
     enum run_mode mode;
     struct id_map ids;
@@ -116,6 +138,7 @@ struct plan {
     const char *hostname;
 
     struct strings arguments, environment, groups;
+    PLAN_LIST(struct plan_secret) secrets;
     const char *cwd, *user;
     bool home_env, tty, no_new_privileges, init, signal_proxy, output_only;
     unsigned umask;
@@ -145,12 +168,14 @@ struct plan {
     PLAN_LIST(struct plan_root) roots;
 };
 
-enum { PLAN_MAX_SIZE = 4 << 20, PLAN_MAX_RECORDS = 65536, PLAN_MAX_ARGUMENTS = 64 };
+enum { PLAN_MAX_DATA = 16 << 20, PLAN_MAX_SIZE = 4 << 20, PLAN_MAX_RECORDS = 65536, PLAN_MAX_ARGUMENTS = 64 };
 
 /** Parses `size` bytes into `plan`, which takes `buffer` over (malloc'ed, one spare byte behind it) even on failure. Free with plan_free. */
 int plan_parse(char *buffer, size_t size, enum plan_kind kind, struct plan *plan, struct failure *failure);
 /** Reads a descriptor to its end and parses it; the descriptor stays open. */
 int plan_read(int fd, enum plan_kind kind, struct plan *plan, struct failure *failure);
+/** Reads the data, if a record names any, from its own descriptor; fails where a record names more than there is. */
+int plan_read_data(int fd, struct plan *plan, struct failure *failure);
 void plan_free(struct plan *plan);
 /** CRC-32 (IEEE 802.3) of `size` bytes. */
 uint32_t plan_crc(const void *data, size_t size);

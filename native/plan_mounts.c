@@ -28,8 +28,19 @@ static bool set_mount_option(struct plan_mount *mount, char *option) {
     return true;
 }
 
+/** `OFFSET:SIZE`; what it means is checked once the data is there. */
+static bool parse_data(char *text, struct plan_data *data) {
+    char *colon = strchr(text, ':');
+    if (!colon)
+        return false;
+    *colon = 0;
+    bool good = parse_number(text, PLAN_MAX_DATA, &data->offset) && parse_number(colon + 1, PLAN_MAX_DATA, &data->size);
+    *colon = ':';
+    return good;
+}
+
 bool plan_add_mount(struct plan *plan, char **arguments, size_t count) {
-    int kind = CHOOSE(arguments[0], "proc", "sysfs", "cgroup2", "dev", "devpts", "mqueue", "tmpfs", "bind");
+    int kind = CHOOSE(arguments[0], "proc", "sysfs", "cgroup2", "dev", "devpts", "mqueue", "tmpfs", "bind", "overlay", "data");
     if (count != 4 || kind < 0 || arguments[2][0] != '/' || (kind == MOUNT_BIND && arguments[1][0] != '/'))
         return false;
     struct plan_mount *mount = GROW(plan->mounts);
@@ -39,7 +50,39 @@ bool plan_add_mount(struct plan *plan, char **arguments, size_t count) {
     for (char *rest = arguments[3], *option; (option = strsep(&rest, ","));)
         if (*option && !set_mount_option(mount, option))
             return false;
-    return true;
+    return kind != MOUNT_DATA || parse_data(arguments[1], &mount->data);
+}
+
+/** The mount that the record belongs to, if it is of the kind; NULL else. */
+static struct plan_mount *last_mount(struct plan *plan, enum mount_kind kind) {
+    struct plan_mount *mount = plan->mounts.count > 0 ? &plan->mounts.items[plan->mounts.count - 1] : NULL;
+    return mount && mount->kind == kind ? mount : NULL;
+}
+
+bool plan_add_mount_layer(struct plan *plan, char **arguments, size_t count) {
+    struct plan_mount *mount = last_mount(plan, MOUNT_OVERLAY);
+    return mount && count == 1 && arguments[0][0] == '/' && plan_add_string(&mount->layers, arguments[0]);
+}
+
+bool plan_set_mount_upper(struct plan *plan, char **arguments, size_t count) {
+    struct plan_mount *mount = last_mount(plan, MOUNT_OVERLAY);
+    return mount && count == 2 && plan_absolute(&mount->upper, arguments[0]) && plan_absolute(&mount->work, arguments[1]);
+}
+
+bool plan_set_mount_inside(struct plan *plan, char **arguments, size_t count) {
+    struct plan_mount *mount = last_mount(plan, MOUNT_OVERLAY);
+    if (!mount)
+        mount = last_mount(plan, MOUNT_BIND);
+    if (mount)
+        mount->inside = arguments[0];
+    return mount && count == 1 && *arguments[0];
+}
+
+bool plan_add_secret(struct plan *plan, char **arguments, size_t count) {
+    struct plan_secret *secret = count == 2 && *arguments[0] && !strchr(arguments[0], '=') ? GROW(plan->secrets) : NULL;
+    if (secret)
+        secret->name = arguments[0];
+    return secret && parse_data(arguments[1], &secret->data);
 }
 
 bool plan_add_device(struct plan *plan, char **arguments, size_t count) {

@@ -20,7 +20,8 @@
 
 int process_environment(struct process *process, struct failure *failure) {
     const struct strings *given = &process->plan->environment;
-    char **environment = calloc(given->count + 2, sizeof *environment);
+    const struct plan *plan = process->plan;
+    char **environment = calloc(given->count + plan->secrets.count + 2, sizeof *environment);
     if (!environment)
         return fail(failure, "env", ENOMEM, "%zu entries", given->count);
     bool has_home = false;
@@ -28,8 +29,15 @@ int process_environment(struct process *process, struct failure *failure) {
         environment[i] = given->items[i];
         has_home = has_home || strncmp(given->items[i], "HOME=", 5) == 0;
     }
+    size_t count = given->count;
+    for (size_t i = 0; i < plan->secrets.count; i++) {
+        const struct plan_secret *secret = &plan->secrets.items[i];
+        if (asprintf(&environment[count++], "%s=%.*s", secret->name, (int)secret->data.size, plan->data + secret->data.offset) < 0)
+            return fail(failure, "env", ENOMEM, "%s", secret->name);
+        has_home = has_home || strcmp(secret->name, "HOME") == 0;
+    }
     process->environment = environment;
-    if (process->plan->home_env && !has_home && asprintf(&environment[given->count], "HOME=%s", process->identity.home) < 0)
+    if (plan->home_env && !has_home && asprintf(&environment[count], "HOME=%s", process->identity.home) < 0)
         return fail(failure, "env", ENOMEM, "HOME");
     return 0;
 }

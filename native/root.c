@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <time.h>
 
+#include "overlay.h"
 #include "syscalls.h"
 
 int scratch_mount(const struct plan *plan, struct scratch *scratch, struct failure *failure) {
@@ -27,72 +28,18 @@ int scratch_mount(const struct plan *plan, struct scratch *scratch, struct failu
     return mkdir(scratch->root, 0755) < 0 ? fail(failure, "scratch", errno, "%s", scratch->root) : 0;
 }
 
-/** The text of the options; layers are named by descriptor number: no length limit on paths, nothing to escape. */
-struct options {
-    char *text;
-    size_t room;
-    /** What stands before each number, and how the directories are opened. */
-    const char *prefix;
-    int flags;
-};
-
-static int append_directory(struct options *options, const char *key, const char *path, struct failure *failure) {
-    int fd = open(path, O_DIRECTORY | options->flags);
-    size_t length = strlen(options->text), room = options->room - length;
-    if (fd < 0)
-        return fail(failure, "overlay", errno, "%s", path);
-    if ((size_t)snprintf(options->text + length, room, "%s%s%d", key, options->prefix, fd) >= room)
-        return fail(failure, "overlay", E2BIG, "too many layers");
-    return 0;
-}
-
-static int append_layers(struct options *options, const struct plan *plan, struct failure *failure) {
-    for (size_t i = 0; i < plan->layers.count; i++)
-        if (append_directory(options, i == 0 ? "lowerdir=" : ":", plan->layers.items[i], failure) < 0)
-            return -1;
-    if (!plan->upper)
-        return 0;
-    if (append_directory(options, ",upperdir=", plan->upper, failure) < 0)
-        return -1;
-    return append_directory(options, ",workdir=", plan->work, failure);
-}
-
-static int mount_tree(const char *source, const char *target, uint64_t attributes, struct failure *failure) {
-    auto_close int tree = sys_open_tree(AT_FDCWD, source, OPEN_TREE_CLONE | AT_RECURSIVE);
-    if (tree < 0)
-        return fail(failure, "root", errno, "open_tree %s", source);
-    if (attributes && sys_mount_setattr(tree, AT_RECURSIVE, attributes) < 0)
-        return fail(failure, "root", errno, "mount_setattr %s", source);
-    if (sys_move_mount(tree, AT_FDCWD, target, 0) < 0)
-        return fail(failure, "root", errno, "move_mount %s", target);
-    return 0;
-}
-
-static int mount_overlay(const struct plan *plan, const struct scratch *scratch, struct failure *failure) {
-    char text[4096] = "userxattr,";
-    struct options options = {.text = text, .room = sizeof text, .prefix = "", .flags = O_PATH | O_CLOEXEC};
-    if (plan->is_volatile && plan->upper)
-        strcat(text, "volatile,");
-    /* The kernel wants two lower directories where there is no upper one. */
-    if (!plan->upper && plan->layers.count == 1)
-        return mount_tree(plan->layers.items[0], scratch->root, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NODEV, failure);
-    if (append_layers(&options, plan, failure) < 0)
-        return -1;
-    if (chdir("/proc/self/fd") < 0)
-        return fail(failure, "overlay", errno, "/proc/self/fd");
-    int result = mount("overlay", scratch->root, "overlay", plan->upper ? 0 : MS_RDONLY, text);
-    if (result < 0)
-        fail(failure, "overlay", errno, "mount %.200s", text);
-    return chdir("/") < 0 ? fail(failure, "overlay", errno, "/") : result;
+static struct overlay overlay_of(const struct plan *plan) {
+    return (struct overlay){.layers = &plan->layers, .upper = plan->upper, .work = plan->work, .is_volatile = plan->is_volatile};
 }
 
 /** Runs in the child: its descriptors are the layers and nothing else. */
 static _Noreturn void exec_fuse(const struct plan *plan, const struct scratch *scratch) {
     char text[16384] = "";
-    struct options options = {.text = text, .room = sizeof text, .prefix = "/proc/self/fd/", .flags = O_RDONLY};
+    struct overlay_options options = {.text = text, .room = sizeof text, .prefix = "/proc/self/fd/", .flags = O_RDONLY};
+    const struct overlay overlay = overlay_of(plan);
     struct failure failure = {0};
     char *const environment[] = {NULL};
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || null_stdio() < 0 || sys_close_range(3, ~0U, 0) < 0 || append_layers(&options, plan, &failure) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || null_stdio() < 0 || sys_close_range(3, ~0U, 0) < 0 || overlay_append(&options, &overlay, &failure) < 0)
         _exit(126);
     if (plan->is_volatile)
         strcat(text, ",volatile");
@@ -135,8 +82,9 @@ static int mount_fuse(const struct plan *plan, const struct scratch *scratch, pi
 int root_mount(const struct plan *plan, const struct scratch *scratch, pid_t *server, struct failure *failure) {
     *server = 0;
     if (plan->root == ROOT_DIR)
-        return mount_tree(plan->rootdir, scratch->root, MOUNT_ATTR_NODEV, failure);
+        return overlay_bind(plan->rootdir, scratch->root, MOUNT_ATTR_NODEV, failure);
     if (plan->root == ROOT_FUSE)
         return mount_fuse(plan, scratch, server, failure);
-    return mount_overlay(plan, scratch, failure);
+    const struct overlay overlay = overlay_of(plan);
+    return overlay_mount(&overlay, scratch->root, failure);
 }

@@ -29,12 +29,14 @@ int start_prepare(char *const *arguments, enum plan_kind kind, struct plan *plan
     if (seal_self(arguments, failure) < 0)
         return -1;
     claim_status();
-    sys_close_range(STATUS_FD + 1, ~0U, 0); /* what the caller had open is not to live as long as the container */
     prctl(PR_SET_DUMPABLE, 0);
     signal(SIGPIPE, SIG_IGN);
     if (plan_read(PLAN_FD, kind, plan, failure) < 0)
         return -1;
     close(PLAN_FD);
+    if (plan_read_data(DATA_FD, plan, failure) < 0)
+        return -1;
+    sys_close_range(STATUS_FD + 1, ~0U, 0); /* what the caller had open is not to live as long as the container */
     return 0;
 }
 

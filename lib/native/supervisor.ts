@@ -10,6 +10,7 @@ export type SupervisorCommand = 'run' | 'exec' | 'attach';
 
 const planDescriptor = 3;
 const statusDescriptor = 4;
+const dataDescriptor = 5;
 
 /** Host pid of the started process, and what could not be applied. */
 export type Started = {
@@ -54,18 +55,29 @@ export type ChildStreams = {
   readonly stderr?: number | undefined;
 };
 
-/** A supervisor of mode `child`: it dies with this process. `status` is a descriptor to read status lines from until its end. */
+/**
+ * A supervisor of mode `child`: it dies with this process. `status` is a descriptor to read status lines from until its end;
+ * `data` is what records of the plan name, in memory only.
+ */
 export function startChild(
   records: readonly PlanRecord[],
   streams: ChildStreams,
+  data: Uint8Array = new Uint8Array(),
 ): { readonly pid: number; readonly status: number } {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
+  const bytes = data.length === 0 ? undefined : addon().memfd('coracle-data', data);
   const [read, write] = addon().pipe();
   try {
     const named = [streams.stdin, streams.stdout, streams.stderr].flatMap((parent, child) =>
       parent === undefined ? [] : [[child, parent] as const],
     );
-    const pid = spawnSupervisor('run', [...named, [planDescriptor, plan], [statusDescriptor, write]]);
+    const given = bytes === undefined ? [] : [[dataDescriptor, bytes] as const];
+    const pid = spawnSupervisor('run', [
+      ...named,
+      [planDescriptor, plan],
+      [statusDescriptor, write],
+      ...given,
+    ]);
     return { pid, status: read };
   } catch (error) {
     closeSync(read);
@@ -73,6 +85,7 @@ export function startChild(
   } finally {
     closeSync(plan);
     closeSync(write);
+    if (bytes !== undefined) closeSync(bytes);
   }
 }
 

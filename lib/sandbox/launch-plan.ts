@@ -10,10 +10,12 @@ import type {
   ProcessSpec,
   RestartPolicy,
 } from './launch-spec.js';
+import type { Mount } from './mount.js';
 import { sortMounts } from './mounts.js';
 
 /** The plan of `coracle-sv run`. */
 export function planLaunch(spec: LaunchSpec): PlanRecord[] {
+  const place = dataPlacer();
   return [
     ['id', spec.id],
     ['mode', spec.mode],
@@ -24,21 +26,14 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...flag('root-readonly', spec.rootReadonly),
     ...spec.hostNamespaces.map((name): PlanRecord => ['ns', name, 'host']),
     ...spec.network,
-    ...sortMounts(spec.mounts).map(
-      ({ type, source, destination, options }): PlanRecord => [
-        'mount',
-        type,
-        source,
-        destination,
-        options.join(','),
-      ],
-    ),
+    ...sortMounts(spec.mounts).flatMap((mount) => mountRecords(mount, place)),
     ...(spec.devices ?? []).map(({ source, destination }): PlanRecord => ['device', source, destination]),
     ...each('mask', spec.maskedPaths),
     ...each('readonly-path', spec.readonlyPaths),
     ...optional('hostname', spec.hostname),
     ...Object.entries(spec.sysctls).map(([key, value]): PlanRecord => ['sysctl', key, value]),
     ...processRecords(spec.process),
+    ...(spec.process.secrets ?? []).map(({ name, value }): PlanRecord => ['env-data', name, place(value)]),
     ...confinementRecords(spec.confinement),
     ...limitRecords(spec.rlimits),
     ...optional('oom-score-adj', spec.oomScoreAdj),
@@ -50,6 +45,33 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...cleanupRecords(spec.cleanup),
     ...clientRecords(spec.detachKeys, spec.signalProxy),
     ...flag('output-only', spec.outputOnly ?? false),
+  ];
+}
+
+/** The bytes that the plan of `spec` names but does not hold, in the order in which it names them. */
+export function launchData(spec: LaunchSpec): Buffer {
+  const files = sortMounts(spec.mounts).flatMap(({ data }) => data ?? []);
+  return Buffer.concat([...files, ...(spec.process.secrets ?? []).map(({ value }) => value)]);
+}
+
+/** Where each part of the data lies, asked for in order. */
+function dataPlacer(): (data: Uint8Array) => string {
+  let offset = 0;
+  return ({ length }) => {
+    const place = `${offset}:${length}`;
+    offset += length;
+    return place;
+  };
+}
+
+function mountRecords(mount: Mount, place: (data: Uint8Array) => string): PlanRecord[] {
+  const { type, destination, options, data, layers = [], upper, inside } = mount;
+  const source = data === undefined ? mount.source : place(data);
+  return [
+    ['mount', type, source, destination, options.join(',')],
+    ...each('mount-layer', layers),
+    ...(upper === undefined ? [] : [['mount-upper', upper.directory, upper.work] as const]),
+    ...optional('mount-inside', inside),
   ];
 }
 

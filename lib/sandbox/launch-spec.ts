@@ -16,6 +16,8 @@ export type ProcessSpec = {
   readonly args: readonly string[];
   /** `NAME=value`, each name once. */
   readonly env: readonly string[];
+  /** Variables whose values are not to stand in the plan. */
+  readonly secrets?: readonly { readonly name: string; readonly value: Uint8Array }[] | undefined;
   /** Absolute; made inside if missing. */
   readonly cwd: string;
   /** `user[:group]` by name or number; empty is root. */

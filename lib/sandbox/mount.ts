@@ -39,12 +39,30 @@ export type MountRequest =
     };
 
 /** The kinds of mounts that a plan knows. */
-export type MountType = 'proc' | 'sysfs' | 'cgroup2' | 'dev' | 'devpts' | 'mqueue' | 'tmpfs' | 'bind';
+export type MountType =
+  | 'proc'
+  | 'sysfs'
+  | 'cgroup2'
+  | 'dev'
+  | 'devpts'
+  | 'mqueue'
+  | 'tmpfs'
+  | 'bind'
+  | 'overlay'
+  | 'data';
 
-/** One `mount` record of a plan. */
+/** One `mount` record of a plan, with those that belong to it. */
 export type Mount = {
   readonly type: MountType;
   readonly source: string;
   readonly destination: string;
   readonly options: readonly string[];
+  /** bind, overlay: the part of the source that is mounted; links in it resolve as in a chroot of the source. */
+  readonly inside?: string | undefined;
+  /** overlay: directories, topmost first. */
+  readonly layers?: readonly string[] | undefined;
+  /** overlay: where writes go. */
+  readonly upper?: { readonly directory: string; readonly work: string } | undefined;
+  /** data: what the file holds; never part of the plan. */
+  readonly data?: Uint8Array | undefined;
 };

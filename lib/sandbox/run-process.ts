@@ -5,7 +5,7 @@ import { CoracleError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { parseStatus, type Status, startError } from '../native/status.js';
 import { startChild } from '../native/supervisor.js';
-import { planLaunch } from './launch-plan.js';
+import { launchData, planLaunch } from './launch-plan.js';
 import type { LaunchSpec } from './launch-spec.js';
 
 export type RunOutput = {
@@ -29,7 +29,7 @@ export async function runProcess(spec: LaunchSpec, output: RunOutput): Promise<R
   const [errorRead, errorWrite] = addon().pipe();
   let child: ReturnType<typeof startChild>;
   try {
-    child = startChild(planLaunch(spec), { stdout: outWrite, stderr: errorWrite });
+    child = startChild(planLaunch(spec), { stdout: outWrite, stderr: errorWrite }, launchData(spec));
   } catch (error) {
     closeSync(outRead);
     closeSync(errorRead);

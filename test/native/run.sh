@@ -117,6 +117,7 @@ ended() { until_true 10 test -s "$T/$1/exit"; }
 . "$here/security.sh"
 . "$here/lifecycle.sh"
 . "$here/control.sh"
+. "$here/trees.sh"
 
 echo "1..$count"
 [ $failed = 0 ] || echo "# $failed failed"
