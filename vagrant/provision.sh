@@ -12,7 +12,7 @@ set -euo pipefail
 # What running containers needs from the distribution.
 runtime=(uidmap fuse-overlayfs fuse3 passt slirp4netns ca-certificates)
 # Compilers for the native program and for node-pty (a test dependency); busybox is the quickstart's base image.
-build=(gcc libc6-dev make musl-tools libzstd-dev python3 g++ busybox-static curl)
+build=(gcc libc6-dev make musl-tools libzstd-dev libdeflate-dev python3 g++ busybox-static curl)
 # Other implementations that read or repeat what coracle made, and what tests serve, trace and package with.
 tests=(
   mmdebstrap docker-registry skopeo umoci podman buildah crun golang-github-containers-common

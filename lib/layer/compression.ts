@@ -57,8 +57,8 @@ export async function* compress(
   const { kind } = options;
   if (kind === 'none') yield* buffers(source);
   else if (kind === 'gzip') {
-    const { gzipBlocks } = await import('./parallel-gzip.js');
-    yield* gzipBlocks(source, options.level ?? 6);
+    const { defaultGzipLevel, gzipBlocks } = await import('./parallel-gzip.js');
+    yield* gzipBlocks(source, options.level ?? defaultGzipLevel);
   } else if (await hasZlibZstd())
     yield* throughZlib(source, 'compress', 'createZstdCompress', options.level ?? 3);
   else yield* filterProgram(source, 'zstd', ['-c', String(options.level ?? 3)]);

@@ -1,7 +1,7 @@
 /** The calls Node lacks, typed. Loaded at first use: 0.2 ms. native/PROTOCOL.md section 5. */
 import { constants } from 'node:os';
 import { CoracleError } from '../errors.js';
-import { nativePath } from './location.js';
+import { type NativeProgram, nativePath } from './location.js';
 
 export type SpawnOptions = {
   /** `[child, parent]` descriptor numbers; unnamed standard streams are /dev/null, all others are closed. */
@@ -62,13 +62,15 @@ let loaded: Addon | undefined;
 
 /** The addon. @throws HOST when it is missing or does not load. */
 export function addon(): Addon {
-  loaded ??= load();
+  // The addon's own tests hold it to this type.
+  loaded ??= loadAddon('coracle.node') as Addon;
   return loaded;
 }
 
-function load(): Addon {
-  const path = nativePath('coracle.node');
-  const module: { exports: Record<string, unknown> } = { exports: {} };
+/** What an addon exports. @throws HOST when it is missing or does not load. */
+export function loadAddon(name: NativeProgram): unknown {
+  const path = nativePath(name);
+  const module: { exports: unknown } = { exports: {} };
   try {
     process.dlopen(module, path, constants.dlopen.RTLD_LAZY);
   } catch (error) {
@@ -81,6 +83,5 @@ function load(): Addon {
       },
     );
   }
-  // The addon's own tests hold it to this type.
-  return module.exports as unknown as Addon;
+  return module.exports;
 }

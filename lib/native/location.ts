@@ -4,7 +4,7 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CoracleError } from '../errors.js';
 
-export type NativeProgram = 'coracle-sv' | 'coracle-zstd' | 'coracle.node';
+export type NativeProgram = 'coracle-sv' | 'coracle-zstd' | 'coracle.node' | 'coracle-gzip.node';
 
 let found: string | undefined;
 

@@ -1,7 +1,7 @@
 /**
  * Layers made here have no blob: it is made when a push or an archive asks for it, the same each time. What it
  * came out as is remembered, so that the next push only asks whether the registry has it.
- * `build/compressed/<diffid hex>.json`: `{"gzip-6": {"digest": ..., "size": ...}}`.
+ * `build/compressed/<diffid hex>.json`: `{"gzip-3-tar1-libdeflate-1.14": {"digest": ..., "size": ...}}`.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
@@ -11,6 +11,7 @@ import type { ImageRecord } from '../image/image-record.js';
 import { readLayerTar } from '../image/layer-reader.js';
 import type { Stores } from '../image/stores.js';
 import { compress } from '../layer/compression.js';
+import { defaultGzipLevel, gzipVersion } from '../layer/parallel-gzip.js';
 import { tarWriterVersion } from '../layer/tar-writer.js';
 import type { DiffId } from '../oci/chain-id.js';
 import { type Digest, digestHex, parseDigest } from '../oci/digest.js';
@@ -20,7 +21,7 @@ import { requireObject, requireSize } from '../oci/guards.js';
 export type LayerEncoding = { readonly kind: 'gzip' | 'zstd'; readonly level: number };
 
 /** The levels used unless a person chooses. */
-export const defaultLevels = { gzip: 6, zstd: 3 } as const;
+export const defaultLevels = { gzip: defaultGzipLevel, zstd: 3 } as const;
 
 /** A compressed layer's identity. */
 export type CompressedLayer = { readonly digest: Digest; readonly size: number };
@@ -86,8 +87,8 @@ function recordPath(paths: StorePaths, diffId: DiffId): string {
   return join(paths.build, 'compressed', `${digestHex(diffId)}.json`);
 }
 
-/** zlib's version is part of it: another one may write other bytes. */
+/** The compressor's version is part of it: another one may write other bytes. */
 function keyOf({ kind, level }: LayerEncoding): string {
-  const library = kind === 'gzip' ? process.versions.zlib : 'libzstd';
+  const library = kind === 'gzip' ? gzipVersion() : 'libzstd';
   return `${kind}-${level}-tar${tarWriterVersion}-${library}`;
 }

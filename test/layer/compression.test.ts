@@ -3,13 +3,18 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import test from 'ava';
-import { CoracleError } from '../../lib/errors.js';
+import { CoracleError, hasErrno } from '../../lib/errors.js';
 import { type Compression, compress, decompress, detectCompression } from '../../lib/layer/compression.js';
+import { gzipVersion } from '../../lib/layer/parallel-gzip.js';
 import { defaultTarLimits } from '../../lib/layer/tar-entry.js';
 import { findProgram, missingProgram, repositoryRoot } from '../helpers/host.js';
 import { chunked, collect } from './tar-builder.js';
 
 const plain = Buffer.from(Array.from({ length: 300_000 }, (_, at) => (at * at * 31) % 251));
+
+const text = Buffer.from(
+  Array.from({ length: 20_000 }, (_, at) => `${at % 97} words of ${(at * at) % 1013} texts\n`).join(''),
+);
 
 function unpack(bytes: Buffer, kind: Compression | 'auto' = 'auto', size = 1000): Promise<Buffer> {
   return collect(decompress(chunked(bytes, size), kind));
@@ -70,6 +75,16 @@ test('an empty stream and one of many blocks come back from gzip', async (t) => 
       );
     }
   }
+});
+
+test('gzip depends on the level, and one that does not exist is an error', async (t) => {
+  const sizes: number[] = [];
+  for (const level of [1, 9])
+    sizes.push((await collect(compress(chunked(text), { kind: 'gzip', level }))).length);
+  t.true((sizes[0] ?? 0) > (sizes[1] ?? 0));
+  const error = await t.throwsAsync(collect(compress(chunked(text), { kind: 'gzip', level: 13 })));
+  t.true(hasErrno(error, 'EINVAL'));
+  t.regex(gzipVersion(), /^libdeflate-\d+\.\d+$/);
 });
 
 test('several gzip members are one stream, also when a chunk ends between them', async (t) => {
