@@ -1,5 +1,6 @@
 /** `coracle build`. */
 import {
+  type BuildRequest,
   type BuildResult,
   CoracleError,
   familiarReference,
@@ -27,6 +28,8 @@ export const command = defineCommand({
       'One stage, with an argument',
     ],
     ['coracle build -q - < Dockerfile', 'A Dockerfile that needs no files; prints the id only'],
+    ['tar c . | coracle build -', 'An archive, compressed or not, as the context'],
+    ['coracle build https://example.org/project.git#v2:docker', 'A directory of a git repository'],
   ],
   options: [
     { name: 'tag', short: 't', kind: 'list', value: 'NAME', summary: 'Name of the image; may be repeated' },
@@ -35,7 +38,19 @@ export const command = defineCommand({
       short: 'f',
       kind: 'string',
       value: 'FILE',
-      summary: 'Dockerfile, or - for standard input (default: CONTEXT/Dockerfile)',
+      summary: 'Dockerfile, its URL, or - for standard input (default: CONTEXT/Dockerfile)',
+    },
+    {
+      name: 'build-context',
+      kind: 'list',
+      value: 'NAME=VALUE',
+      summary: 'Files or image that FROM NAME and --from=NAME mean; may be repeated',
+    },
+    {
+      name: 'ignorefile',
+      kind: 'string',
+      value: 'FILE',
+      summary: "Instead of the context's .dockerignore",
     },
     { name: 'build-arg', kind: 'list', value: 'NAME[=VALUE]', summary: 'Value of an ARG' },
     { name: 'target', kind: 'string', value: 'STAGE', summary: 'Stage to build (default: the last one)' },
@@ -94,7 +109,6 @@ export const command = defineCommand({
   refused: {
     'this version builds for this machine only': 'platform arch os variant all-platforms manifest',
     'this version has no secrets and agents in builds': 'secret ssh',
-    'this version builds from one directory': 'build-context',
     'images go to the store; use save or push':
       'output,o push load metadata-file attest provenance sbom annotation',
     'the cache is that of the store': 'cache-from cache-to cache-ttl layers no-cache-filter',
@@ -116,6 +130,8 @@ export const command = defineCommand({
       const result = await interruptible((signal) =>
         open().build({
           ...source,
+          contexts: readContexts(values['build-context']),
+          ignoreFile: values.ignorefile,
           tags: values.tag,
           buildArgs: readAssignments('--build-arg', values['build-arg'], process.env),
           labels: readAssignments('--label', values.label, undefined),
@@ -164,33 +180,34 @@ function readMode(text: string | undefined, quiet: boolean): ProgressMode {
   }
 }
 
-/** `-` as the context is a Dockerfile without files; as `-f` it is the Dockerfile of a real context. */
+/** `-` as the context is an archive or a Dockerfile, as its content says; as `-f` it is the Dockerfile of a context. */
 function chooseSource(
   context: string | undefined,
   file: string | undefined,
-): {
-  readonly context: string | undefined;
-  readonly dockerfile?: string;
-  readonly dockerfileContent?: Uint8Array;
-} {
+): Pick<BuildRequest, 'context' | 'dockerfile' | 'dockerfileContent'> {
   if (context === undefined && file === undefined) {
     throw new CoracleError('USAGE', 'coracle build: needs exactly 1 argument, got 0', {
       hint: 'usage: coracle build [OPTIONS] CONTEXT, where CONTEXT is mostly a dot',
     });
   }
-  const directory = context ?? '.';
-  if (/^(https?|git|ssh):\/\/|^git@/.test(directory)) {
-    throw new CoracleError('UNSUPPORTED', `build ${directory}: remote contexts are not supported`, {
-      hint: 'fetch it first, then build the directory',
+  if (context === '-' && file === '-')
+    throw new CoracleError('USAGE', 'build -: standard input cannot be both the context and the Dockerfile');
+  const named = file === undefined ? {} : { dockerfile: file };
+  if (context === '-') return { context: process.stdin, ...named };
+  if (file === '-') return { context: context ?? '.', dockerfileContent: readInput() };
+  return { context: context ?? '.', ...named };
+}
+
+/** `--build-context NAME=VALUE`, any number of them. */
+function readContexts(values: readonly string[]): Readonly<Record<string, string>> {
+  const pairs = values.map((value) => {
+    const [, name = '', text = ''] = /^([^=]+)=(.+)$/s.exec(value) ?? [];
+    if (name !== '') return [name, text] as const;
+    throw new CoracleError('USAGE', `read --build-context ${value}: expected NAME=VALUE`, {
+      hint: 'VALUE is a directory, docker-image://REFERENCE, oci-layout://PATH, a git repository or a URL',
     });
-  }
-  if (directory === '-') {
-    if (file !== undefined)
-      throw new CoracleError('USAGE', 'build -: the Dockerfile comes from standard input, leave -f out');
-    return { context: undefined, dockerfileContent: readInput() };
-  }
-  if (file === '-') return { context: directory, dockerfileContent: readInput() };
-  return { context: directory, ...(file === undefined ? {} : { dockerfile: file }) };
+  });
+  return Object.fromEntries(pairs);
 }
 
 /** docker's exit code for a build that failed, whatever the reason; wrong usage keeps its own. */

@@ -20,7 +20,8 @@ export type ArchiveTarget = {
   readonly idMap: IdMap;
 };
 
-const blockSize = 512;
+/** What must be known of a stream to tell. */
+export const blockSize = 512;
 const checksumStart = 148;
 const checksumEnd = 156;
 const readSize = 1 << 20;
@@ -42,21 +43,36 @@ export async function isArchive(file: ArchiveFile): Promise<boolean> {
 }
 
 /** Unpacks with the archive's owners, or --chown's. @throws INVALID for hostile or damaged archives. */
-export async function unpackArchive(
+export function unpackArchive(
   file: ArchiveFile,
   target: ArchiveTarget,
   onWarning: (text: string) => void,
 ): Promise<void> {
+  return unpackStream(file.agent, readFile(file), target, onWarning);
+}
+
+/** The same of an archive that comes from elsewhere. */
+export async function unpackStream(
+  agent: Agent,
+  archive: AsyncIterable<Uint8Array>,
+  target: ArchiveTarget,
+  onWarning: (text: string) => void,
+): Promise<void> {
   const extractor = new LayerExtractor(
-    { agent: file.agent, handle: target.handle, idMap: target.idMap },
+    { agent, handle: target.handle, idMap: target.idMap },
     defaultTarLimits,
   );
-  for await (const entry of readTar(decompress(readFile(file), 'auto'), defaultTarLimits)) {
+  for await (const entry of readTar(decompress(archive, 'auto'), defaultTarLimits)) {
     const pending = extractor.apply(relocate(entry, target));
     if (pending !== undefined) await pending;
   }
   await extractor.finish();
   for (const warning of extractor.warnings) onWarning(warning);
+}
+
+/** Whether a stream that begins like this is to be read as an archive: compressed, or a tar. Needs 512 bytes. */
+export function beginsArchive(start: Buffer): boolean {
+  return detectCompression(start) !== 'none' || isTarBlock(start.subarray(0, blockSize));
 }
 
 /** A header whose checksum adds up; as Docker has it, the magic word does not count. */

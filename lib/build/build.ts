@@ -1,5 +1,4 @@
 /** `build`: Dockerfile and context in, image out. The lines of `build` are the stages of the work. */
-import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import { CoracleError } from '../errors.js';
 import { assembleImage } from '../image/assemble.js';
@@ -8,7 +7,8 @@ import { present } from '../oci/guards.js';
 import type { HistoryEntry } from '../oci/image-config.js';
 import { hostPlatform, type Platform } from '../oci/platform.js';
 import { parseReference } from '../oci/reference.js';
-import { openContext } from './context.js';
+import { ContextSources } from './context-sources.js';
+import { Contexts } from './contexts.js';
 import type { BuildStep } from './events.js';
 import { Execution, type StageResult } from './execution.js';
 import type { BuildEnvironment, BuildOptions, BuildResult } from './options.js';
@@ -16,7 +16,6 @@ import type { BuildPlan, PlannedStage } from './plan.js';
 import { planBuild } from './planner.js';
 import { BuildSession, type BuildStores } from './session.js';
 import { Slots } from './slots.js';
-import { StatCache } from './stat-cache.js';
 
 const exportStep = 'export';
 
@@ -33,14 +32,18 @@ export async function build(
   const tags = options.tags ?? [];
   // Found out before an hour of work, not after it.
   for (const tag of tags) parseReference(tag);
-  const { dockerfile, tree } = openContext(options);
-  const platform = hostPlatform();
-  const plan = await planBuild({ dockerfile, options, platform, resolveImage });
-  onEvent({ kind: 'planned', steps: shownSteps(plan) });
-  for (const warning of plan.warnings) onEvent({ kind: 'warning', ...warning });
-  const session = new BuildSession({ stores, options, onEvent, tree, stats: statCache(stores, tree.root) });
+  const contexts = new Contexts({ stores, options, environment });
   const lease = stores.staging.lease();
+  let session: BuildSession | undefined;
   try {
+    const { dockerfile, files } = await contexts.main();
+    const platform = hostPlatform();
+    const plan = await planBuild({ dockerfile, options, platform, resolveImage, contexts });
+    await contexts.fetcher.rest();
+    onEvent({ kind: 'planned', steps: shownSteps(plan) });
+    for (const warning of plan.warnings) onEvent({ kind: 'warning', ...warning });
+    const sources = new ContextSources(stores, files, contexts.files);
+    session = new BuildSession({ stores, options, onEvent, contexts: sources });
     const source = { name: dockerfile.fileName, lines: dockerfile.lines };
     const slots = new Slots(options.jobs ?? availableParallelism());
     const execution = new Execution({ plan, session, source, slots });
@@ -56,14 +59,10 @@ export async function build(
       throw new CoracleError('ABORTED', 'build: interrupted', { cause: error, exitCode: 130 });
     throw error;
   } finally {
-    await session.close();
+    await session?.close();
+    await contexts.fetcher.remove();
     lease.release();
   }
-}
-
-function statCache(stores: BuildStores, root: string): StatCache {
-  const name = createHash('sha256').update(root).digest('hex').slice(0, 32);
-  return new StatCache(`${stores.paths.build}/contexts/${name}.json`, root);
 }
 
 /** Every step a display should know of, in the order of the file. */

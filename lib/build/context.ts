@@ -1,30 +1,110 @@
-/** Opens what a build reads: the Dockerfile, the ignore file that goes with it, and the context directory. */
+/** Opens one context: a directory of the user, or a tree that is fetched, with the ignore file that goes with it. */
 import { realpathSync, statSync } from 'node:fs';
-import { join, resolve } from 'node:path';
-import type { Dockerfile } from '../dockerfile/instructions.js';
-import { parseDockerfile } from '../dockerfile/parse.js';
+import { isAbsolute, join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { readBytes } from '../host/files.js';
+import { beginsArchive, blockSize } from './add-archive.js';
+import type { ContextSource } from './context-source.js';
 import { ContextTree } from './context-tree.js';
+import type { FetchedTree, Fetcher } from './fetched-tree.js';
+import { withoutPassword } from './git-reference.js';
 import { IgnoreMatcher, parseIgnoreFile } from './ignore.js';
-import type { BuildOptions } from './options.js';
+import { openUrl, peek, type RequestUrl } from './url.js';
 
-export type OpenedContext = { readonly dockerfile: Dockerfile; readonly tree: ContextTree };
+/** The files of a context, ready to be copied. */
+export type ContextFiles =
+  | { readonly kind: 'directory'; readonly tree: ContextTree }
+  | { readonly kind: 'fetched'; readonly tree: FetchedTree; readonly ignore: IgnoreMatcher };
+
+/** A place whose ignore file is yet to be read. */
+export type ContextPlace =
+  | { readonly kind: 'directory'; readonly root: string }
+  | { readonly kind: 'fetched'; readonly tree: FetchedTree };
+
+/** What may stand where a context is asked for and hold a Dockerfile alone. */
+export type StreamedPlace =
+  | ContextPlace
+  | { readonly kind: 'text'; readonly text: AsyncIterable<Uint8Array> };
 
 /** A Dockerfile has a page, an ignore file a few; anything larger is a mistake (or /dev/zero). */
-const dockerfileLimit = 16 * 1024 * 1024;
-const defaultNames = ['Dockerfile', 'Containerfile'];
+export const textLimit = 16 * 1024 * 1024;
+
+/** Fetches what is not there yet. @throws NOT_FOUND, INVALID, NETWORK */
+export async function openPlace(
+  source: Exclude<ContextSource, { kind: 'image' | 'layout' }>,
+  fetcher: Fetcher,
+  request: RequestUrl,
+): Promise<StreamedPlace> {
+  switch (source.kind) {
+    case 'directory':
+      return { kind: 'directory', root: openDirectory(source.path) };
+    case 'git': {
+      const resolved = await fetcher.commitOf(source.repository);
+      return { kind: 'fetched', tree: await fetcher.checkOut(source.repository, resolved) };
+    }
+    case 'url':
+      return openStream((await openUrl(request, source.url)).body(), fetcher);
+  }
+}
+
+/** An archive becomes a tree; anything else is taken for text. */
+export async function openStream(bytes: AsyncIterable<Uint8Array>, fetcher: Fetcher): Promise<StreamedPlace> {
+  const { start, whole } = await peek(bytes, blockSize);
+  if (!beginsArchive(start)) return { kind: 'text', text: whole };
+  return { kind: 'fetched', tree: await fetcher.unpack(whole) };
+}
+
+/** A context by name must be files. */
+export async function openNamedPlace(
+  name: string,
+  source: Exclude<ContextSource, { kind: 'image' | 'layout' }>,
+  fetcher: Fetcher,
+  request: RequestUrl,
+): Promise<ContextPlace> {
+  const place = await openPlace(source, fetcher, request);
+  if (place.kind !== 'text') return place;
+  const url = source.kind === 'url' ? withoutPassword(source.url) : '';
+  throw new CoracleError('INVALID', `use context ${name}=${url}: it is no archive`);
+}
+
+/** A text of the place by its path there; undefined when there is none. */
+export async function readText(
+  place: ContextPlace,
+  path: string,
+  fetcher: Fetcher,
+): Promise<Buffer | undefined> {
+  if (place.kind === 'fetched') return fetcher.read(place.tree, path, textLimit);
+  return readBytes(isAbsolute(path) ? path : join(place.root, path), textLimit);
+}
 
 /**
- * Reads and parses the Dockerfile and opens the context.
- * @throws NOT_FOUND, INVALID with an excerpt, IO.
+ * The files without those that an ignore file leaves out: the first of `candidates` (paths in the place) that is there,
+ * or the patterns given.
  */
-export function openContext(options: BuildOptions): OpenedContext {
-  const root = openDirectory(options.context);
-  const { path, bytes } = readDockerfile(root, options);
-  const dockerfile = parseDockerfile(bytes, path ?? 'Dockerfile');
-  const ignore = readIgnore(root, path);
-  return { dockerfile, tree: new ContextTree(root, ignore) };
+export async function contextFiles(
+  place: ContextPlace,
+  ignored: readonly string[] | { readonly text: Buffer; readonly name: string },
+  fetcher: Fetcher,
+): Promise<ContextFiles> {
+  const found = 'text' in ignored ? ignored : await firstText(place, ignored, fetcher);
+  const patterns = found === undefined ? [] : parseIgnoreFile(found.text.toString());
+  if (place.kind === 'directory') {
+    return { kind: 'directory', tree: new ContextTree(place.root, new IgnoreMatcher(patterns, found?.name)) };
+  }
+  const ignore = new IgnoreMatcher([...patterns, ...place.tree.hidden], found?.name);
+  return { kind: 'fetched', tree: place.tree, ignore };
+}
+
+async function firstText(
+  place: ContextPlace,
+  candidates: readonly string[],
+  fetcher: Fetcher,
+): Promise<{ readonly text: Buffer; readonly name: string } | undefined> {
+  for (const name of candidates) {
+    const text = await readText(place, name, fetcher);
+    if (text !== undefined) return { text, name: place.kind === 'directory' ? join(place.root, name) : name };
+  }
+  return undefined;
 }
 
 function openDirectory(context: string): string {
@@ -38,49 +118,6 @@ function openDirectory(context: string): string {
     });
   }
   throw new CoracleError('INVALID', `open build context ${context}: it is not a directory`, {
-    hint: 'archives and URLs as contexts are not supported; give a directory',
+    hint: 'an archive goes to standard input: coracle build - < FILE',
   });
-}
-
-function readDockerfile(
-  root: string,
-  options: BuildOptions,
-): { path: string | undefined; bytes: Uint8Array } {
-  if (options.dockerfileContent !== undefined) return { path: undefined, bytes: options.dockerfileContent };
-  if (options.dockerfile !== undefined) {
-    // Relative to the working directory, as docker has it; podman's users mean the context.
-    const path = [resolve(options.dockerfile), join(root, options.dockerfile)].find(isFile);
-    if (path === undefined) throw noDockerfile(options.dockerfile);
-    return { path, bytes: readOr(path) };
-  }
-  const path = defaultNames.map((name) => join(root, name)).find(isFile);
-  if (path === undefined) throw noDockerfile(join(root, 'Dockerfile'));
-  return { path, bytes: readOr(path) };
-}
-
-function readOr(path: string): Uint8Array {
-  const bytes = readBytes(path, dockerfileLimit);
-  if (bytes === undefined) throw noDockerfile(path);
-  return bytes;
-}
-
-function noDockerfile(path: string): CoracleError {
-  return new CoracleError('NOT_FOUND', `read Dockerfile ${path}: no such file`, {
-    exitCode: 1,
-    hint: 'name it with -f, or put a Dockerfile into the context',
-  });
-}
-
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-}
-
-/** `<Dockerfile>.dockerignore` beats the one in the context. */
-function readIgnore(root: string, dockerfile: string | undefined): IgnoreMatcher {
-  const beside = dockerfile === undefined ? [] : [`${dockerfile}.dockerignore`];
-  for (const path of [...beside, join(root, '.containerignore'), join(root, '.dockerignore')]) {
-    const bytes = readBytes(path, dockerfileLimit);
-    if (bytes !== undefined) return new IgnoreMatcher(parseIgnoreFile(bytes.toString()), path);
-  }
-  return new IgnoreMatcher([]);
 }

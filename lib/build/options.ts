@@ -4,15 +4,27 @@ import type { ImageRecord } from '../image/image-record.js';
 import type { NetworkMode } from '../network/network-plan.js';
 import type { Platform } from '../oci/platform.js';
 import type { StorageDriver } from '../snapshot/driver.js';
+import type { LayoutSelection } from './context-source.js';
 import type { BuildListener } from './events.js';
+import type { RequestUrl } from './url.js';
 
 export type BuildOptions = {
-  /** Directory of the build context. */
-  readonly context: string;
-  /** Path of the Dockerfile; relative to the working directory. Default: `Dockerfile`, then `Containerfile`, in the context. */
+  /**
+   * The build context: a directory, a git repository or URL of an archive; or bytes, which are an archive, or a
+   * Dockerfile that needs no files.
+   */
+  readonly context: string | AsyncIterable<Uint8Array>;
+  /** Further contexts by the names that FROM and --from use, in the forms of `--build-context`. */
+  readonly contexts?: Readonly<Record<string, string>> | undefined;
+  /**
+   * Path of the Dockerfile, relative to the working directory, or in a context that was fetched; or its URL. Default:
+   * `Dockerfile`, then `Containerfile`, in the context.
+   */
   readonly dockerfile?: string | undefined;
   /** The Dockerfile's bytes, when they do not come from a file (standard input). */
   readonly dockerfileContent?: Uint8Array | undefined;
+  /** Used instead of the context's `.dockerignore`. */
+  readonly ignoreFile?: string | undefined;
   /** References the image gets. */
   readonly tags?: readonly string[] | undefined;
   readonly buildArgs?: Readonly<Record<string, string>> | undefined;
@@ -49,5 +61,9 @@ export type BuildResult = {
 export type BuildEnvironment = {
   /** Finds or pulls an image; throws NOT_FOUND or UNSUPPORTED naming it. */
   readonly resolveImage: (reference: string, platform: Platform) => Promise<ImageRecord>;
+  /** The image of an OCI layout's directory. */
+  readonly resolveLayout?: (path: string, select: LayoutSelection) => Promise<ImageRecord>;
+  /** HTTP, for contexts and ADD. */
+  readonly requestUrl?: RequestUrl;
   readonly onEvent: BuildListener;
 };

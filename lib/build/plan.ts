@@ -9,7 +9,8 @@ import type { Times } from './times.js';
 
 /** Where COPY --from, or FROM, takes its files. */
 export type Source =
-  | { readonly kind: 'context' }
+  /** The context of the build, or the one of a name. */
+  | { readonly kind: 'context'; readonly name?: string }
   | { readonly kind: 'stage'; readonly index: number }
   | { readonly kind: 'image'; readonly image: ImageRecord; readonly reference: string };
 

@@ -8,6 +8,7 @@ import type { Warning } from '../dockerfile/source.js';
 import { CoracleError } from '../errors.js';
 import { formatPlatform, type Platform, parsePlatform } from '../oci/platform.js';
 import { type BuildSource, instructionError, placeError } from './build-source.js';
+import type { Contexts, NamedContext } from './contexts.js';
 import type { BuildEnvironment, BuildOptions } from './options.js';
 import { type BuildPlan, dependencies, type PlannedStage, type Source, type StageBase } from './plan.js';
 import { platformArguments, Scope } from './scope.js';
@@ -22,7 +23,12 @@ export type PlanInput = {
   readonly contextTime?: number | undefined;
   readonly platform: Platform;
   readonly resolveImage: BuildEnvironment['resolveImage'];
+  /** The contexts by name; none where it is left out. */
+  readonly contexts?: Pick<Contexts, 'find'> | undefined;
 };
+
+/** What a stage begins with. */
+type Beginning = { readonly base: StageBase; readonly reference: string; readonly seed?: Source };
 
 /** Plans the stages that the target needs. Errors point at their instruction. */
 export async function planBuild(input: PlanInput): Promise<BuildPlan> {
@@ -71,15 +77,17 @@ export class Planner {
     const stage = this.input.dockerfile.stages[index];
     if (stage === undefined)
       throw new CoracleError('INTERNAL', `plan stage ${index}: there is no such stage`);
-    const { base, reference } = await this.#resolveBase(stage);
-    const inherited = await this.#inheritedConfig(base);
-    const planned = await new StagePlanner(this, stage, base, reference, inherited).plan();
+    const replaced = stage.name === undefined ? undefined : await this.#fromContext(stage.name, stage.from);
+    const beginning = replaced ?? (await this.#resolveBase(stage));
+    const inherited = await this.#inheritedConfig(beginning.base);
+    const instructions = replaced === undefined ? stage.instructions : [];
+    const planned = await new StagePlanner(this, { ...stage, instructions }, beginning, inherited).plan();
     for (const needed of dependencies(planned)) await this.planStage(needed);
     this.#stages.set(index, planned);
     return planned;
   }
 
-  /** What COPY --from or FROM means by `name`: an earlier stage by name or index, else an image. */
+  /** What COPY --from means by `name`: an earlier stage by name or index, else a context, else an image. */
   async resolveSource(
     name: string,
     before: number,
@@ -98,8 +106,28 @@ export class Planner {
         },
       );
     }
+    const context = await this.#context(name, at);
+    if (context?.kind === 'files') return { kind: 'context', name: context.name };
+    if (context !== undefined) return context;
     const image = await this.resolveImage(name, at);
     return { kind: 'image', image, reference: name };
+  }
+
+  /** A context given for a name. */
+  async #context(name: string, at: { readonly range: Warning['range'] }): Promise<NamedContext | undefined> {
+    try {
+      return await this.input.contexts?.find(name, this.input.platform);
+    } catch (error) {
+      throw placeError(error, this.source, at);
+    }
+  }
+
+  /** A stage of nothing but a context's files, or the image given for its name. */
+  async #fromContext(name: string, at: { readonly range: Warning['range'] }): Promise<Beginning | undefined> {
+    const context = await this.#context(name, at);
+    if (context === undefined) return undefined;
+    if (context.kind === 'image') return { base: context, reference: context.reference };
+    return { base: { kind: 'scratch' }, reference: name, seed: { kind: 'context', name: context.name } };
   }
 
   /** The index of the stage `name` (a name, or an index in digits) among those before `before`. */
@@ -122,7 +150,7 @@ export class Planner {
     }
   }
 
-  async #resolveBase(stage: Stage): Promise<{ readonly base: StageBase; readonly reference: string }> {
+  async #resolveBase(stage: Stage): Promise<Beginning> {
     const { from } = stage;
     const { escape: escapeToken } = this.input.dockerfile.directives;
     try {
@@ -133,6 +161,8 @@ export class Planner {
       const index = this.stageIndex(reference, stage.index);
       if (index !== undefined && !/^\d+$/.test(reference))
         return { base: { kind: 'stage', index }, reference };
+      const context = await this.#fromContext(reference, from);
+      if (context !== undefined) return context;
       const image = await this.input.resolveImage(reference, this.input.platform);
       return { base: { kind: 'image', image, reference }, reference };
     } catch (error) {

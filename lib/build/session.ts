@@ -11,13 +11,12 @@ import type { SnapshotRecord } from '../snapshot/record.js';
 import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
 import { BuildCache } from './cache.js';
 import { clampTimes } from './clamp-times.js';
-import type { ContextTree } from './context-tree.js';
-import { type CopySource, contextSource } from './copy-source.js';
+import type { ContextSources } from './context-sources.js';
+import type { CopySource } from './copy-source.js';
 import type { BuildListener } from './events.js';
 import type { BuildOptions } from './options.js';
 import type { Accounts } from './owner.js';
 import type { CopyStep, Step } from './plan.js';
-import type { StatCache } from './stat-cache.js';
 import { treeSource } from './tree-source.js';
 
 /** The stores, and what of the host a RUN needs. */
@@ -29,7 +28,6 @@ export type BuildStores = Stores & {
   driver(forced?: string): StorageDriver;
 };
 
-const contextHandle: Handle = 1;
 const accountLimit = 1 << 20;
 
 export class BuildSession {
@@ -37,9 +35,7 @@ export class BuildSession {
   readonly options: BuildOptions;
   readonly onEvent: BuildListener;
   readonly cache: BuildCache;
-  readonly #tree: ContextTree;
-  readonly #stats: StatCache;
-  readonly #contexts = new WeakMap<CopyStep, CopySource>();
+  readonly #contexts: ContextSources;
   readonly #layers = new Map<string, Promise<Handle>>();
   #agent: Agent | undefined;
 
@@ -47,40 +43,27 @@ export class BuildSession {
     readonly stores: BuildStores;
     readonly options: BuildOptions;
     readonly onEvent: BuildListener;
-    readonly tree: ContextTree;
-    readonly stats: StatCache;
+    readonly contexts: ContextSources;
   }) {
     this.stores = input.stores;
     this.options = input.options;
     this.onEvent = input.onEvent;
     this.cache = new BuildCache(`${input.stores.paths.build}/cache`, input.stores.snapshots);
-    this.#tree = input.tree;
-    this.#stats = input.stats;
+    this.#contexts = input.contexts;
   }
 
-  /** The build's agent: the store as handle 0, the context, read-only, as handle 1. Started when first needed. */
+  /** The build's agent: the store as handle 0, then the contexts' directories, read-only. Started when first needed. */
   agent(): Agent {
     this.#agent ??= openAgent({
       idMap: this.stores.idMap(),
-      roots: [
-        { path: this.stores.paths.root, writable: true },
-        { path: this.#tree.root, writable: false },
-      ],
+      roots: [{ path: this.stores.paths.root, writable: true }, ...this.#contexts.roots],
     });
     return this.#agent;
   }
 
   /** The context's files as `step` sees them. Works without an agent until something is copied. */
   context(step: CopyStep): CopySource {
-    const known = this.#contexts.get(step);
-    if (known !== undefined) return known;
-    const source = contextSource(this.#tree, this.#stats, {
-      handle: contextHandle,
-      signal: this.options.signal,
-      filesTime: step.filesTime,
-    });
-    this.#contexts.set(step, source);
-    return source;
+    return this.#contexts.source(step, () => this.agent(), this.options.signal);
   }
 
   /** The files of a finished stage or an image; an empty tree for nothing. */
@@ -148,7 +131,7 @@ export class BuildSession {
   }
 
   async close(): Promise<void> {
-    this.#stats.save();
+    this.#contexts.save();
     const agent = this.#agent;
     if (agent === undefined) return;
     const { paths } = this.stores;

@@ -38,20 +38,22 @@ export class StagePlanner {
   readonly #stage: Stage;
   readonly #base: StageBase;
   readonly #reference: string;
+  /** Files that the stage begins with. */
+  readonly #seed: Source | undefined;
   readonly #state: StageState;
   readonly #steps: Unnamed<Step>[] = [];
 
   constructor(
     planner: Planner,
     stage: Stage,
-    base: StageBase,
-    reference: string,
+    beginning: { readonly base: StageBase; readonly reference: string; readonly seed?: Source },
     inherited: Pick<PlannedStage, 'config' | 'author'>,
   ) {
     this.#planner = planner;
     this.#stage = stage;
-    this.#base = base;
-    this.#reference = reference;
+    this.#base = beginning.base;
+    this.#reference = beginning.reference;
+    this.#seed = beginning.seed;
     this.#state = new StageState(inherited.config, inherited.author);
     this.#triggers = inherited.config.OnBuild ?? [];
   }
@@ -59,6 +61,7 @@ export class StagePlanner {
   readonly #triggers: readonly string[];
 
   async plan(): Promise<PlannedStage> {
+    if (this.#seed !== undefined) this.#push(seedStep(this.#seed, this.#stage, this.#reference));
     for (const placed of this.#instructions()) {
       try {
         refuseUnsupported(placed.instruction, placed.source);
@@ -214,6 +217,22 @@ export class StagePlanner {
       steps,
     };
   }
+}
+
+/** All files of a context, as if copied onto nothing. */
+function seedStep(from: Source, stage: Stage, reference: string): Unnamed<CopyStep> {
+  return {
+    kind: 'copy',
+    range: stage.from.range,
+    createdBy: `FROM ${reference}`,
+    shown: `load context ${reference}`,
+    from,
+    sources: [{ kind: 'path', pattern: '.', unpack: false }],
+    contents: [],
+    destination: '/',
+    excludes: [],
+    link: false,
+  };
 }
 
 function shorten(text: string): string {

@@ -33,6 +33,14 @@ export async function build(session: Session, request: BuildRequest): Promise<Bu
         asBuildStep(reference, onEvent, (onTransfer) =>
           resolveImage(stores, reference, { policy, platform, access: registry, onEvent: onTransfer }),
         ),
+      resolveLayout: async (path, select) => {
+        const { loadLayoutImage } = await import('../transfer/layout-load.js');
+        return loadLayoutImage(stores, path, select);
+      },
+      requestUrl: async (request) => {
+        const { requestUrl } = await import('./url-requests.js');
+        return requestUrl(request, { env: session.env, signal: options.signal });
+      },
     },
   );
 }

@@ -18,8 +18,8 @@ export type PullRequest = RegistryAccess & {
 };
 
 export type BuildRequest = Omit<BuildOptions, 'context' | 'storageDriver'> & {
-  /** Directory with the files; undefined for a Dockerfile that needs none. */
-  readonly context?: string | undefined;
+  /** As in `BuildOptions`; undefined for a Dockerfile that needs no files. */
+  readonly context?: BuildOptions['context'] | undefined;
   /** When to ask the registry for base images; `missing` by default. */
   readonly pull?: PullPolicy | undefined;
   readonly access?: RegistryAccess | undefined;

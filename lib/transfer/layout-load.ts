@@ -8,8 +8,9 @@ import { digestAlgorithm, digestHex } from '../oci/digest.js';
 import { annotationNames, layoutNames, parseLayoutIndex, parseLayoutMarker } from '../oci/layout.js';
 import { manifestLimit, parseManifest } from '../oci/manifest.js';
 import { isIndex, isManifest } from '../oci/media-types.js';
+import type { Platform } from '../oci/platform.js';
 import { formatReference, parseReference } from '../oci/reference.js';
-import { type Archive, readFile } from './archive.js';
+import { type Archive, openDirectory, readFile } from './archive.js';
 import { archiveIndexLimit } from './docker-archive.js';
 import { layerEventId, type OnTransferEvent } from './events.js';
 
@@ -34,6 +35,47 @@ export async function loadLayout(
   }
   if (loaded.length > 0) return loaded;
   throw new CoracleError('INVALID', `load archive: ${layoutNames.index} names no image`);
+}
+
+/**
+ * One image of a layout's directory, its blobs in the store but under no name: by tag, by digest, or the only one.
+ * @throws NOT_FOUND, INVALID. Hold a lease.
+ */
+export async function loadLayoutImage(
+  stores: Stores,
+  path: string,
+  select: { readonly tag?: string; readonly digest?: string },
+  platform?: Platform,
+): Promise<ImageRecord> {
+  const archive = openDirectory(path);
+  await checkMarker(archive);
+  const text = (await readFile(archive, layoutNames.index, archiveIndexLimit)).toString('utf8');
+  const index = parseLayoutIndex(text, layoutNames.index);
+  const images = index.manifests.filter(({ mediaType }) => isManifest(mediaType) || isIndex(mediaType));
+  const { tag, digest } = select;
+  const found = images.filter(
+    (entry) =>
+      (digest === undefined || entry.digest === digest) &&
+      (tag === undefined || hasTag(entry.annotations?.[annotationNames.refName], tag)),
+  );
+  const [entry, other] = found;
+  if (entry === undefined || (other !== undefined && other.digest !== entry.digest)) {
+    const tags = images.flatMap(({ annotations }) => annotations?.[annotationNames.refName] ?? []);
+    const wanted = digest ?? tag;
+    const reason =
+      entry === undefined ? `it has no image ${wanted ?? ''}`.trimEnd() : 'it has several images';
+    throw new CoracleError('NOT_FOUND', `open oci-layout ${path}: ${reason}`, {
+      hint: `write oci-layout://PATH:TAG or @DIGEST; tags there: ${tags.join(', ') || 'none'}`,
+    });
+  }
+  const { annotations: _names, ...descriptor } = entry;
+  await copyGraph({ stores, archive, onEvent: () => undefined }, descriptor, indexDepth);
+  return readImage({ descriptor }, stores.content, platform === undefined ? {} : { platform });
+}
+
+/** Some tools write the tag alone, others the whole reference. */
+function hasTag(name: string | undefined, tag: string): boolean {
+  return name === tag || name?.endsWith(`:${tag}`) === true;
 }
 
 async function checkMarker(archive: Archive): Promise<void> {

@@ -24,8 +24,10 @@ import { diffTar, flattenTar } from '../../lib/layer/diff.js';
 import { defaultTarLimits, type TarEntry } from '../../lib/layer/tar-entry.js';
 import { readTar } from '../../lib/layer/tar-reader.js';
 import type { Agent } from '../../lib/native/agent.js';
+import { requestUrl } from '../../lib/session/url-requests.js';
 import type { StorageDriver } from '../../lib/snapshot/driver.js';
 import { importImage } from '../../lib/transfer/import.js';
+import { loadLayoutImage } from '../../lib/transfer/layout-load.js';
 import {
   fixturePath,
   type Missing,
@@ -117,7 +119,7 @@ export class Builder {
   }
 
   async build(
-    context: string,
+    context: BuildOptions['context'],
     options: Partial<BuildOptions> = {},
     onEvent: (event: BuildEvent) => void = () => undefined,
   ): Promise<Built> {
@@ -129,7 +131,12 @@ export class Builder {
     const { image, cached, steps } = await build(
       this.buildStores(),
       { network: 'none', ...options, context },
-      { onEvent: listen, resolveImage: async (name) => this.#resolve(name) },
+      {
+        onEvent: listen,
+        resolveImage: async (name) => this.#resolve(name),
+        resolveLayout: (path, select) => loadLayoutImage(this.stores, path, select),
+        requestUrl: (request) => requestUrl(request, { env: process.env, signal: options.signal }),
+      },
     );
     return { image, cached, steps, events, output: outputOf(events) };
   }
