@@ -38,7 +38,8 @@ export async function build(
   try {
     const { dockerfile, files } = await contexts.main();
     const platform = hostPlatform();
-    const plan = await planBuild({ dockerfile, options, platform, resolveImage, contexts });
+    const contextTime = files.kind === 'fetched' ? files.tree.time : undefined;
+    const plan = await planBuild({ dockerfile, options, platform, resolveImage, contexts, contextTime });
     await contexts.fetcher.rest();
     onEvent({ kind: 'planned', steps: shownSteps(plan) });
     for (const warning of plan.warnings) onEvent({ kind: 'warning', ...warning });

@@ -22,7 +22,7 @@ import {
 import { type ContextSource, parseContextSource, parseNamedContext } from './context-source.js';
 import { Fetcher } from './fetched-tree.js';
 import type { BuildEnvironment, BuildOptions } from './options.js';
-import { openUrl, type RequestUrl, readAll } from './url.js';
+import { openUrl, type RequestUrl, readAll, type UrlRequest, type UrlResponse } from './url.js';
 
 /** What a name stands for that a context was given for. */
 export type NamedContext =
@@ -44,6 +44,7 @@ const ignoreNames = ['.containerignore', '.dockerignore'];
 export class Contexts {
   readonly #input: ContextInput;
   readonly fetcher: Fetcher;
+  readonly request: RequestUrl;
   readonly #sources = new Map<string, { readonly name: string; readonly source: ContextSource }>();
   readonly #named = new Map<string, Promise<NamedContext>>();
   readonly #files = new Map<string, ContextFiles>();
@@ -52,6 +53,7 @@ export class Contexts {
   constructor(input: ContextInput) {
     this.#input = input;
     const { stores, options, environment } = input;
+    this.request = environment.requestUrl ?? noRequests;
     const onWarning = (message: string): void => environment.onEvent({ kind: 'warning', message });
     this.fetcher = new Fetcher({ stores, env: stores.env, signal: options.signal, onWarning });
     for (const [name, text] of Object.entries(options.contexts ?? {}))
@@ -63,7 +65,7 @@ export class Contexts {
     const { context, dockerfile, dockerfileContent } = this.#input.options;
     const opened =
       typeof context === 'string'
-        ? await openPlace(this.#fileSource(parseContextSource(context)), this.fetcher, this.#request)
+        ? await openPlace(this.#fileSource(parseContextSource(context)), this.fetcher, this.request)
         : await openStream(context, this.fetcher);
     if (opened.kind !== 'text') return this.#withDockerfile(opened);
     if (dockerfile !== undefined || dockerfileContent !== undefined) {
@@ -108,7 +110,7 @@ export class Contexts {
       const image = await resolveLayout(source.path, source.select);
       return { kind: 'image', image, reference: `oci-layout://${source.path}` };
     }
-    const place = await openNamedPlace(name, source, this.fetcher, this.#request);
+    const place = await openNamedPlace(name, source, this.fetcher, this.request);
     this.#files.set(key, await contextFiles(place, ignoreNames, this.fetcher));
     return { kind: 'files', name: key };
   }
@@ -135,7 +137,7 @@ export class Contexts {
     const { dockerfile, dockerfileContent } = this.#input.options;
     if (dockerfileContent !== undefined) return { path: undefined, bytes: dockerfileContent };
     if (dockerfile !== undefined && /^https?:\/\//.test(dockerfile)) {
-      const { body } = await openUrl(this.#request, dockerfile);
+      const { body } = await openUrl(this.request, dockerfile);
       return { path: undefined, bytes: await readAll(body(), textLimit, dockerfile) };
     }
     const candidates = dockerfile === undefined ? defaultNames : [dockerfile];
@@ -154,12 +156,6 @@ export class Contexts {
     );
   }
 
-  get #request(): RequestUrl {
-    const { requestUrl } = this.#input.environment;
-    if (requestUrl !== undefined) return requestUrl;
-    throw new CoracleError('UNSUPPORTED', 'build: URLs are not supported here');
-  }
-
   #fileSource(source: ContextSource): Exclude<ContextSource, { kind: 'image' | 'layout' }> {
     if (source.kind !== 'image' && source.kind !== 'layout') return source;
     throw new CoracleError('INTERNAL', `open context: ${source.kind} is only for contexts by name`);
@@ -174,6 +170,10 @@ export function normalName(name: string): string {
     if (error instanceof CoracleError && error.code === 'INVALID') return name.toLowerCase();
     throw error;
   }
+}
+
+async function noRequests({ action }: UrlRequest): Promise<UrlResponse> {
+  throw new CoracleError('UNSUPPORTED', `${action}: this build was given no way to the network`);
 }
 
 function isFile(path: string): boolean {

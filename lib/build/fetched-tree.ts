@@ -16,6 +16,8 @@ import { contextAttributes } from './tree-source.js';
 export type FetchedTree = {
   /** Absolute, below the store's root. */
   readonly path: string;
+  /** When it was made, in seconds since the epoch, where that is known. */
+  readonly time?: number;
   /** Left out whatever the ignore file says. */
   readonly hidden: readonly string[];
   /** What its files are copied with. */
@@ -64,6 +66,7 @@ export class Fetcher {
     const owner = { uid: 0, gid: 0 };
     return {
       path,
+      time: seconds,
       hidden: keepGitDirectory === true ? [] : ['**/.git'],
       attributes: ({ mode, type }) => {
         const isExecutable = type === 'directory' || (mode & 0o100) !== 0;
