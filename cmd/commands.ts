@@ -61,6 +61,16 @@ export const commands: readonly CommandEntry[] = [
   ]),
   entry('Build and run', 'builder du', 'Show what the build cache holds', () => import('./builder-du.js')),
   entry('Build and run', 'builder prune', 'Remove build cache', () => import('./builder-prune.js')),
+  entry('Containers', 'pause', 'Have the processes of containers stand still', () => import('./pause.js'), [
+    'container pause',
+  ]),
+  entry('Containers', 'unpause', 'Let paused containers go on', () => import('./unpause.js'), [
+    'container unpause',
+  ]),
+  entry('Containers', 'top', 'Show the processes of a container', () => import('./top.js'), [
+    'container top',
+  ]),
+  entry('Containers', 'stats', 'Show what containers use', () => import('./stats.js'), ['container stats']),
   entry('Containers', 'ps', 'List containers', () => import('./ps.js'), [
     'list',
     'container ps',

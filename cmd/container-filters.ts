@@ -66,7 +66,7 @@ function pattern(text: string): RegExp {
   }
 }
 
-const states = ['created', 'starting', 'running', 'exited'];
+const states = ['created', 'starting', 'running', 'paused', 'exited'];
 
 function state(text: string): string {
   if (states.includes(text)) return text;

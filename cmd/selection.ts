@@ -47,7 +47,7 @@ export type Selection = {
 };
 
 /** Which of the containers `--all` and filters mean. */
-export type Kind = 'all' | 'running' | 'stopped';
+export type Kind = 'all' | 'running' | 'stopped' | 'paused';
 
 /**
  * The names a command works on.
@@ -79,6 +79,8 @@ function isKind({ state }: ContainerListing, kind: Kind): boolean {
       return true;
     case 'running':
       return active;
+    case 'paused':
+      return state === 'paused';
     case 'stopped':
       return !active;
   }

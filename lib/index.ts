@@ -9,6 +9,8 @@ export type { Change } from './container/changes.js';
 export type { LogEntry, LogOptions } from './container/logs.js';
 export { parseNetwork, parseRunFlags, type RunFlags } from './container/run-flags.js';
 export type { ExecOptions, RunOptions } from './container/run-options.js';
+export type { ContainerUsage } from './container/stats.js';
+export type { ProcessTable } from './container/top.js';
 export { Coracle, openCoracle } from './coracle.js';
 export { parseDuration } from './dockerfile/duration.js';
 export { nearest } from './dockerfile/suggestion.js';
@@ -39,6 +41,7 @@ export type {
   RunningContainer,
   RunRequest,
   StartRequest,
+  StatsRequest,
   StopRequest,
   VersionInformation,
 } from './session/requests.js';

@@ -14,7 +14,7 @@ static uint32_t get_u32(const unsigned char *bytes) {
     return (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
 }
 
-static void answer_error(struct client *client, int number, const char *text) {
+void control_error(struct client *client, int number, const char *text) {
     char payload[256] = {(char)(number >> 24), (char)(number >> 16), (char)(number >> 8), (char)number};
     size_t length = strlen(text);
     if (length > sizeof payload - 4)
@@ -25,7 +25,7 @@ static void answer_error(struct client *client, int number, const char *text) {
 
 static const char *state_name(const struct supervisor *supervisor) {
     static const char *const names[] = {"starting", "running", "exiting", "restarting", "exiting", "exited"};
-    return names[supervisor->phase];
+    return supervisor->phase == PHASE_RUNNING && supervisor->paused ? "paused" : names[supervisor->phase];
 }
 
 static void answer_hello(struct supervisor *supervisor, struct client *client) {
@@ -37,11 +37,11 @@ static void answer_hello(struct supervisor *supervisor, struct client *client) {
 
 static void do_signal(struct supervisor *supervisor, struct client *client, uint32_t number) {
     if (number == 0 || number > 64)
-        answer_error(client, EINVAL, "signal number");
+        control_error(client, EINVAL, "signal number");
     else if (supervisor->pidfd < 0)
-        answer_error(client, ESRCH, "the container is not running");
+        control_error(client, ESRCH, "the container is not running");
     else if (sys_pidfd_signal(supervisor->pidfd, (int)number) < 0)
-        answer_error(client, errno, "signal the container");
+        control_error(client, errno, "signal the container");
     else {
         supervisor->stopped = supervisor->stopped || number == 9;
         client_send(client, FRAME_DONE, "", 0);
@@ -52,7 +52,7 @@ static void do_stop(struct supervisor *supervisor, struct client *client, const 
     uint32_t number = size >= 4 ? get_u32(payload) : UINT32_MAX, timeout = size >= 8 ? get_u32(payload + 4) : UINT32_MAX;
     const struct plan *plan = supervisor->plan;
     if (number != UINT32_MAX && (number == 0 || number > 64)) {
-        answer_error(client, EINVAL, "signal number");
+        control_error(client, EINVAL, "signal number");
         return;
     }
     client_send(client, FRAME_DONE, "", 0);
@@ -63,8 +63,8 @@ static void do_stop(struct supervisor *supervisor, struct client *client, const 
 static void send_namespaces(struct supervisor *supervisor, struct client *client) {
     int fds[1 + NS_COUNT] = {supervisor->pidfd};
     char frame[FRAME_HEADER + 64] = {FRAME_NAMESPACES};
-    if (supervisor->phase != PHASE_RUNNING) {
-        answer_error(client, ESRCH, "the container is not running");
+    if (supervisor->phase != PHASE_RUNNING || supervisor->paused) {
+        control_error(client, ESRCH, supervisor->paused ? "the container is paused" : "the container is not running");
         return;
     }
     memcpy(fds + 1, supervisor->namespaces, sizeof supervisor->namespaces);
@@ -77,7 +77,7 @@ static void send_namespaces(struct supervisor *supervisor, struct client *client
 static void send_ports(struct supervisor *supervisor, struct client *client) {
     char *text = malloc(FRAME_MAX);
     if (!text) {
-        answer_error(client, ENOMEM, "ports");
+        control_error(client, ENOMEM, "ports");
         return;
     }
     size_t length = publish_text(supervisor->plan, supervisor->ports, text, FRAME_MAX);
@@ -85,11 +85,29 @@ static void send_ports(struct supervisor *supervisor, struct client *client) {
     free(text);
 }
 
+static void do_pause(struct supervisor *supervisor, struct client *client, bool pause) {
+    if (supervisor->phase == PHASE_RUNNING && pause == supervisor->paused) {
+        control_error(client, EALREADY, pause ? "it is paused already" : "it is not paused");
+        return;
+    }
+    int error = freezing_begin(supervisor, pause);
+    client->wants_freeze = error == 0;
+    if (error != 0)
+        control_error(client, error, error == ESRCH ? "the container is not running" : error == EBUSY ? "somebody else pauses it now" : "pause the container");
+}
+
+static void do_list(struct supervisor *supervisor, struct client *client) {
+    int error = freezing_list(supervisor);
+    client->wants_processes = error == 0;
+    if (error != 0)
+        control_error(client, error, error == ESRCH ? "the container is not running" : "list its processes: it shares the host's");
+}
+
 static void reopen_log(struct supervisor *supervisor, struct client *client) {
     if (supervisor->log.format == LOG_NONE)
-        answer_error(client, ENOENT, "the container has no log");
+        control_error(client, ENOENT, "the container has no log");
     else if (log_reopen(&supervisor->log) < 0)
-        answer_error(client, errno, "reopen the log");
+        control_error(client, errno, "reopen the log");
     else
         client_send(client, FRAME_DONE, "", 0);
 }
@@ -123,7 +141,10 @@ void control_frame(void *owner, struct client *client, unsigned type, const unsi
         reopen_log(supervisor, client);
         break;
     case FRAME_PAUSE:
-        answer_error(client, ENOTSUP, "pause the container: it has no cgroup");
+        do_pause(supervisor, client, size >= 1 && payload[0] != 0);
+        break;
+    case FRAME_PROCESSES:
+        do_list(supervisor, client);
         break;
     case FRAME_START: /* a container starts when its supervisor does */
         client_send(client, FRAME_DONE, "", 0);

@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -16,6 +17,7 @@
 #include "helper.h"
 #include "init.h"
 #include "message.h"
+#include "processes.h"
 #include "root.h"
 #include "syscalls.h"
 
@@ -147,6 +149,24 @@ static void spawn(struct infra *infra, const int fds[4], size_t count) {
         close(fds[i]);
 }
 
+static void answer_processes(struct infra *infra, pid_t first, int pid_namespace) {
+    struct message answer = {.kind = MESSAGE_FOUND};
+    pid_t *pids = NULL;
+    ssize_t count = processes_find(pid_namespace, first, &pids);
+    auto_close int list = memfd_create("processes", MFD_CLOEXEC);
+    if (count < 0 || list < 0 || write_full(list, pids, (size_t)count * sizeof *pids) < 0)
+        answer.value = errno;
+    message_send(infra->channel, &answer, &list, answer.value == 0 ? 1 : 0);
+    free(pids);
+}
+
+static void freeze(struct infra *infra, int value, int pid_namespace) {
+    struct message answer = {.kind = MESSAGE_FROZEN};
+    if (processes_freeze(pid_namespace, value < 0 ? -value : value, value > 0) < 0)
+        answer.value = errno;
+    message_send(infra->channel, &answer, NULL, 0);
+}
+
 static void serve_channel(struct infra *infra) {
     struct message message;
     struct failure failure = {0};
@@ -157,6 +177,11 @@ static void serve_channel(struct infra *infra) {
         _exit(0);
     if (message.kind == MESSAGE_SPAWN)
         spawn(infra, fds, count);
+    if (message.kind == MESSAGE_PROCESSES || message.kind == MESSAGE_FREEZE) {
+        int pid_namespace = count == 1 ? fds[0] : -1;
+        message.kind == MESSAGE_PROCESSES ? answer_processes(infra, message.value, pid_namespace) : freeze(infra, message.value, pid_namespace);
+        drop_fd(&pid_namespace);
+    }
     if (message.kind == MESSAGE_CLEAN) {
         umount2(infra->scratch.directory, MNT_DETACH); /* a mount point could not be removed */
         if (cleaning_run(infra->plan, &failure) < 0)

@@ -47,11 +47,11 @@ void lifecycle_go_ahead(struct supervisor *supervisor) {
     message_send(supervisor->report.fd, &(struct message){.kind = MESSAGE_GO}, NULL, 0);
 }
 
-static void write_live(struct supervisor *supervisor) {
+void lifecycle_write_live(struct supervisor *supervisor) {
     struct stat netns = {0};
     struct failure failure = {0};
     fstat(supervisor->namespaces[NS_NET], &netns);
-    struct live_record live = {.pid = supervisor->pid, .started = supervisor->started, .restarts = supervisor->restarts, .netns = netns.st_ino};
+    struct live_record live = {.pid = supervisor->pid, .started = supervisor->started, .restarts = supervisor->restarts, .netns = netns.st_ino, .paused = supervisor->paused};
     if (record_live(&supervisor->record, &live) < 0) {
         fail(&failure, "record", errno, "live");
         status_warning(&supervisor->status, &failure);
@@ -67,7 +67,7 @@ void lifecycle_reported(struct supervisor *supervisor) {
         time_text(supervisor->started);
     if (supervisor->plan->timeout_ms > 0)
         supervisor->timeout.at = supervisor->started_at + (int64_t)supervisor->plan->timeout_ms;
-    write_live(supervisor);
+    lifecycle_write_live(supervisor);
     status_started(&supervisor->status, supervisor->pid);
     announce(supervisor, 0);
 }
@@ -107,6 +107,7 @@ static void forget_container(struct supervisor *supervisor) {
     watch_close(supervisor->epoll, &supervisor->report);
     relay_close_streams(&supervisor->relay);
     supervisor->pid = 0;
+    supervisor->paused = supervisor->freezing = false;
     supervisor->init_ready = supervisor->gone_ahead = supervisor->output_ended = false;
     supervisor->relay.hurry = false;
 }
@@ -261,6 +262,8 @@ void lifecycle_stop(struct supervisor *supervisor, int signal, uint64_t timeout_
         lifecycle_drained(supervisor);
         return;
     }
+    if (supervisor->paused)
+        freezing_begin(supervisor, false); /* what stands still could not end by itself */
     if (supervisor->pidfd >= 0 && timeout_ms > 0)
         sys_pidfd_signal(supervisor->pidfd, signal);
     supervisor->kill.at = monotonic_ms() + (int64_t)timeout_ms;

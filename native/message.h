@@ -13,9 +13,13 @@ enum message_kind {
     MESSAGE_NETWORK, /* A: the network helper is ready */
     MESSAGE_EXITED,  /* A: value is the wait status of I */
     MESSAGE_CLEANED, /* A: renames and removals are done */
+    MESSAGE_FOUND,   /* A: answer to MESSAGE_PROCESSES; value is an errno, the descriptor holds the pids (pid_t) */
+    MESSAGE_FROZEN,  /* A: answer to MESSAGE_FREEZE; value is an errno */
     /* S to A */
     MESSAGE_SPAWN, /* descriptors: stdin, stdout, stderr, the report socket of I */
     MESSAGE_CLEAN,
+    MESSAGE_PROCESSES, /* value is the pid of I; the descriptor is the container's pid namespace */
+    MESSAGE_FREEZE,    /* the same; a negative value lets them go on */
     /* S to I */
     MESSAGE_GO,
 };

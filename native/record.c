@@ -82,9 +82,9 @@ static int replace(const struct record *record, const char *temporary, const cha
 int record_live(const struct record *record, const struct live_record *live) {
     char text[512];
     snprintf(text, sizeof text,
-             "{\"v\":1,\"sv\":%d,\"svStart\":%llu,\"boot\":\"%s\",\"pid\":%d,\"pidStart\":%llu,\"started\":\"%s\",\"restarts\":%u,\"netns\":%llu}\n",
+             "{\"v\":1,\"sv\":%d,\"svStart\":%llu,\"boot\":\"%s\",\"pid\":%d,\"pidStart\":%llu,\"started\":\"%s\",\"restarts\":%u,\"netns\":%llu,\"paused\":%d}\n",
              (int)getpid(), record->start_ticks, record->boot, (int)live->pid, start_ticks(live->pid), live->started, live->restarts,
-             (unsigned long long)live->netns);
+             (unsigned long long)live->netns, live->paused);
     return replace(record, "live.new", "live", text);
 }
 

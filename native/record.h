@@ -14,6 +14,7 @@ struct record {
 };
 
 struct live_record {
+    bool paused;
     pid_t pid;
     const char *started;
     unsigned restarts;

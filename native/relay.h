@@ -21,6 +21,7 @@ enum frame_type {
     FRAME_REOPEN_LOG = 22,
     FRAME_PAUSE = 23,
     FRAME_PORTS = 24,
+    FRAME_PROCESSES = 25,
     FRAME_STDOUT = 1,
     FRAME_STDERR = 2,
     FRAME_STATE = 32,
@@ -41,6 +42,8 @@ struct client {
     struct relay *relay;
     struct client *next;
     bool output, input, lossless, waits, leaving;
+    /** Asked for the processes; asked to pause or go on. */
+    bool wants_processes, wants_freeze;
     unsigned char header[FRAME_HEADER];
     size_t header_got;
     char *payload;

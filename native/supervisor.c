@@ -24,7 +24,9 @@ static void channel_ready(struct watch *watch, uint32_t events) {
     struct supervisor *supervisor = watch->owner;
     struct message message;
     (void)events;
-    if (message_receive(watch->fd, &message, NULL, &(size_t){0}, NULL) <= 0) {
+    int list = -1;
+    size_t count = 1;
+    if (message_receive(watch->fd, &message, &list, &count, NULL) <= 0) {
         watch_close(supervisor->epoll, watch);
         if (supervisor->phase < PHASE_DRAINING) {
             struct failure lost = {0};
@@ -48,6 +50,12 @@ static void channel_ready(struct watch *watch, uint32_t events) {
     case MESSAGE_FAILURE:
         lifecycle_failed(supervisor, &message.failure);
         break;
+    case MESSAGE_FOUND:
+        freezing_listed(supervisor, message.value, count == 1 ? list : -1);
+        break;
+    case MESSAGE_FROZEN:
+        freezing_done(supervisor, message.value);
+        break;
     case MESSAGE_CLEANED:
         supervisor->cleaned = true;
         lifecycle_over(supervisor);
@@ -55,6 +63,8 @@ static void channel_ready(struct watch *watch, uint32_t events) {
     default:
         break;
     }
+    if (count == 1)
+        drop_fd(&list);
 }
 
 static int adopt(struct supervisor *supervisor, const int *fds, size_t count, pid_t pid, struct failure *failure) {

@@ -39,6 +39,8 @@ struct supervisor {
 
     enum phase phase;
     bool network_ready, init_ready, gone_ahead, announced, stopped, output_ended, cleaned;
+    /** A stops the processes or has stopped them; what is asked of it now. */
+    bool paused, pausing, freezing;
     pid_t pid;
     int pidfd;
     int namespaces[NS_COUNT];
@@ -85,11 +87,23 @@ void lifecycle_over(struct supervisor *supervisor);
 void lifecycle_reap(struct supervisor *supervisor);
 /** Signals the container and arms the kill. */
 void lifecycle_stop(struct supervisor *supervisor, int signal, uint64_t timeout_ms);
+/** Writes the record of who runs. */
+void lifecycle_write_live(struct supervisor *supervisor);
 /** Milliseconds until the next deadline, -1: none; and what is due. */
 int lifecycle_delay(const struct supervisor *supervisor);
 void lifecycle_due(struct supervisor *supervisor);
 
+/* freezing.c */
+/** Asks A to stop all processes, or to let them go on; 0, or an errno. */
+int freezing_begin(struct supervisor *supervisor, bool pause);
+/** A's answers, passed on to the clients that asked. */
+void freezing_done(struct supervisor *supervisor, int error);
+void freezing_listed(struct supervisor *supervisor, int error, int list);
+/** Asks A for the processes; 0, or an errno. */
+int freezing_list(struct supervisor *supervisor);
+
 /* control.c */
+void control_error(struct client *client, int number, const char *text);
 void control_frame(void *owner, struct client *client, unsigned type, const unsigned char *payload, size_t size);
 
 #endif

@@ -48,8 +48,8 @@ export function inspectContainer(
 function stateFields({ status, live, exit }: ContainerView): ContainerInspection {
   return {
     Status: status,
-    Running: status === 'running',
-    Paused: false,
+    Running: status === 'running' || status === 'paused',
+    Paused: status === 'paused',
     Restarting: false,
     OOMKilled: exit?.oom ?? false,
     Dead: false,

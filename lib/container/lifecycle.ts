@@ -89,7 +89,10 @@ export async function removeContainer(
 const patience = { attempts: 200, milliseconds: 25 } as const;
 
 /** A link to the supervisor; undefined when there is none. */
-async function connect(stores: ContainerStores, view: ContainerView): Promise<SupervisorLink | undefined> {
+export async function connect(
+  stores: ContainerStores,
+  view: ContainerView,
+): Promise<SupervisorLink | undefined> {
   const { socket } = containerPlaces(stores, view.record.id);
   for (let attempt = 0; isHeld(view.directory); attempt++) {
     const link = await SupervisorLink.open(socket, view.record.name);

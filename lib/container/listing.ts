@@ -52,6 +52,8 @@ export function statusText({ status, live, exit }: ContainerView, now: number): 
       return 'Starting';
     case 'running':
       return `Up ${humanDuration(since(live?.started ?? '', now))}`;
+    case 'paused':
+      return `Up ${humanDuration(since(live?.started ?? '', now))} (Paused)`;
     case 'exited':
       return `Exited (${exit?.code ?? 0}) ${humanDuration(since(exit?.finished ?? '', now))} ago`;
   }

@@ -77,6 +77,7 @@ export function readLive(directory: string): LiveRecord | undefined {
     pidStart: requireInteger(record.pidStart, `${path}: pidStart`),
     started: requireString(record.started, `${path}: started`),
     restarts: requireInteger(record.restarts, `${path}: restarts`),
+    paused: record.paused === 1,
   };
 }
 

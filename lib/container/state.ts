@@ -29,7 +29,11 @@ export function readState(directory: string): ContainerState {
   const begun = exit === undefined && ['exit.new', 'exit'].some((name) => existsSync(join(directory, name)));
   const state = deriveState({ held, live, exit, begun, boot: bootId(), isAlive });
   if (state.lost !== undefined) writeExit(directory, state.lost);
-  return { status: state.status, live: state.status === 'running' ? live : undefined, exit: state.exit };
+  return {
+    status: state.status,
+    live: state.status === 'running' || state.status === 'paused' ? live : undefined,
+    exit: state.exit,
+  };
 }
 
 /** What `deriveState` looks at. */
@@ -54,7 +58,7 @@ export function deriveState(facts: StateFacts): {
     // While it starts, `live` may still speak of the run before.
     const current =
       live?.boot === boot && live.pid > 0 && facts.isAlive(live.supervisor, live.supervisorStart);
-    return { status: current ? 'running' : 'starting', exit };
+    return { status: !current ? 'starting' : live.paused ? 'paused' : 'running', exit };
   }
   const unfinished = begun || (live !== undefined && (exit === undefined || exit.finished < live.started));
   if (!unfinished) return { status: exit === undefined ? 'created' : 'exited', exit };

@@ -1,8 +1,8 @@
 /** A container as commands see it: its record and its state, the latter derived from disk at the moment of asking. */
 import type { ContainerRecord } from './record.js';
 
-/** created: never started · starting: a supervisor prepares it · running · exited: see `exit`. */
-export type ContainerStatus = 'created' | 'starting' | 'running' | 'exited';
+/** created: never started · starting: a supervisor prepares it · running · paused: its processes stand still · exited: see `exit`. */
+export type ContainerStatus = 'created' | 'starting' | 'running' | 'paused' | 'exited';
 
 /** How the last run ended. */
 export type ExitRecord = {
@@ -30,6 +30,7 @@ export type LiveRecord = {
   readonly pidStart: number;
   readonly started: string;
   readonly restarts: number;
+  readonly paused: boolean;
 };
 
 /** Whether a supervisor has it, so that it cannot be started or removed. */

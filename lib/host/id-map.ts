@@ -9,7 +9,7 @@ import { CoracleError, hasErrno, ioError } from '../errors.js';
 import type { Environment } from './paths.js';
 import { concatenateRanges, type IdRange, parseSubIds, splitAtParentExtents } from './sub-ids.js';
 
-export { type HostRange, type IdRange, parseSubIds, toHostId } from './sub-ids.js';
+export { type HostRange, type IdRange, parseSubIds, toContainerId, toHostId } from './sub-ids.js';
 
 /** How the maps of a container's user namespace are written. */
 export type IdMapMethod = 'newuidmap' | 'direct' | 'single';

@@ -71,3 +71,9 @@ export function toHostId(map: readonly IdRange[], id: number): number | undefine
   const range = map.find(({ container, size }) => id >= container && id < container + size);
   return range === undefined ? undefined : range.host + id - range.container;
 }
+
+/** The container id that a host id is seen as, undefined when it is not mapped. */
+export function toContainerId(map: readonly IdRange[], id: number): number | undefined {
+  const range = map.find(({ host, size }) => id >= host && id < host + size);
+  return range === undefined ? undefined : range.container + id - range.host;
+}

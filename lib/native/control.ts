@@ -3,7 +3,17 @@ import { createConnection, type Socket } from 'node:net';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 
 /** Frame types used here. */
-const frames = { signal: 6, hello: 16, stop: 18, wait: 19, exit: 33, error: 34, done: 35 } as const;
+const frames = {
+  signal: 6,
+  hello: 16,
+  stop: 18,
+  wait: 19,
+  pause: 23,
+  processes: 25,
+  exit: 33,
+  error: 34,
+  done: 35,
+} as const;
 const controlOnly = 4;
 const headerLength = 8;
 const largestPayload = 64 * 1024;
@@ -15,7 +25,7 @@ export class SupervisorLink {
   readonly #socket: Socket;
   readonly #name: string;
   #received: Buffer = Buffer.alloc(0);
-  #answers: { resolve(): void; reject(error: Error): void }[] = [];
+  #answers: { resolve(payload: string): void; reject(error: Error): void }[] = [];
   #exit: string | undefined;
   #ended: (() => void) | undefined;
   #over = false;
@@ -48,13 +58,27 @@ export class SupervisorLink {
   }
 
   /** Sends a signal to the first process. @throws CONFLICT when it does not run. */
-  signal(number: number): Promise<void> {
-    return this.#request(frames.signal, words(number));
+  async signal(number: number): Promise<void> {
+    await this.#request(frames.signal, words(number));
   }
 
   /** Begins a stop: the signal, and SIGKILL after the time. Resolves at once. */
-  stop(signal: number | undefined, timeoutMs: number | undefined): Promise<void> {
-    return this.#request(frames.stop, words(signal ?? 0xffffffff, timeoutMs ?? 0xffffffff));
+  async stop(signal: number | undefined, timeoutMs: number | undefined): Promise<void> {
+    await this.#request(frames.stop, words(signal ?? 0xffffffff, timeoutMs ?? 0xffffffff));
+  }
+
+  /** Stops all processes, or lets them go on; resolves when they do. @throws CONFLICT when there is nothing to do. */
+  async pause(pause: boolean): Promise<void> {
+    await this.#request(frames.pause, Uint8Array.of(pause ? 1 : 0));
+  }
+
+  /** The pids, as this host sees them, of all processes. @throws CONFLICT when it does not run. */
+  async processes(): Promise<readonly number[]> {
+    const text = await this.#request(frames.processes, Uint8Array.of());
+    return text
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(Number);
   }
 
   /** The exit record's text when the container ends; undefined when the supervisor vanished without one. */
@@ -71,7 +95,7 @@ export class SupervisorLink {
     this.#socket.destroy();
   }
 
-  #request(type: number, payload: Uint8Array): Promise<void> {
+  #request(type: number, payload: Uint8Array): Promise<string> {
     return new Promise((resolve, reject) => {
       if (this.#over) reject(this.#gone());
       this.#answers.push({ resolve, reject });
@@ -108,8 +132,8 @@ export class SupervisorLink {
     if (type === frames.exit) {
       this.#exit = payload.toString('utf8');
       this.#close();
-    } else if (type === frames.done) {
-      this.#answers.shift()?.resolve();
+    } else if (type === frames.done || type === frames.processes) {
+      this.#answers.shift()?.resolve(payload.toString('latin1'));
     } else if (type === frames.error) {
       const reason = payload.toString('utf8', 4);
       this.#answers

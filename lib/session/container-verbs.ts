@@ -2,6 +2,8 @@
 import type { Change } from '../container/changes.js';
 import type { LogEntry, LogOptions } from '../container/logs.js';
 import type { ExecOptions } from '../container/run-options.js';
+import type { ContainerUsage } from '../container/stats.js';
+import type { ProcessTable } from '../container/top.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { PortMapping } from '../network/network-plan.js';
 import type {
@@ -16,6 +18,7 @@ import type {
   RunningContainer,
   RunRequest,
   StartRequest,
+  StatsRequest,
   StopRequest,
 } from './requests.js';
 import type { Session } from './session.js';
@@ -70,6 +73,33 @@ export abstract class ContainerVerbs {
   async attachInForeground(container: string, request: AttachRequest = {}): Promise<never> {
     const { attachReplacing } = await import('./start.js');
     return attachReplacing(this.session, container, request);
+  }
+
+  /** Has every process of a container stand still. @throws CONFLICT when it does not run or is paused. */
+  async pause(container: string): Promise<void> {
+    const { pause } = await import('./processes.js');
+    await pause(this.session, container);
+  }
+
+  /** Lets a paused container go on. @throws CONFLICT when it is not paused. */
+  async unpause(container: string): Promise<void> {
+    const { unpause } = await import('./processes.js');
+    await unpause(this.session, container);
+  }
+
+  /** The processes of a running container; `format` names columns as ps(1) does. */
+  async top(container: string, format: readonly string[] = []): Promise<ProcessTable> {
+    const { top } = await import('./processes.js');
+    return top(this.session, container, format);
+  }
+
+  /** What containers use, all that run where none is named: again each interval, or once. */
+  async *stats(
+    containers: readonly string[] = [],
+    request: StatsRequest = {},
+  ): AsyncGenerator<readonly ContainerUsage[]> {
+    const { stats } = await import('./processes.js');
+    yield* stats(this.session, containers, request);
   }
 
   /** Gives a container another name. @throws CONFLICT when it is taken. */

@@ -2,7 +2,7 @@
 import { ContainerStore } from '../container/container-store.js';
 import type { LogEntry, LogOptions } from '../container/logs.js';
 import type { ExecOptions } from '../container/run-options.js';
-import type { ContainerView } from '../container/view.js';
+import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import type { PortMapping } from '../network/network-plan.js';
 import type { ContainerListing, ExecStarted, RemoveRequest, StopRequest } from './requests.js';
@@ -21,7 +21,7 @@ export async function listContainers(
   const now = Date.now();
   return new ContainerStore(stores.paths)
     .list()
-    .filter(({ status }) => options.all === true || status === 'running' || status === 'starting')
+    .filter(({ status }) => options.all === true || isActive({ status }))
     .map((view) => ({
       ...summarizeContainer(view, now),
       network: view.record.network,

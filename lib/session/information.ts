@@ -1,6 +1,8 @@
 /** `info` and `version`. */
+
 import { arch, cpus, release, totalmem, userInfo } from 'node:os';
 import { ContainerStore } from '../container/container-store.js';
+import { isActive } from '../container/view.js';
 import { CoracleError, hasErrno } from '../errors.js';
 import { configPath } from '../host/paths.js';
 import { readNetworkFacts } from '../network/host-facts.js';
@@ -42,7 +44,7 @@ export async function hostInformation(session: Session): Promise<HostInformation
       driver,
       ...(reason === undefined ? {} : { driverReason: reason }),
       containers: containers.length,
-      running: containers.filter(({ status }) => status === 'running').length,
+      running: containers.filter(({ status }) => isActive({ status })).length,
       images: stores.images.list().length,
     },
     modes: {

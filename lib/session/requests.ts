@@ -99,6 +99,14 @@ export type CopyRequest = {
   readonly onWarning?: ((text: string) => void) | undefined;
 };
 
+export type StatsRequest = {
+  /** False: a single answer. */
+  readonly stream?: boolean | undefined;
+  /** Seconds between answers; 1 by default. */
+  readonly interval?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+};
+
 export type StopRequest = {
   /** Name or number; the container's own by default. */
   readonly signal?: string | undefined;

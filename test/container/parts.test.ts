@@ -36,6 +36,7 @@ const live: LiveRecord = {
   pidStart: 6,
   started: '2026-01-01T00:01:00Z',
   restarts: 1,
+  paused: false,
 };
 const record: ContainerRecord = {
   version: 1,

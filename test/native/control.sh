@@ -27,7 +27,17 @@ has '^35 ' 'and is answered'
 ask f1 6:00000000
 has '^34 signal number' 'signal 0 is refused'
 ask f1 23:01
-has '^34 pause' 'pausing without a cgroup is refused in words'
+has '^35 ' 'a pause is answered when nothing moves any more'
+ask f1 23:01
+has '^34 it is paused already' 'a second pause is refused'
+ask f1 25
+has '^25 [0-9]' 'the processes are told by their pids'
+ask f1 20
+has '^34 the container is paused' 'nobody enters a paused container'
+ask f1 23:00
+has '^35 ' 'it goes on'
+ask f1 23:00
+has '^34 it is not paused' 'what goes on is not let go on'
 ask f1 22
 has '^34 the container has no log' 'reopening a log that is not there is refused'
 ask f1 99 16:04

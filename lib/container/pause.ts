@@ -1,0 +1,41 @@
+/** Pausing containers and asking for their processes; their supervisors do both. */
+import { CoracleError } from '../errors.js';
+import type { SupervisorLink } from '../native/control.js';
+import { connect } from './lifecycle.js';
+import type { ContainerStores } from './stores.js';
+import type { ContainerView } from './view.js';
+
+/** Has every process of a container stand still. @throws CONFLICT when it does not run or is paused already. */
+export async function pauseContainer(stores: ContainerStores, view: ContainerView): Promise<void> {
+  await withLink(stores, view, 'pause', (link) => link.pause(true));
+}
+
+/** Lets a paused container go on. @throws CONFLICT when it is not paused. */
+export async function unpauseContainer(stores: ContainerStores, view: ContainerView): Promise<void> {
+  await withLink(stores, view, 'unpause', (link) => link.pause(false));
+}
+
+/** The pids, as this host sees them. @throws CONFLICT when it does not run. */
+export function containerProcesses(stores: ContainerStores, view: ContainerView): Promise<readonly number[]> {
+  return withLink(stores, view, 'list processes of', (link) => link.processes());
+}
+
+async function withLink<T>(
+  stores: ContainerStores,
+  view: ContainerView,
+  verb: string,
+  action: (link: SupervisorLink) => Promise<T>,
+): Promise<T> {
+  const link = await connect(stores, view);
+  if (link === undefined) {
+    throw new CoracleError(
+      'CONFLICT',
+      `${verb} container ${view.record.name}: it is not running (${view.status})`,
+    );
+  }
+  try {
+    return await action(link);
+  } finally {
+    link.close();
+  }
+}
