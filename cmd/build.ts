@@ -9,6 +9,7 @@ import {
 } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
+import { buildCacheOptions, readBuildCache } from './options/build-cache.js';
 import { readPullPolicy } from './options/pull-policy.js';
 import { registryAccess, registryOptions } from './options/registry.js';
 import { readAssignments, writeTextFile } from './options/texts.js';
@@ -54,7 +55,7 @@ export const command = defineCommand({
     },
     { name: 'build-arg', kind: 'list', value: 'NAME[=VALUE]', summary: 'Value of an ARG' },
     { name: 'target', kind: 'string', value: 'STAGE', summary: 'Stage to build (default: the last one)' },
-    { name: 'no-cache', kind: 'switch', summary: 'Run every step again' },
+    ...buildCacheOptions,
     { name: 'label', kind: 'list', value: 'NAME[=VALUE]', summary: 'Label of the image' },
     { name: 'iidfile', kind: 'string', value: 'FILE', summary: "Write the image's id to a file" },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'Print only the id' },
@@ -111,7 +112,7 @@ export const command = defineCommand({
     'this version has no secrets and agents in builds': 'secret ssh',
     'images go to the store; use save or push':
       'output,o push load metadata-file attest provenance sbom annotation',
-    'the cache is that of the store': 'cache-from cache-to cache-ttl layers no-cache-filter',
+    'steps are always cached, unless --no-cache says otherwise': 'layers',
     'each RUN and COPY makes a layer': 'squash squash-all',
     'this version has no resource limits':
       'memory,m memory-swap cpu-period cpu-quota cpu-shares,c cpuset-cpus cpuset-mems cgroup-parent ulimit shm-size',
@@ -136,7 +137,7 @@ export const command = defineCommand({
           buildArgs: readAssignments('--build-arg', values['build-arg'], process.env),
           labels: readAssignments('--label', values.label, undefined),
           target: values.target,
-          noCache: values['no-cache'],
+          ...readBuildCache(values),
           network: values.network === undefined ? undefined : parseNetwork(values.network),
           jobs: values.jobs,
           sourceDateEpoch: values['source-date-epoch'] ?? process.env.SOURCE_DATE_EPOCH,

@@ -7,15 +7,18 @@ import { present } from '../oci/guards.js';
 import type { HistoryEntry } from '../oci/image-config.js';
 import { hostPlatform, type Platform } from '../oci/platform.js';
 import { parseReference } from '../oci/reference.js';
+import { inlineCacheAnnotation } from './cache-manifest.js';
+import { CacheTransfers } from './cache-transfers.js';
 import { ContextSources } from './context-sources.js';
 import { Contexts } from './contexts.js';
 import type { BuildStep } from './events.js';
-import { Execution, type StageResult } from './execution.js';
+import { Execution } from './execution.js';
 import type { BuildEnvironment, BuildOptions, BuildResult } from './options.js';
 import type { BuildPlan, PlannedStage } from './plan.js';
 import { planBuild } from './planner.js';
 import { BuildSession, type BuildStores } from './session.js';
 import { Slots } from './slots.js';
+import type { StageResult } from './stage-files.js';
 
 const exportStep = 'export';
 
@@ -32,6 +35,9 @@ export async function build(
   const tags = options.tags ?? [];
   // Found out before an hour of work, not after it.
   for (const tag of tags) parseReference(tag);
+  const transfers = new CacheTransfers(options, environment);
+  const stop = new AbortController();
+  const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
   const contexts = new Contexts({ stores, options, environment });
   const lease = stores.staging.lease();
   let session: BuildSession | undefined;
@@ -44,15 +50,19 @@ export async function build(
     onEvent({ kind: 'planned', steps: shownSteps(plan) });
     for (const warning of plan.warnings) onEvent({ kind: 'warning', ...warning });
     const sources = new ContextSources(stores, files, contexts.files);
-    session = new BuildSession({ stores, options, onEvent, contexts: sources });
+    const imports = await transfers.imports();
+    const shared = { stores, options: { ...options, signal }, onEvent };
+    session = new BuildSession({ ...shared, contexts: sources, imports });
     const source = { name: dockerfile.fileName, lines: dockerfile.lines };
     const slots = new Slots(options.jobs ?? availableParallelism());
-    const execution = new Execution({ plan, session, source, slots });
+    const execution = new Execution({ plan, session, source, slots, stop: () => stop.abort() });
     const result = await execution.target();
+    const inline = await transfers.inline(plan, execution.executed);
     onEvent({ kind: 'started', step: exportStep, time: Date.now() });
-    const image = await finish(session, { plan, platform, result, options });
+    const image = await finish(session, { plan, platform, result, options, inline });
     if (tags.length === 0) stores.images.addBuilt(image, undefined);
     const references = tags.flatMap((tag) => stores.images.addBuilt(image, tag) ?? []);
+    await transfers.export(session, plan, execution.executed);
     onEvent({ kind: 'done', step: exportStep, time: Date.now() });
     return { image: { ...image, references }, cached: execution.cached, steps: execution.steps };
   } catch (error) {
@@ -62,6 +72,7 @@ export async function build(
   } finally {
     await session?.close();
     await contexts.fetcher.remove();
+    await transfers.close();
     lease.release();
   }
 }
@@ -106,11 +117,12 @@ type Finish = {
   readonly platform: Platform;
   readonly result: StageResult;
   readonly options: BuildOptions;
+  readonly inline: string | undefined;
 };
 
 async function finish(
   session: BuildSession,
-  { plan, platform, result, options }: Finish,
+  { plan, platform, result, options, inline }: Finish,
 ): Promise<ImageRecord> {
   const stage = plan.stages.get(plan.target);
   if (stage === undefined) throw new CoracleError('INTERNAL', 'finish build: the target was not planned');
@@ -130,6 +142,7 @@ async function finish(
       ...present('top', top),
       ...present('base', base),
       ...present('clampMtime', stage.times.files),
+      ...(inline === undefined ? {} : { annotations: { [inlineCacheAnnotation]: inline } }),
     },
     session.stores,
   );

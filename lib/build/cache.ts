@@ -15,6 +15,8 @@ export type CacheRecord = {
   readonly parent: CacheKey;
   /** What stands for the resulting files: the key itself, or for a record found by cheaper inputs the key by content. */
   readonly result: CacheKey;
+  /** What any machine calls the result, where it is another key. */
+  readonly claim?: CacheKey;
   readonly instruction: string;
   readonly inputs: NamedInputs;
   /** The stage's top after the step; absent for an empty file system. */
@@ -109,6 +111,7 @@ function parseRecord(value: unknown, key: CacheKey): CacheRecord | undefined {
     record.key === key &&
     typeof record.parent === 'string' &&
     typeof record.result === 'string' &&
+    ['string', 'undefined'].includes(typeof record.claim) &&
     typeof record.instruction === 'string' &&
     typeof record.created === 'string' &&
     typeof record.madeLayer === 'boolean' &&

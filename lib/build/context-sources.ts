@@ -48,6 +48,11 @@ export class ContextSources {
     return source;
   }
 
+  /** Files below `path` in any directory that are not what an earlier build found, a line each. */
+  changes(path: string): readonly string[] {
+    return [...this.#directories.values()].flatMap(({ stats }) => stats.changes(path));
+  }
+
   /** Remembers what was learnt of the directories' files. */
   save(): void {
     for (const { stats } of this.#directories.values()) stats.save();

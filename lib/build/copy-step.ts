@@ -1,7 +1,6 @@
 /** COPY and ADD: sources found, keyed by content, written into a new layer. */
 import { posix } from 'node:path';
 import { hasErrno } from '../errors.js';
-import type { ImageRecord } from '../image/image-record.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
 import { isArchive, unpackArchive } from './add-archive.js';
 import { type NamedInputs, sha256 } from './cache-key.js';
@@ -22,13 +21,10 @@ export type ResolvedOrigin =
   | {
       readonly kind: 'files';
       readonly identity: string;
+      /** The identity as any machine has it; another one where a cached result was imported. */
+      readonly claim: string;
       readonly top: () => Promise<SnapshotRecord | undefined>;
     };
-
-/** The identity of an image's files. */
-export function imageIdentity(image: ImageRecord): string {
-  return sha256(image.config.rootfs.diff_ids.join(' '));
-}
 
 /** Inputs that need no look at the files, where the origin's identity says enough; undefined for the context. */
 export function quickCopyInputs(step: CopyStep, origin: ResolvedOrigin): NamedInputs | undefined {

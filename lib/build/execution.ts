@@ -1,69 +1,71 @@
 /**
  * Carries out a plan: stages as promises that wait for one another only where one needs the other's files, steps bounded in
- * number, every result looked up by key first.
+ * number. The first failure stops what else runs.
  */
 import { CoracleError } from '../errors.js';
 import { present } from '../oci/guards.js';
-import type { HistoryEntry } from '../oci/image-config.js';
-import type { SnapshotRecord } from '../snapshot/record.js';
 import { type BuildSource, placeError } from './build-source.js';
-import { baseKey, type CacheKey, type NamedInputs, stepKey } from './cache-key.js';
-import { copyInputs, copyStep, imageIdentity, quickCopyInputs, type ResolvedOrigin } from './copy-step.js';
-import { linkInputs, linkLayer } from './link-layer.js';
-import type { BuildPlan, CopyStep, PlannedStage, Step } from './plan.js';
-import { runInputs, runStep } from './run-step.js';
+import type { ResolvedOrigin } from './copy-step.js';
+import type { BuildPlan, CopyStep, PlannedStage } from './plan.js';
 import type { BuildSession } from './session.js';
 import type { Slots } from './slots.js';
-import type { Times } from './times.js';
-import { workdirInputs, workdirStep } from './workdir-step.js';
+import {
+  imageIdentity,
+  once,
+  rootKey,
+  type StageFiles,
+  type StageResult,
+  type StepResult,
+} from './stage-files.js';
+import type { FileStep } from './step-cache.js';
+import { type ExecutedStep, StepExecutor } from './step-executor.js';
 
-/** A stage's files so far. `top` is looked up when needed: a base image is not unpacked for the sake of a cached build. */
-export type StageFiles = { readonly key: CacheKey; readonly top: () => Promise<SnapshotRecord | undefined> };
-
-export type StageResult = {
-  readonly files: StageFiles;
-  readonly history: readonly HistoryEntry[];
-};
-
-type StepResult = { readonly files: StageFiles; readonly madeLayer: boolean; readonly created: string };
-
-type StepWork = {
-  readonly key: CacheKey;
-  readonly inputs: NamedInputs;
-  readonly origin: ResolvedOrigin | undefined;
+export type ExecutionInput = {
+  readonly plan: BuildPlan;
+  readonly session: BuildSession;
+  readonly source: BuildSource;
+  readonly slots: Slots;
+  /** Ends the steps that run, when one has failed. */
+  readonly stop: () => void;
 };
 
 export class Execution {
-  readonly #plan: BuildPlan;
-  readonly #session: BuildSession;
-  readonly #source: BuildSource;
-  readonly #slots: Slots;
+  readonly #input: ExecutionInput;
+  readonly #executor: StepExecutor;
   readonly #stages = new Map<number, Promise<StageResult>>();
-  /** Equal steps of one build run once. */
-  readonly #running = new Map<CacheKey, Promise<StepResult>>();
-  cached = 0;
+  #failure: { readonly error: unknown } | undefined;
   steps = 0;
 
-  constructor(input: { plan: BuildPlan; session: BuildSession; source: BuildSource; slots: Slots }) {
-    this.#plan = input.plan;
-    this.#session = input.session;
-    this.#source = input.source;
-    this.#slots = input.slots;
+  constructor(input: ExecutionInput) {
+    this.#input = input;
+    this.#executor = new StepExecutor(input.session);
+  }
+
+  /** Steps taken from the cache. */
+  get cached(): number {
+    return this.#executor.cached;
+  }
+
+  /** Every step that has a result, in the order they got it. */
+  get executed(): readonly ExecutedStep[] {
+    return this.#executor.executed;
   }
 
   /** Starts every stage of the plan and waits for all, so that no step is still running when one failed. */
   async target(): Promise<StageResult> {
-    const all = [...this.#plan.stages.keys()].map((index) => this.#stage(index));
+    const { plan } = this.#input;
+    const all = [...plan.stages.keys()].map((index) => this.#stage(index));
     const settled = await Promise.allSettled(all);
+    if (this.#failure !== undefined) throw this.#failure.error;
     const failed = settled.find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    return this.#stage(this.#plan.target);
+    return this.#stage(plan.target);
   }
 
   #stage(index: number): Promise<StageResult> {
     const known = this.#stages.get(index);
     if (known !== undefined) return known;
-    const stage = this.#plan.stages.get(index);
+    const stage = this.#input.plan.stages.get(index);
     if (stage === undefined) throw new CoracleError('INTERNAL', `build stage ${index}: it was not planned`);
     const started = this.#runStage(stage);
     this.#stages.set(index, started);
@@ -78,7 +80,7 @@ export class Execution {
         history = [...history, { ...entry, empty_layer: true }];
         continue;
       }
-      const result = await this.#step(step, files);
+      const result = await this.#step(step, stage, files);
       files = result.files;
       const entry = { created: stage.times.created ?? result.created, created_by: step.createdBy };
       history = [...history, result.madeLayer ? entry : { ...entry, empty_layer: true }];
@@ -87,206 +89,68 @@ export class Execution {
   }
 
   async #base(stage: PlannedStage): Promise<StageResult> {
-    const { base } = stage;
-    this.#begin(stage.fromId);
-    const result = await this.#openBase(base, stage.times);
-    this.#end(stage.fromId);
+    this.#tell('started', stage.fromId);
+    const result = await this.#openBase(stage);
+    this.#tell('done', stage.fromId);
     return result;
   }
 
-  async #openBase(base: PlannedStage['base'], times: Times): Promise<StageResult> {
+  async #openBase({ base, times }: PlannedStage): Promise<StageResult> {
     switch (base.kind) {
-      case 'scratch':
-        return { files: { key: rootKey('scratch', times.files), top: async () => undefined }, history: [] };
+      case 'scratch': {
+        const key = rootKey('scratch', times.files);
+        return { files: { key, claim: key, top: async () => undefined, base: undefined }, history: [] };
+      }
       case 'stage':
         return this.#stage(base.index);
       case 'image': {
         const { image } = base;
-        const top = once(() => this.#session.unpacked(image));
-        return {
-          files: { key: rootKey(imageIdentity(image), times.files), top },
-          history: image.config.history ?? [],
-        };
+        const key = rootKey(imageIdentity(image), times.files);
+        const top = once(() => this.#input.session.unpacked(image));
+        return { files: { key, claim: key, top, base: image }, history: image.config.history ?? [] };
       }
     }
   }
 
-  async #step(step: Exclude<Step, { kind: 'config' }>, parent: StageFiles): Promise<StepResult> {
-    this.#session.options.signal?.throwIfAborted();
+  async #step(step: FileStep, stage: PlannedStage, parent: StageFiles): Promise<StepResult> {
+    const { session, slots, source } = this.#input;
     this.steps++;
     try {
+      // A stage that failed is told of once, by its own step.
       const origin = step.kind === 'copy' ? await this.#origin(step) : undefined;
-      return await this.#slots.run(() => this.#lookUpOrRun(step, parent, origin));
+      return await slots.run(async () => {
+        session.options.signal?.throwIfAborted();
+        return this.#executor.execute({ step, stage, parent, origin });
+      });
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      this.#session.onEvent({ kind: 'failed', step: step.id, reason, time: Date.now() });
-      throw placeError(error, this.#source, step);
+      this.#fail(step, placeError(error, source, step));
+      throw this.#failure?.error;
     }
   }
 
-  async #lookUpOrRun(
-    step: Exclude<Step, { kind: 'config' }>,
-    parent: StageFiles,
-    origin: ResolvedOrigin | undefined,
-  ): Promise<StepResult> {
-    const quick = step.kind === 'copy' && origin !== undefined ? quickCopyInputs(step, origin) : undefined;
-    const quickKey = quick === undefined ? undefined : keyOf(step, parent, quick);
-    const known = quickKey === undefined ? undefined : this.#find(step, quickKey);
-    if (known !== undefined) return known;
-    const inputs = await this.#inputs(step, origin);
-    const key = keyOf(step, parent, inputs);
-    const found = this.#find(step, key);
-    if (found !== undefined && quickKey === undefined) return found;
-    const running =
-      this.#running.get(key) ??
-      (found === undefined ? this.#runOrLink(step, parent, { key, inputs, origin }) : Promise.resolve(found));
-    this.#running.set(key, running);
-    const result = await running;
-    if (quickKey !== undefined && quick !== undefined)
-      await this.#remember(step, parent, { key: quickKey, inputs: quick }, result);
-    return result;
+  /** Only the first failure is the build's; what it stopped was canceled. */
+  #fail(step: FileStep, error: unknown): void {
+    const { session, stop } = this.#input;
+    const first = this.#failure === undefined;
+    const message = error instanceof Error ? error.message : String(error);
+    const reason = first ? message : 'canceled';
+    session.onEvent({ kind: 'failed', step: step.id, reason, time: Date.now() });
+    this.#failure ??= { error };
+    if (first) stop();
   }
 
-  #find(step: Step, key: CacheKey): StepResult | undefined {
-    if (this.#session.options.noCache === true) return undefined;
-    const hit = this.#session.cache.find(key);
-    if (hit === undefined) return undefined;
-    this.#session.cache.touch(key);
-    this.cached++;
-    this.#session.onEvent({ kind: 'cached', step: step.id, time: Date.now() });
-    return resultOf(hit.record.result, hit.snapshot, hit.record.created, hit.record.madeLayer);
-  }
-
-  /** COPY --link: a layer made for another parent is put on this one. */
-  async #runOrLink(
-    step: Exclude<Step, { kind: 'config' }>,
-    parent: StageFiles,
-    work: StepWork,
-  ): Promise<StepResult> {
-    if (step.kind !== 'copy' || !step.link) return this.#run(step, parent, work);
-    const below = await parent.top();
-    const own = { ...work.inputs, ...(await linkInputs(this.#session, step, below)) };
-    const alone: StageFiles = { key: rootKey('link', step.filesTime), top: async () => undefined };
-    const key = keyOf(step, alone, own);
-    const hit = this.#session.options.noCache === true ? undefined : this.#session.cache.find(key);
-    if (hit?.snapshot === undefined) {
-      const made = await this.#run(step, parent, work);
-      await this.#remember(step, alone, { key, inputs: own }, made);
-      return made;
-    }
-    const top = await linkLayer(this.#session, step, hit.snapshot, below);
-    const result = resultOf(work.key, top, hit.record.created, true);
-    await this.#remember(step, parent, work, result);
-    this.cached++;
-    this.#session.onEvent({ kind: 'cached', step: step.id, time: Date.now() });
-    return result;
-  }
-
-  async #run(
-    step: Exclude<Step, { kind: 'config' }>,
-    parent: StageFiles,
-    { key, inputs, origin }: StepWork,
-  ): Promise<StepResult> {
-    this.#begin(step.id);
-    const below = await parent.top();
-    const made = await this.#make(step, below, origin);
-    const result = resultOf(key, made ?? below, new Date().toISOString(), made !== undefined);
-    await this.#remember(step, parent, { key, inputs }, result);
-    this.#end(step.id);
-    return result;
-  }
-
-  #make(
-    step: Exclude<Step, { kind: 'config' }>,
-    below: SnapshotRecord | undefined,
-    origin: ResolvedOrigin | undefined,
-  ): Promise<SnapshotRecord | undefined> {
-    switch (step.kind) {
-      case 'run':
-        return runStep(this.#session, step, below);
-      case 'workdir':
-        return workdirStep(this.#session, step, below);
-      case 'copy':
-        return copyStep(this.#session, step, below, origin ?? { kind: 'context' });
-    }
-  }
-
-  async #remember(
-    step: Step,
-    parent: StageFiles,
-    { key, inputs }: { key: CacheKey; inputs: NamedInputs },
-    result: StepResult,
-  ): Promise<void> {
-    const top = await result.files.top();
-    this.#session.cache.put({
-      version: 1,
-      key,
-      parent: parent.key,
-      result: result.files.key,
-      instruction: step.createdBy,
-      inputs,
-      created: result.created,
-      madeLayer: result.madeLayer,
-      ...present('snapshot', top?.id),
-    });
-  }
-
-  async #inputs(
-    step: Exclude<Step, { kind: 'config' }>,
-    origin: ResolvedOrigin | undefined,
-  ): Promise<NamedInputs> {
-    switch (step.kind) {
-      case 'run':
-        return runInputs(step);
-      case 'workdir':
-        return workdirInputs(step);
-      case 'copy':
-        return copyInputs(this.#session, step, origin ?? { kind: 'context' });
-    }
-  }
-
-  async #origin(step: CopyStep): Promise<ResolvedOrigin> {
-    const { from } = step;
+  async #origin({ from }: CopyStep): Promise<ResolvedOrigin> {
     if (from.kind === 'context') return from;
     if (from.kind === 'stage') {
       const { files } = await this.#stage(from.index);
-      return { kind: 'files', identity: files.key, top: files.top };
+      return { kind: 'files', identity: files.key, claim: files.claim, top: files.top };
     }
-    const { image } = from;
-    return { kind: 'files', identity: imageIdentity(image), top: once(() => this.#session.unpacked(image)) };
+    const identity = imageIdentity(from.image);
+    const top = once(() => this.#input.session.unpacked(from.image));
+    return { kind: 'files', identity, claim: identity, top };
   }
 
-  #begin(step: string): void {
-    this.#session.onEvent({ kind: 'started', step, time: Date.now() });
+  #tell(kind: 'started' | 'done', step: string): void {
+    this.#input.session.onEvent({ kind, step, time: Date.now() });
   }
-
-  #end(step: string): void {
-    this.#session.onEvent({ kind: 'done', step, time: Date.now() });
-  }
-}
-
-/** Where files get other times, nothing is shared. */
-function rootKey(identity: string, filesTime: number | undefined): CacheKey {
-  return baseKey(filesTime === undefined ? identity : `${identity} ${filesTime}`);
-}
-
-function keyOf(step: Step, parent: StageFiles, inputs: NamedInputs): CacheKey {
-  return stepKey(parent.key, step.kind, inputs);
-}
-
-function resultOf(
-  key: CacheKey,
-  top: SnapshotRecord | undefined,
-  created: string,
-  madeLayer: boolean,
-): StepResult {
-  return { files: { key, top: async () => top }, created, madeLayer };
-}
-
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
-  return () => {
-    made ??= make();
-    return made;
-  };
 }

@@ -4,6 +4,7 @@ import type { ImageRecord } from '../image/image-record.js';
 import type { NetworkMode } from '../network/network-plan.js';
 import type { Platform } from '../oci/platform.js';
 import type { StorageDriver } from '../snapshot/driver.js';
+import type { CachePlaces } from './cache-place.js';
 import type { LayoutSelection } from './context-source.js';
 import type { BuildListener } from './events.js';
 import type { RequestUrl } from './url.js';
@@ -33,6 +34,18 @@ export type BuildOptions = {
   readonly target?: string | undefined;
   /** Run every step although the cache has it. */
   readonly noCache?: boolean | undefined;
+  /** Run every step of these stages, by name or index. */
+  readonly noCacheFilter?: readonly string[] | undefined;
+  /** Take nothing from the cache that is older than this many milliseconds. */
+  readonly cacheTtl?: number | undefined;
+  /** Say of each step that is not cached what differs from the nearest that is. */
+  readonly explain?: boolean | undefined;
+  /** Fail at the first step that is not cached. */
+  readonly expectCached?: boolean | undefined;
+  /** Places with caches of others, as `--cache-from` has them: `type=registry,ref=NAME`, `type=local,src=DIRECTORY`. */
+  readonly cacheFrom?: readonly string[] | undefined;
+  /** Places to leave this build's cache in, as `--cache-to` has them. */
+  readonly cacheTo?: readonly string[] | undefined;
   /** Network of RUN steps. */
   readonly network?: NetworkMode | undefined;
   readonly storageDriver?: StorageDriver | undefined;
@@ -66,4 +79,6 @@ export type BuildEnvironment = {
   /** HTTP, for contexts and ADD. */
   readonly requestUrl?: RequestUrl;
   readonly onEvent: BuildListener;
+  /** Registries as places of caches; without them only directories are. */
+  readonly caches?: CachePlaces | undefined;
 };

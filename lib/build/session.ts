@@ -10,6 +10,7 @@ import { initLayer } from '../snapshot/init-layer.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
 import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
 import { BuildCache } from './cache.js';
+import type { ImportedCaches } from './cache-import.js';
 import { clampTimes } from './clamp-times.js';
 import type { ContextSources } from './context-sources.js';
 import type { CopySource } from './copy-source.js';
@@ -35,6 +36,8 @@ export class BuildSession {
   readonly options: BuildOptions;
   readonly onEvent: BuildListener;
   readonly cache: BuildCache;
+  /** What `--cache-from` names. */
+  readonly imports: ImportedCaches | undefined;
   readonly #contexts: ContextSources;
   readonly #layers = new Map<string, Promise<Handle>>();
   #agent: Agent | undefined;
@@ -43,8 +46,10 @@ export class BuildSession {
     readonly stores: BuildStores;
     readonly options: BuildOptions;
     readonly onEvent: BuildListener;
+    readonly imports?: ImportedCaches | undefined;
     readonly contexts: ContextSources;
   }) {
+    this.imports = input.imports;
     this.stores = input.stores;
     this.options = input.options;
     this.onEvent = input.onEvent;
@@ -64,6 +69,11 @@ export class BuildSession {
   /** The context's files as `step` sees them. Works without an agent until something is copied. */
   context(step: CopyStep): CopySource {
     return this.#contexts.source(step, () => this.agent(), this.options.signal);
+  }
+
+  /** Files of the context below `path` that are not what an earlier build found, a line each. */
+  contextChanges(path: string): readonly string[] {
+    return this.#contexts.changes(path);
   }
 
   /** The files of a finished stage or an image; an empty tree for nothing. */

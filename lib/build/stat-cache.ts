@@ -4,7 +4,7 @@
  * are hashed again next time.
  */
 import { createHash, type Hash } from 'node:crypto';
-import { type BigIntStats, closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { type BigIntStats, closeSync, constants, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
@@ -28,6 +28,8 @@ export class StatCache {
   readonly #root: string;
   readonly #known = new Map<string, Row>();
   readonly #fresh = new Map<string, Row>();
+  /** Files that had other bytes, or none, when an earlier build looked. */
+  readonly #differing = new Map<string, 'changed' | 'new'>();
   #changed = false;
   #buffer: Buffer | undefined;
 
@@ -49,11 +51,25 @@ export class StatCache {
     const readAt = BigInt(Date.now()) * 1_000_000n;
     const remember = (digest: string): string => {
       this.#changed = true;
+      if (known?.[2] !== digest) this.#differing.set(path, known === undefined ? 'new' : 'changed');
       if (stat.ctimeNs < readAt - grain) this.#fresh.set(path, [path, stamp, digest]);
       return digest;
     };
     if (stat.size > turnSize) return this.#hashInTurns(path, stat).then(remember);
     return remember(this.#hash(path, stat));
+  }
+
+  /** What of the files below `path` an earlier build found otherwise, in the order of their names; `.` is all. */
+  changes(path: string): readonly string[] {
+    const isBelow = (name: string): boolean => path === '.' || name === path || name.startsWith(`${path}/`);
+    const gone = [...this.#known.keys()].filter(
+      (name) => isBelow(name) && !existsSync(`${this.#root}/${name}`),
+    );
+    const differing = [...this.#differing].filter(([name]) => isBelow(name));
+    return [
+      ...differing.map(([name, how]) => `${name} is ${how}`),
+      ...gone.map((name) => `${name} is gone`),
+    ].sort();
   }
 
   /** Writes what was learnt. Files not asked for this time are kept, unless there are so many that most must be gone. */

@@ -17,6 +17,7 @@ const silent = (): void => undefined;
 export async function build(session: Session, request: BuildRequest): Promise<BuildResult> {
   const { context, pull: policy = 'missing', access = {}, onEvent = silent, ...options } = request;
   const { build: run } = await import('../build/build.js');
+  const { cachePlaces } = await import('./cache-places.js');
   const stores = await session.allStores();
   const registry = options.signal === undefined ? access : { ...access, signal: options.signal };
   return run(
@@ -29,6 +30,7 @@ export async function build(session: Session, request: BuildRequest): Promise<Bu
     },
     {
       onEvent,
+      caches: cachePlaces(registry, (message) => onEvent({ kind: 'warning', message })),
       resolveImage: (reference, platform) =>
         asBuildStep(reference, onEvent, (onTransfer) =>
           resolveImage(stores, reference, { policy, platform, access: registry, onEvent: onTransfer }),
