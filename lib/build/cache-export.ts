@@ -40,12 +40,12 @@ export function stepsOfTarget(plan: BuildPlan, executed: readonly ExecutedStep[]
 /** The inline cache of an image whose uppermost layers are those of `steps`, for its manifest's annotation. */
 export async function inlineCache(steps: readonly ExecutedStep[]): Promise<string> {
   const entries: CacheEntry[] = [];
-  for (const step of steps) {
+  for (const step of inOrder(steps)) {
     const count = (await step.result.files.top())?.lowers.length ?? 0;
     const layers = Array.from({ length: count }, (_, index) => index).slice(baseCount(step));
     entries.push(entryOf(step, layers));
   }
-  return serializeCacheConfig({ diffIds: undefined, entries: inOrder(entries) });
+  return serializeCacheConfig({ diffIds: undefined, entries });
 }
 
 /** Writes a cache of `steps`, its manifest last. */
@@ -58,12 +58,12 @@ export async function exportCache(
   const exporter = new CacheExporter(session, destination, target);
   try {
     const entries: CacheEntry[] = [];
-    for (const step of steps) {
+    for (const step of inOrder(steps)) {
       const lowers = (await step.result.files.top())?.lowers ?? [];
       const own = [...lowers].reverse().slice(baseCount(step));
       entries.push(entryOf(step, await exporter.layers(own)));
     }
-    await exporter.publish(inOrder(entries));
+    await exporter.publish(entries);
   } finally {
     await exporter.close();
   }
@@ -78,9 +78,9 @@ function entryOf({ claims, result }: ExecutedStep, layers: readonly number[]): C
 }
 
 /** Steps finish in any order; the cache they make is the same. */
-function inOrder(entries: readonly CacheEntry[]): readonly CacheEntry[] {
-  const name = ({ claims }: CacheEntry): string => claims.join(' ');
-  return [...entries].sort((one, other) => (name(one) < name(other) ? -1 : 1));
+function inOrder(steps: readonly ExecutedStep[]): readonly ExecutedStep[] {
+  const name = ({ claims }: ExecutedStep): string => claims.join(' ');
+  return [...steps].sort((one, other) => (name(one) < name(other) ? -1 : 1));
 }
 
 type ExportedLayer = { readonly diffId: DiffId; readonly descriptor: Descriptor };

@@ -2,8 +2,9 @@
 import { join } from 'node:path';
 import { waitForLock } from '../content/partial-ingest.js';
 import { CoracleError } from '../errors.js';
+import { randomHex } from '../host/random.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
-import type { CacheKey, NamedInputs } from './cache-key.js';
+import { type CacheKey, type NamedInputs, stepKey } from './cache-key.js';
 import { copyInputs, copyStep, quickCopyInputs, type ResolvedOrigin } from './copy-step.js';
 import { linkInputs, linkLayer } from './link-layer.js';
 import type { PlannedStage } from './plan.js';
@@ -47,14 +48,15 @@ export class StepExecutor {
     const { step, stage, parent, origin } = placed;
     const quick = quickNames(placed);
     const known = quick === undefined ? undefined : this.#find(placed, quick);
-    if (known !== undefined) return this.#note(stage, [quick?.claim ?? ''], known);
+    if (known !== undefined) return this.#note(stage, quick, known);
     const names = nameStep(step, parent, await this.#inputs(step, origin));
     const result = await this.#once(placed, names);
     if (quick !== undefined) await this.#cache.remember(step, parent, quick, result);
-    return this.#note(stage, [...(quick === undefined ? [] : [quick.claim]), names.claim], result);
+    return this.#note(stage, quick, result);
   }
 
-  #note(stage: PlannedStage, claims: readonly CacheKey[], result: StepResult): StepResult {
+  #note(stage: PlannedStage, quick: StepNames | undefined, result: StepResult): StepResult {
+    const claims = [...(quick === undefined ? [] : [quick.claim]), result.files.claim];
     this.executed.push({ stage: stage.index, claims, result });
     return result;
   }
@@ -140,10 +142,20 @@ export class StepExecutor {
     const below = await parent.top();
     const made = await this.#make(step, below, origin);
     const created = new Date().toISOString();
-    const result = resultOf(names, parent, { top: made ?? below, created, madeLayer: made !== undefined });
+    const result = resultOf(this.#anew(names), parent, {
+      top: made ?? below,
+      created,
+      madeLayer: made !== undefined,
+    });
     await this.#cache.remember(step, parent, names, result);
     this.#session.onEvent({ kind: 'done', step: step.id, time: Date.now() });
     return result;
+  }
+
+  /** A result that takes the place of one that was not wanted is another one: what lies on the old one does not fit it. */
+  #anew(names: StepNames): StepNames {
+    if (this.#session.cache.find(names.key) === undefined) return names;
+    return { ...names, key: stepKey(names.key, 'again', { nonce: randomHex(16) }) };
   }
 
   #make(

@@ -292,6 +292,7 @@ function cleaned(path: Buffer): string {
     .replace(/\/$/, '');
 }
 
-function outputOf(events: readonly BuildEvent[]): string {
+/** What the steps of a build printed. */
+export function outputOf(events: readonly BuildEvent[]): string {
   return Buffer.concat(events.flatMap((event) => (event.kind === 'log' ? [event.data] : []))).toString();
 }
