@@ -2,6 +2,7 @@
 import type { Hash } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { CoracleError } from '../errors.js';
+import { writePieces } from '../host/gathered-write.js';
 import type { ExpectedBlob, StoredBlob } from './content-store.js';
 import { digestOf, hashFor, verifyDigest } from './verified-read.js';
 
@@ -48,13 +49,11 @@ export class BlobWriter {
 
   /** Writes what was gathered. The disk works while the hash is computed. */
   async flush(): Promise<void> {
-    const [first, ...rest] = this.#gathered;
-    if (first === undefined) return;
-    const bytes = rest.length === 0 ? first : Buffer.concat(this.#gathered, this.#gatheredBytes);
+    const pieces = this.#gathered;
     this.#gathered = [];
     this.#gatheredBytes = 0;
-    const written = this.#write(bytes);
-    this.#hash.update(bytes);
+    const written = writePieces(this.#file, pieces);
+    for (const piece of pieces) this.#hash.update(piece);
     await written;
   }
 
@@ -70,13 +69,6 @@ export class BlobWriter {
     if (wanted !== undefined) verifyDigest(digest, wanted, 'store');
     await this.#file.sync();
     return { digest, size: this.#size };
-  }
-
-  async #write(bytes: Uint8Array): Promise<void> {
-    for (let done = 0; done < bytes.length; ) {
-      const { bytesWritten } = await this.#file.write(bytes, done);
-      done += bytesWritten;
-    }
   }
 
   #wrongSize(relation: 'more than' | 'less than'): CoracleError {

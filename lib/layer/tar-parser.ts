@@ -82,6 +82,21 @@ export class TarParser {
     while (this.#step());
   }
 
+  /** Bytes of content that come next and may be passed over by `skip` instead of pushed; 0 after anything else. */
+  get skippable(): number {
+    const inside = this.#state.kind === 'content' && this.#expander === undefined;
+    return inside && this.#at === this.#chunk.length ? this.#left : 0;
+  }
+
+  /** Passes over as many bytes of content, at most `skippable`, as if they had been pushed; the sink gets none of them. */
+  skip(count: number): void {
+    if (count > this.skippable)
+      throw new CoracleError('INTERNAL', `skip ${count} bytes of a tar: no content`);
+    this.#before += count;
+    this.#left -= count;
+    if (this.#left === 0 && count > 0) this.#end();
+  }
+
   /** Says that the archive is over. Throws INVALID when it ends inside an entry. */
   finish(): void {
     const { records, longName, longLink } = this.#pending;

@@ -8,6 +8,8 @@ import { isLayerXattr } from './xattr-policy.js';
 
 /** Small pieces are joined up to this size, so that what follows is not called once a header. */
 const joinSize = 256 * 1024;
+/** Pieces from this size on are handed on as they are: a copy would cost more than a call. */
+const largePiece = 16 * 1024;
 
 const noBytes = Buffer.alloc(0);
 const noXattrs: ReadonlyMap<string, Buffer> = new Map();
@@ -60,7 +62,7 @@ export class TarStream {
   *end(): Generator<Buffer, void> {
     yield* this.#close();
     this.#pieces.push(encodeTrailer());
-    yield Buffer.concat(this.#pieces);
+    yield* this.#flush();
   }
 
   #typeOf(entry: Entry): TarType | undefined {
@@ -121,10 +123,18 @@ export class TarStream {
   }
 
   *#put(piece: Buffer): Generator<Buffer, void> {
+    if (piece.length >= largePiece) {
+      yield* this.#flush();
+      yield piece;
+      return;
+    }
     this.#pieces.push(piece);
     this.#joined += piece.length;
-    if (this.#joined < joinSize) return;
-    yield Buffer.concat(this.#pieces);
+    if (this.#joined >= joinSize) yield* this.#flush();
+  }
+
+  *#flush(): Generator<Buffer, void> {
+    if (this.#pieces.length > 0) yield Buffer.concat(this.#pieces);
     this.#pieces.length = 0;
     this.#joined = 0;
   }

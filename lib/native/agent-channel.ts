@@ -5,15 +5,19 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { CoracleError } from '../errors.js';
-import { FrameReader, FrameWriter, type Reply, ReplySplitter } from './agent-frames.js';
+import {
+  FrameReader,
+  FrameWriter,
+  flushBytes,
+  type Reply,
+  ReplySplitter,
+  replyKinds,
+} from './agent-frames.js';
 import { errnoName } from './status.js';
 
-export const replyKinds = { ok: 0, error: 1, entry: 2, data: 3, end: 4 } as const;
 export const requestFlags = { ack: 1, follow: 2, parents: 4 } as const;
 
 type Waiter = { readonly onReply: (reply: Reply) => void; readonly onError: (error: CoracleError) => void };
-
-const flushBytes = 256 * 1024;
 
 export class AgentChannel {
   readonly #child: ChildProcess;
@@ -162,7 +166,8 @@ export class AgentChannel {
   #flush(): Promise<void> | undefined {
     this.#scheduled = false;
     if (this.#writer.length === 0 || this.#ended !== undefined) return this.#full;
-    if (this.#input.write(this.#writer.take())) return undefined;
+    const bytes = this.#writer.take();
+    if (this.#input.write(bytes, () => this.#writer.recycle(bytes))) return undefined;
     this.#drained ??= new Promise((resolve) => {
       const done = (): void => {
         this.#input.off('drain', done);

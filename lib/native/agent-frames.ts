@@ -1,9 +1,17 @@
 /** Bytes of the file agent's frames: a growing writer for requests, a reader for replies. native/PROTOCOL.md section 4. */
 import { CoracleError } from '../errors.js';
 
+/** Frames are sent when they have come to this many bytes. */
+export const flushBytes = 256 * 1024;
+/** A small frame may still follow below the limit. */
+const bufferSize = flushBytes + 64 * 1024;
+/** Buffers kept for the next frames: fresh memory costs a page fault every 4 KiB. */
+const spareLimit = 4;
+
 /** Appends little-endian fields. `take` hands the bytes over and starts anew. */
 export class FrameWriter {
-  #buffer = Buffer.allocUnsafe(64 * 1024);
+  readonly #spare: Buffer[] = [];
+  #buffer: Buffer = Buffer.allocUnsafeSlow(bufferSize);
   #length = 0;
   #frame = 0;
 
@@ -47,10 +55,10 @@ export class FrameWriter {
     return this;
   }
 
+  /** Within 2^53 of zero. */
   i64(value: number): this {
-    this.#reserve(8);
-    this.#length = this.#buffer.writeBigInt64LE(BigInt(value), this.#length);
-    return this;
+    const high = Math.floor(value / 0x100000000);
+    return this.u32(value - high * 0x100000000).u32(high);
   }
 
   bytes(value: string | Uint8Array): this {
@@ -72,9 +80,15 @@ export class FrameWriter {
 
   take(): Buffer {
     const bytes = this.#buffer.subarray(0, this.#length);
-    this.#buffer = Buffer.allocUnsafe(64 * 1024);
+    this.#buffer = this.#spare.pop() ?? Buffer.allocUnsafeSlow(bufferSize);
     this.#length = 0;
     return bytes;
+  }
+
+  /** Gives back what `take` handed over, once nobody reads it any more. */
+  recycle(bytes: Buffer): void {
+    if (bytes.buffer.byteLength !== bufferSize || this.#spare.length >= spareLimit) return;
+    this.#spare.push(Buffer.from(bytes.buffer));
   }
 
   #reserve(count: number): void {
@@ -137,32 +151,84 @@ function safe(value: bigint): number {
   return number;
 }
 
+/** Of a data reply `payload` is a part of the bytes; of all others the fields. */
 export type Reply = { readonly kind: number; readonly tag: number; readonly payload: Buffer };
 
-/** Cuts a byte stream into replies. Chunks of an unfinished reply are kept apart, so a large one is copied once. */
-export class ReplySplitter {
-  #chunks: Buffer[] = [];
-  #length = 0;
-  #wanted = 4;
+export const replyKinds = { ok: 0, error: 1, entry: 2, data: 3, end: 4 } as const;
 
-  /** The whole replies that `chunk` completes. */
+const headerSize = 12;
+
+/**
+ * Cuts a byte stream into replies. Content is handed on as it comes, not copied and not gathered to whole frames; of other
+ * replies only those are copied that a chunk ends in.
+ */
+export class ReplySplitter {
+  #chunk: Buffer = Buffer.alloc(0);
+  #at = 0;
+  #parts: Buffer[] = [];
+  #gathered = 0;
+  #header: { readonly kind: number; readonly tag: number; readonly size: number } | undefined;
+  /** Content still to come of the data reply in hand. */
+  #left = 0;
+
+  /** What `chunk` completes. */
   *push(chunk: Buffer): Generator<Reply> {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
-    if (this.#length < this.#wanted) return;
-    let buffer = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
-    this.#wanted = 4;
-    while (buffer.length >= 4) {
-      const end = 4 + buffer.readUInt32LE(0);
-      if (end < 12) throw new CoracleError('INTERNAL', `read agent reply: a frame of ${end - 4} bytes`);
-      if (buffer.length < end) {
-        this.#wanted = end;
-        break;
-      }
-      yield { kind: buffer.readUInt16LE(4), tag: buffer.readUInt32LE(8), payload: buffer.subarray(12, end) };
-      buffer = buffer.subarray(end);
-    }
-    this.#chunks = buffer.length === 0 ? [] : [buffer];
-    this.#length = buffer.length;
+    this.#chunk = chunk;
+    this.#at = 0;
+    for (let reply = this.#next(); reply !== undefined; reply = this.#next()) yield reply;
   }
+
+  #next(): Reply | undefined {
+    for (;;) {
+      if (this.#header === undefined) {
+        const bytes = this.#exactly(headerSize);
+        if (bytes === undefined) return undefined;
+        this.#header = parseHeader(bytes);
+      }
+      const { kind, tag, size } = this.#header;
+      if (kind !== replyKinds.data) {
+        const payload = this.#exactly(size);
+        if (payload === undefined) return undefined;
+        this.#header = undefined;
+        return { kind, tag, payload };
+      }
+      if (this.#left === 0) {
+        const prefix = this.#exactly(4);
+        if (prefix === undefined) return undefined;
+        this.#left = prefix.readUInt32LE(0);
+        if (this.#left !== size - 4) throw badFrame(size);
+      }
+      const payload = this.#chunk.subarray(this.#at, this.#at + this.#left);
+      this.#at += payload.length;
+      this.#left -= payload.length;
+      if (this.#left === 0) this.#header = undefined;
+      else if (payload.length === 0) return undefined;
+      if (payload.length > 0) return { kind, tag, payload };
+    }
+  }
+
+  /** So many bytes, a slice of the chunk where it holds them all; undefined until they are there. */
+  #exactly(size: number): Buffer | undefined {
+    const part = this.#chunk.subarray(this.#at, this.#at + size - this.#gathered);
+    this.#at += part.length;
+    if (part.length === size) return part;
+    this.#parts.push(part);
+    this.#gathered += part.length;
+    if (this.#gathered < size) return undefined;
+    const whole = Buffer.concat(this.#parts, size);
+    this.#parts = [];
+    this.#gathered = 0;
+    return whole;
+  }
+}
+
+function parseHeader(bytes: Buffer): { kind: number; tag: number; size: number } {
+  const size = bytes.readUInt32LE(0) - (headerSize - 4);
+  const kind = bytes.readUInt16LE(4);
+  if (size < (kind === replyKinds.data ? 4 : 0)) throw badFrame(size);
+  return { kind, tag: bytes.readUInt32LE(8), size };
+}
+
+function badFrame(size: number): CoracleError {
+  return new CoracleError('INTERNAL', `read agent reply: a frame of ${size} bytes`);
 }

@@ -1,8 +1,8 @@
 /** Answers of many frames: listings, walks and file contents, with the pipe paused while the consumer is behind. */
 import type { CoracleError } from '../errors.js';
-import { type AgentChannel, replyKinds } from './agent-channel.js';
+import type { AgentChannel } from './agent-channel.js';
 import { type AgentPath, type Entry, readEntry } from './agent-entry.js';
-import { FrameReader, type FrameWriter, type Reply } from './agent-frames.js';
+import { FrameReader, type FrameWriter, type Reply, replyKinds } from './agent-frames.js';
 
 export type WalkOptions = {
   /** The top directory alone, with its whiteouts and opaque marks, instead of the merged view. */
@@ -36,7 +36,7 @@ export async function* walkTree(
     for (let reply = await queue.next(); reply.kind !== replyKinds.end; reply = await queue.next()) {
       if (reply.kind === replyKinds.entry)
         yield { kind: 'entry', entry: readEntry(new FrameReader(reply.payload)) };
-      else yield { kind: 'data', bytes: new FrameReader(reply.payload).bytes() };
+      else yield { kind: 'data', bytes: reply.payload };
     }
     const failure = channel.takeFailure();
     if (failure !== undefined) throw failure;

@@ -3,6 +3,7 @@
  * Names come from outside: none leads out of the archive (native.md S29).
  */
 import { createReadStream, realpathSync, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
 import { posix, sep } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { layerPath } from '../layer/layer-path.js';
@@ -19,6 +20,7 @@ export type Archive = {
 };
 
 const chunkSize = 1024 * 1024;
+const headerChunk = 64 * 1024;
 
 /** A small file's content. Throws NOT_FOUND, INVALID when it is larger than `limit`. */
 export async function readFile(archive: Archive, name: string, limit: number): Promise<Buffer> {
@@ -79,7 +81,11 @@ export async function openTar(path: string): Promise<Archive> {
     data: () => undefined,
     end: () => undefined,
   });
-  for await (const chunk of readRange(path, 0, undefined)) parser.push(chunk);
+  try {
+    await readHeaders(path, parser);
+  } catch (error) {
+    throw ioError(`read ${path}`, error);
+  }
   parser.finish();
   const find = (name: string): Extract<Place, { kind: 'file' }> | undefined =>
     findPlace(places, cleanName(name));
@@ -91,6 +97,27 @@ export async function openTar(path: string): Promise<Archive> {
       return readRange(path, place.offset, place.size);
     },
   };
+}
+
+/** Reads a tar file without the contents of its large files. */
+async function readHeaders(path: string, parser: TarParser): Promise<void> {
+  const file = await open(path, 'r');
+  try {
+    const { size } = await file.stat();
+    for (let position = 0; position < size; ) {
+      // the parser may keep parts of it
+      const chunk = Buffer.allocUnsafe(headerChunk);
+      const { bytesRead } = await file.read(chunk, 0, headerChunk, position);
+      if (bytesRead === 0) return;
+      position += bytesRead;
+      parser.push(chunk.subarray(0, bytesRead));
+      const skipped = Math.min(parser.skippable, size - position);
+      parser.skip(skipped);
+      position += skipped;
+    }
+  } finally {
+    await file.close();
+  }
 }
 
 function placeOf(header: TarHeader, offset: number | undefined): Place | undefined {

@@ -5,6 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { writeStream } from '../host/gathered-write.js';
 import { randomHex } from '../host/random.js';
 
 /** Writes a stream to a path, or to standard output for `-`. A file that was there stays until the new one is complete. */
@@ -21,7 +22,7 @@ async function replaceFile(destination: string, bytes: AsyncIterable<Buffer>): P
   try {
     const file = await openTarget(temporary, 'wx', destination);
     try {
-      for await (const chunk of bytes) await writeChunk(file, chunk, destination);
+      await writeStream(file, bytes, `write ${destination}`);
       await file.sync();
     } finally {
       await file.close();
@@ -36,7 +37,7 @@ async function replaceFile(destination: string, bytes: AsyncIterable<Buffer>): P
 async function writeInPlace(destination: string, bytes: AsyncIterable<Buffer>): Promise<void> {
   const file = await openTarget(destination, 'w', destination);
   try {
-    for await (const chunk of bytes) await writeChunk(file, chunk, destination);
+    await writeStream(file, bytes, `write ${destination}`);
   } finally {
     await file.close();
   }
@@ -45,14 +46,6 @@ async function writeInPlace(destination: string, bytes: AsyncIterable<Buffer>): 
 async function openTarget(path: string, flags: string, destination: string): Promise<FileHandle> {
   try {
     return await open(path, flags, 0o644);
-  } catch (error) {
-    throw ioError(`write ${destination}`, error);
-  }
-}
-
-async function writeChunk(file: FileHandle, chunk: Buffer, destination: string): Promise<void> {
-  try {
-    for (let done = 0; done < chunk.length; ) done += (await file.write(chunk, done)).bytesWritten;
   } catch (error) {
     throw ioError(`write ${destination}`, error);
   }

@@ -16,6 +16,7 @@ import { CoracleError } from '../../lib/errors.js';
 import { formatPax, parsePax } from '../../lib/layer/pax.js';
 import { defaultTarLimits } from '../../lib/layer/tar-entry.js';
 import { formatPaxTime, parsePaxTime } from '../../lib/layer/tar-numbers.js';
+import { TarParser } from '../../lib/layer/tar-parser.js';
 import { readContent, readTar } from '../../lib/layer/tar-reader.js';
 import { writeTar } from '../../lib/layer/tar-writer.js';
 import { missingProgram, temporaryDirectory } from '../helpers/host.js';
@@ -167,6 +168,47 @@ test('unread content is passed over, read content is limited', async (t) => {
     else t.is((await readContent(entry, 10)).toString(), 'y');
   }
   t.deepEqual(names, ['a', 'b']);
+});
+
+test('content may be passed over instead of pushed: the same entries at the same offsets', (t) => {
+  const archive = tarOf(
+    { path: 'a', size: 5000, content: Buffer.alloc(5000, 'a') },
+    { path: 'empty' },
+    { path: 'b', size: 1024, content: Buffer.alloc(1024, 'b') },
+    { path: 'c', size: 3, content: Buffer.from('ccc') },
+  );
+  const places = (chunk: number, passes: boolean): unknown[] => {
+    const found: unknown[] = [];
+    const parser = new TarParser({
+      entry: ({ path, size }, offset) => found.push([path.toString(), size, offset]),
+      data: () => undefined,
+      end: () => found.push('end'),
+    });
+    for (let at = 0; at < archive.length; ) {
+      parser.push(archive.subarray(at, at + chunk));
+      at += chunk;
+      const passed = passes ? Math.min(parser.skippable, archive.length - at) : 0;
+      if (passed > 0) parser.skip(passed);
+      at += passed;
+    }
+    parser.finish();
+    return found;
+  };
+  const whole = places(archive.length, false);
+  for (const chunk of [100, 512, 513, 1000, 1536, 5000]) t.deepEqual(places(chunk, true), whole, `${chunk}`);
+});
+
+test('no more is passed over than there is content', (t) => {
+  const archive = tarOf({ path: 'a', size: 5000, content: Buffer.alloc(5000) });
+  const parser = new TarParser({ entry: () => undefined, data: () => undefined, end: () => undefined });
+  t.is(parser.skippable, 0);
+  parser.push(archive.subarray(0, 512 + 1000));
+  t.is(parser.skippable, 4000);
+  t.throws(() => parser.skip(4001), { instanceOf: CoracleError });
+  parser.skip(3999);
+  t.throws(() => parser.finish(), { message: /ends inside an entry/ });
+  parser.skip(1);
+  t.is(parser.skippable, 0);
 });
 
 test('the writer refuses a content that is not as long as announced', async (t) => {
