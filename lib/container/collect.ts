@@ -2,7 +2,7 @@
  * Leftovers of processes that were killed: reservations without a container, directories without a record,
  * containers of `--rm` whose supervisor died, sockets of containers that are gone.
  */
-import { existsSync, readdirSync, readlinkSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
@@ -65,7 +65,10 @@ function isOver(paths: StorePaths, { record, status }: ContainerView): boolean {
   return readReservation(paths, record.name)?.makerAlive !== true;
 }
 
-/** Takes a container that does not run out of the store; its trees lie in the trash. */
+/**
+ * Takes a container that does not run out of the store; its trees lie in the trash. Its directory goes after all that
+ * only its record knows, so that a removal that was killed can be done again.
+ */
 export function detachContainer(
   stores: Pick<ContainerStores, 'paths' | 'runtime'>,
   record: ContainerRecord,
@@ -76,8 +79,8 @@ export function detachContainer(
   const volumes = new VolumeStore(paths);
   const anonymous = options.volumes ? record.volumes.filter((volume) => volume.anonymous) : [];
   const trashed = [
-    moveToTrash(paths, places.directory),
     ...anonymous.map(({ name }) => volumes.detach(name)),
+    moveToTrash(paths, places.directory),
   ].filter((path) => path !== undefined);
   releaseName(paths, record.name, record.id);
   rmSync(places.socketDirectory, { recursive: true, force: true });
@@ -89,8 +92,27 @@ function removeDeadSockets(runtime: string): void {
   for (const name of namesIn(join(runtime, 'c'))) {
     const directory = join(runtime, 'c', name);
     const container = readLink(join(directory, 'd'));
-    if (container !== undefined && !existsSync(container))
-      rmSync(directory, { recursive: true, force: true });
+    if (container === undefined) removeUnlinked(directory);
+    else if (!existsSync(container)) rmSync(directory, { recursive: true, force: true });
+  }
+}
+
+/**
+ * The link is made before any socket: sockets without it are what a killed removal left. An empty directory may be
+ * about to get its link, and whoever makes that makes the directory again.
+ */
+function removeUnlinked(directory: string): void {
+  const names = namesIn(directory);
+  if (names.includes('d')) return;
+  if (names.length > 0) rmSync(directory, { recursive: true, force: true });
+  else removeEmpty(directory);
+}
+
+function removeEmpty(directory: string): void {
+  try {
+    rmdirSync(directory);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw ioError(`remove ${directory}`, error);
   }
 }
 

@@ -124,11 +124,12 @@ function cleanup(stores: ContainerStores, record: ContainerRecord): CleanupSpec 
   const trash = (name: string): string => `${paths.trash}/${name}`;
   const volumes = record.volumes.filter(({ anonymous }) => anonymous).map(({ name }) => name);
   return {
-    // The name goes first: a name whose container is gone would look like a leftover that others may take.
+    // The name goes first: a name whose container is gone would look like a leftover that others may take. The
+    // directory goes last: without the record in it nobody could tell whose the volumes were.
     rename: [
       { from: `${paths.names}/${record.name}`, to: trash(`${record.id}.name`) },
-      { from: directory, to: trash(record.id) },
       ...volumes.map((name) => ({ from: `${paths.volumes}/${name}`, to: trash(name) })),
+      { from: directory, to: trash(record.id) },
     ],
     remove: [trash(`${record.id}.name`), trash(record.id), ...volumes.map(trash), socketDirectory],
   };

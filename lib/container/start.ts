@@ -107,12 +107,16 @@ function writeNameFiles({ directory }: ContainerPlaces, { files }: NetworkPlan):
   writeFileAtomic(`${directory}/hostname`, files.hostname, { mode: 0o644 });
 }
 
-/** The link tells a sweep whose directory it is, also when the store is another one. */
-function prepareSocketDirectory(stores: ContainerStores, places: ContainerPlaces): void {
+/**
+ * The link tells a sweep whose directory it is, also when the store is another one. A sweep may take the directory
+ * away as long as it is empty; no two sweeps are that fast.
+ */
+function prepareSocketDirectory(stores: ContainerStores, places: ContainerPlaces, again = true): void {
   try {
     mkdirSync(places.socketDirectory, { recursive: true, mode: 0o700 });
     symlinkSync(places.directory, `${places.socketDirectory}/d`);
   } catch (error) {
+    if (again && hasErrno(error, 'ENOENT')) return prepareSocketDirectory(stores, places, false);
     if (!hasErrno(error, 'EEXIST')) throw ioError(`create socket directory below ${stores.runtime}`, error);
   }
 }

@@ -114,14 +114,16 @@ function numberIn(value: unknown, key: string): number {
   throw new Error(`read ${key} of ${JSON.stringify(value)}: no number`);
 }
 
-/** Waits until a condition holds. @throws after `timeout` milliseconds. */
+/** Waits until a condition holds. @throws after `timeout` milliseconds, with `what` as it is by then. */
 export async function until(
-  what: string,
+  what: string | (() => string),
   condition: () => boolean | Promise<boolean>,
   timeout = 10_000,
 ): Promise<void> {
   for (const deadline = Date.now() + timeout; !(await condition()); await sleep(30)) {
-    if (Date.now() > deadline) throw new Error(`wait until ${what}: not within ${timeout} ms`);
+    if (Date.now() > deadline) {
+      throw new Error(`wait until ${typeof what === 'string' ? what : what()}: not within ${timeout} ms`);
+    }
   }
 }
 

@@ -1,5 +1,5 @@
 /** kill -9 of the command line tool at any moment of each command: the next command tells the truth and collects. */
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
@@ -42,6 +42,15 @@ function moments(count: number, longest: number): readonly number[] {
   return Array.from({ length: count }, (_, index) => ((index + Math.random()) * longest) / count);
 }
 
+/** The next commands collect everything; what they leave is named. */
+async function expectNothingLeft(cli: Cli): Promise<void> {
+  const collected = async (): Promise<boolean> => {
+    await cli.ok(['ps', '-a']);
+    return leftovers(cli).length === 0;
+  };
+  await until(() => `nothing is left of ${leftovers(cli).join(', ')}`, collected);
+}
+
 async function expectClean(
   t: ExecutionContext<unknown>,
   cli: Cli,
@@ -49,10 +58,7 @@ async function expectClean(
 ): Promise<void> {
   await until('what the tool started has ended', () => survivors(families.flat()).length === 0);
   t.deepEqual(mountsBelow(cli.directory), []);
-  await until('nothing is left', async () => {
-    await cli.ok(['ps', '-a']);
-    return leftovers(cli).length === 0;
-  });
+  await expectNothingLeft(cli);
   t.is((await cli.ok(['run', '--rm', '--network', 'none', image, 'echo', 'works'])).trim(), 'works');
 }
 
@@ -66,10 +72,7 @@ testWith(base, 'run can be killed at any moment: the container runs or was never
       const status = await statusOf(cli, 'x');
       t.regex(status, /^($|Up|Created|Exited)/, `killed after ${moment} ms`);
       if (status !== '') await cli.ok(['rm', '-f', 'x']);
-      await until('nothing is left', async () => {
-        await cli.ok(['ps', '-a']);
-        return leftovers(cli).length === 0;
-      });
+      await expectNothingLeft(cli);
     }
   }
   await expectClean(t, cli, []);
@@ -120,6 +123,30 @@ testWith(base, 'import, load and save can be killed at any moment', async (t) =>
   await cli.ok(['import', tar, 'localhost/imported']);
   await cli.ok(['load', '-i', archive]);
   await expectClean(t, cli, families);
+});
+
+testWith(base, 'sockets that a killed removal left without their link are collected', async (t) => {
+  const { cli } = await openStore(t);
+  await cli.ok(['run', '-d', '--name', 'x', '--network', 'none', image, 'sleep', '1000']);
+  const sockets = join(cli.runtime, 'coracle', 'c');
+  const alive = readdirSync(sockets);
+  for (const name of ['empty', 'unlinked']) mkdirSync(join(sockets, name), { mode: 0o700 });
+  writeFileSync(join(sockets, 'unlinked', 's'), '');
+  await cli.ok(['ps', '-a']);
+  t.deepEqual(readdirSync(sockets), alive);
+  await cli.ok(['rm', '-f', 'x']);
+  await expectClean(t, cli, []);
+});
+
+testWith(base, 'rm -v can be killed at any moment: no volume loses its container', async (t) => {
+  const { cli } = await openStore(t);
+  for (const moment of moments(6, 250)) {
+    await cli.ok(['run', '--name', 'x', '--network', 'none', '-v', '/data', image, 'touch', '/data/a']);
+    await killAfter(cli, moment, ['rm', '-v', 'x']);
+    if ((await statusOf(cli, 'x')) !== '') await cli.ok(['rm', '-v', 'x']);
+    t.deepEqual(readdirSync(join(cli.root, 'volumes')), [], `killed after ${moment} ms`);
+  }
+  await expectClean(t, cli, []);
 });
 
 testWith(base, 'rm and rmi can be killed at any moment and done again', async (t) => {
