@@ -9,6 +9,7 @@ import { ensureDirectory } from '../host/files.js';
 import { randomHex } from '../host/random.js';
 import { moveToTrash } from '../host/trash.js';
 import type { ImageRecord } from '../image/image-record.js';
+import { openInStore } from '../image/stores.js';
 import { assignHostPorts } from '../network/free-ports.js';
 import type { NetworkPlan } from '../network/network-plan.js';
 import type { ContainerConfig } from '../oci/container-config.js';
@@ -152,9 +153,7 @@ async function copyRoot(stores: ContainerStores, record: ContainerRecord): Promi
   const top = record.snapshot === undefined ? undefined : stores.snapshots.get(record.snapshot);
   const agent = await stores.openAgent();
   const paths = [...(top === undefined ? [] : stores.snapshots.layerPaths(top)), initLayer(stores.paths)];
-  const layers = await Promise.all(
-    paths.map((path) => agent.open(0, path.slice(stores.paths.root.length + 1))),
-  );
+  const layers = await Promise.all(paths.map((path) => openInStore(agent, stores.paths, path)));
   const source = await agent.stack(layers);
   const target = await agent.open(0, `containers/${record.id}/fs`, { writable: true });
   await agent.flatten(source, target);

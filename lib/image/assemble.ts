@@ -4,9 +4,9 @@
  * A layer made here is described uncompressed (its digest is its diffID) and has no blob yet: push and save
  * make it from the snapshot and check it against the diffID.
  */
-import { createHash } from 'node:crypto';
+
 import { measureLayer } from '../layer/diff.js';
-import { type ChainId, chainIds, type DiffId } from '../oci/chain-id.js';
+import type { ChainId, DiffId } from '../oci/chain-id.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestHex } from '../oci/digest.js';
 import { type ImageConfig, serializeImageConfig } from '../oci/image-config.js';
@@ -15,6 +15,7 @@ import { isForeignLayer, layerCompression, ociTypes } from '../oci/media-types.j
 import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
 import { missingSnapshot } from '../snapshot/snapshot-store.js';
 import type { ImageRecord } from './image-record.js';
+import { layerChainIds } from './layer-chain-ids.js';
 import { LayerReader } from './layer-reader.js';
 import type { Stores } from './stores.js';
 
@@ -117,10 +118,7 @@ async function measureMissing(
   try {
     const layers: MeasuredLayer[] = [];
     for (const id of ids) layers.push(await measure(id, input, { stores, reader }));
-    const chain = chainIds(
-      layers.map(({ diffId }) => diffId),
-      (text) => createHash('sha256').update(text).digest('hex'),
-    );
+    const chain = layerChainIds(layers.map(({ diffId }) => diffId));
     for (const [index, layer] of layers.entries()) remember(layer, chain[index], stores);
     return layers;
   } finally {

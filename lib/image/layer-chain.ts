@@ -5,7 +5,7 @@
  * Two processes must not do the same work: the lowest missing layer's chainID is locked, and whoever waited for
  * it looks again. Layers may come from blobs or straight from the network.
  */
-import { createHash } from 'node:crypto';
+
 import { join } from 'node:path';
 import { waitForLock } from '../content/partial-ingest.js';
 import { CoracleError } from '../errors.js';
@@ -14,10 +14,11 @@ import { applyLayer } from '../layer/apply.js';
 import type { Compression } from '../layer/compression.js';
 import { decompress } from '../layer/compression.js';
 import type { Agent, Handle } from '../native/agent.js';
-import { type ChainId, chainIds, type DiffId } from '../oci/chain-id.js';
+import type { ChainId, DiffId } from '../oci/chain-id.js';
 import { digestHex } from '../oci/digest.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
 import type { ActiveSnapshot, CommittedLayer } from '../snapshot/snapshot-store.js';
+import { layerChainIds } from './layer-chain-ids.js';
 import { openInStore, type Stores } from './stores.js';
 
 export type ApplySource = {
@@ -44,7 +45,7 @@ export class LayerChain {
   private constructor(stores: Stores, diffIds: readonly DiffId[]) {
     this.#stores = stores;
     this.#diffIds = diffIds;
-    this.#chainIds = chainIds(diffIds, (text) => createHash('sha256').update(text).digest('hex'));
+    this.#chainIds = layerChainIds(diffIds);
     this.#lease = stores.staging.lease();
   }
 

@@ -1,11 +1,12 @@
 /** Reading committed layers back as changesets, for measuring, push and save. */
+
 import { createHash } from 'node:crypto';
 import { CoracleError } from '../errors.js';
 import { type DiffSource, diffTar } from '../layer/diff.js';
 import type { Agent, Handle } from '../native/agent.js';
-import { chainIds } from '../oci/chain-id.js';
 import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
 import type { ImageRecord } from './image-record.js';
+import { layerChainIds } from './layer-chain-ids.js';
 import { openInStore, type Stores } from './stores.js';
 
 /** Handles of layers in one file agent of its own. */
@@ -74,8 +75,7 @@ export async function* readLayerTar(
 
 /** The snapshot of an image's layer. @throws NOT_FOUND */
 export function layerSnapshot(image: ImageRecord, index: number, stores: Stores): SnapshotRecord {
-  const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-  const chainId = chainIds(image.config.rootfs.diff_ids, sha256)[index];
+  const chainId = layerChainIds(image.config.rootfs.diff_ids)[index];
   const top = stores.images.topSnapshot(image);
   const own = top?.lowers[top.lowers.length - 1 - index];
   const record = own === undefined ? undefined : stores.snapshots.get(own);

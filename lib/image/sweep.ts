@@ -6,7 +6,7 @@ import { sweepPartials } from '../content/partials.js';
 import { CoracleError } from '../errors.js';
 import { ensureReserve } from '../host/reserve.js';
 import { emptyTrash } from '../host/trash.js';
-import { type ChainId, chainIds, type DiffId } from '../oci/chain-id.js';
+import type { ChainId, DiffId } from '../oci/chain-id.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { imageConfigLimit, parseImageConfig } from '../oci/image-config.js';
@@ -42,28 +42,28 @@ export type SweepResult = {
   readonly busy: boolean;
 };
 
-type Sha256 = (text: string) => string;
-
 /** What tags, containers and, if it is to be kept, the build cache refer to. */
 export async function countReferences(stores: Stores, options: SweepOptions): Promise<References> {
-  return count(stores, options, await loadSha256());
+  return count(stores, options, await loadChainIds());
 }
 
 /** Removes what nothing refers to. */
 export async function sweep(stores: Stores, options: SweepOptions): Promise<SweepResult> {
-  const sha256 = await loadSha256();
+  const chainIdsOf = await loadChainIds();
   let result: SweepResult = { ...nothing, busy: true };
   stores.staging.alone(() => {
-    result = removeUnreferenced(stores, count(stores, options, sha256));
+    result = removeUnreferenced(stores, count(stores, options, chainIdsOf));
   });
   await emptyTrash(stores.paths, stores.removeTree);
   ensureReserve(stores.paths);
   return result;
 }
 
-async function loadSha256(): Promise<Sha256> {
-  const { createHash } = await import('node:crypto');
-  return (text) => createHash('sha256').update(text).digest('hex');
+type ChainIdsOf = (diffIds: readonly DiffId[]) => readonly ChainId[];
+
+/** Hashing is loaded when something is swept, not with whatever may sweep. */
+async function loadChainIds(): Promise<ChainIdsOf> {
+  return (await import('./layer-chain-ids.js')).layerChainIds;
 }
 
 const nothing = { blobs: [], snapshots: [], bytes: 0, problems: [] } as const;
@@ -86,8 +86,8 @@ function removeUnreferenced(stores: Stores, references: References): SweepResult
   return { blobs, snapshots, bytes, problems, busy: false };
 }
 
-function count(stores: Stores, options: SweepOptions, sha256: Sha256): References {
-  const walk = new ReferenceWalk(stores, sha256);
+function count(stores: Stores, options: SweepOptions, chainIdsOf: ChainIdsOf): References {
+  const walk = new ReferenceWalk(stores, chainIdsOf);
   for (const { descriptor } of stores.images.entries()) walk.descriptor(descriptor);
   walk.guard(() => {
     for (const { snapshot } of containerUses(stores.paths)) walk.snapshot(snapshot);
@@ -101,11 +101,11 @@ class ReferenceWalk implements References {
   readonly snapshots = new Set<SnapshotId>();
   readonly problems: string[] = [];
   readonly #stores: Stores;
-  readonly #sha256: Sha256;
+  readonly #chainIdsOf: ChainIdsOf;
 
-  constructor(stores: Stores, sha256: Sha256) {
+  constructor(stores: Stores, chainIdsOf: ChainIdsOf) {
     this.#stores = stores;
-    this.#sha256 = sha256;
+    this.#chainIdsOf = chainIdsOf;
   }
 
   /** Notes a damaged record and goes on. */
@@ -149,12 +149,8 @@ class ReferenceWalk implements References {
     const bytes = this.#stores.content.readTrusted(digest, imageConfigLimit);
     const { rootfs } = parseImageConfig(bytes, `config ${digest}`);
     this.snapshot(this.#stores.snapshots.topOfImage(digest)?.id);
-    for (const chainId of this.#chain(rootfs.diff_ids)) {
+    for (const chainId of this.#chainIdsOf(rootfs.diff_ids)) {
       this.snapshot(this.#stores.snapshots.byChainId(chainId)?.id);
     }
-  }
-
-  #chain(diffIds: readonly DiffId[]): readonly ChainId[] {
-    return chainIds(diffIds, this.#sha256);
   }
 }

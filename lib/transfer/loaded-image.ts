@@ -1,14 +1,15 @@
 /** An image whose layers come as tars with known diffIDs, into the store: config, manifest, snapshots, names. */
-import { createHash } from 'node:crypto';
+
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { LayerChain } from '../image/layer-chain.js';
+import { layerChainIds } from '../image/layer-chain-ids.js';
 import { LayerReader } from '../image/layer-reader.js';
 import type { Stores } from '../image/stores.js';
 import { finishUnpack } from '../image/unpack.js';
 import { decompress } from '../layer/compression.js';
 import { measureLayer } from '../layer/diff.js';
-import { chainIds, type DiffId } from '../oci/chain-id.js';
+import type { DiffId } from '../oci/chain-id.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestHex } from '../oci/digest.js';
 import { present } from '../oci/guards.js';
@@ -99,7 +100,7 @@ async function describeLayers(
   diffIds: readonly DiffId[],
   image: LoadedImage,
 ): Promise<readonly Descriptor[]> {
-  const chain = chainIds(diffIds, (text) => createHash('sha256').update(text).digest('hex'));
+  const chain = layerChainIds(diffIds);
   const layers: Descriptor[] = [];
   for (const [index, digest] of diffIds.entries()) {
     const chainId = chain[index];
@@ -119,7 +120,7 @@ async function keepForeignTars(
   diffIds: readonly DiffId[],
   image: LoadedImage,
 ): Promise<void> {
-  const chain = chainIds(diffIds, (text) => createHash('sha256').update(text).digest('hex'));
+  const chain = layerChainIds(diffIds);
   const reader = new LayerReader(stores);
   try {
     for (const [index, diffId] of diffIds.entries()) {
