@@ -3,6 +3,7 @@ import {
   type BuildRequest,
   type BuildResult,
   CoracleError,
+  coracleVersion,
   familiarReference,
   parseNetwork,
   parseReference,
@@ -10,6 +11,7 @@ import {
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { buildCacheOptions, readBuildCache } from './options/build-cache.js';
+import { buildOutputOptions, buildOutputRequest, usesStandardOutput } from './options/build-output.js';
 import { readPullPolicy } from './options/pull-policy.js';
 import { registryAccess, registryOptions } from './options/registry.js';
 import { readAssignments, writeTextFile } from './options/texts.js';
@@ -105,15 +107,12 @@ export const command = defineCommand({
       kind: 'toggle',
       summary: 'Make no file later than the image (default: as --reproducible)',
     },
+    ...buildOutputOptions,
     ...registryOptions,
   ],
   refused: {
-    'this version builds for this machine only': 'platform arch os variant all-platforms manifest',
+    'name the platforms: --platform linux/amd64,linux/arm64': 'all-platforms',
     'this version has no secrets and agents in builds': 'secret ssh',
-    'images go to the store; use save or push':
-      'output,o push load metadata-file attest provenance sbom annotation',
-    'steps are always cached, unless --no-cache says otherwise': 'layers',
-    'each RUN and COPY makes a layer': 'squash squash-all',
     'this version has no resource limits':
       'memory,m memory-swap cpu-period cpu-quota cpu-shares,c cpuset-cpus cpuset-mems cgroup-parent ulimit shm-size',
     'builds are confined in one way':
@@ -127,15 +126,20 @@ export const command = defineCommand({
     const quiet = values.quiet || values.progress === 'quiet';
     const progress = buildProgress(readMode(values.progress, values.quiet));
     const source = chooseSource(context, values.file);
+    const outputs = buildOutputRequest(values);
     try {
       const result = await interruptible((signal) =>
         open().build({
           ...source,
           contexts: readContexts(values['build-context']),
           ignoreFile: values.ignorefile,
+          ...outputs,
           tags: values.tag,
           buildArgs: readAssignments('--build-arg', values['build-arg'], process.env),
-          labels: readAssignments('--label', values.label, undefined),
+          labels: {
+            ...readAssignments('--label', values.label, undefined),
+            ...(values['identity-label'] === true ? { 'dev.coracle.version': coracleVersion } : {}),
+          },
           target: values.target,
           ...readBuildCache(values),
           network: values.network === undefined ? undefined : parseNetwork(values.network),
@@ -149,10 +153,16 @@ export const command = defineCommand({
           onEvent: progress.onEvent,
         }),
       );
-      const id = `sha256:${result.image.id}`;
+      const id = result.id;
       if (values.iidfile !== undefined) writeTextFile('--iidfile', values.iidfile, id);
       progress.close();
-      if (quiet) printLine(id);
+      if (values['metadata-file'] !== undefined)
+        writeTextFile(
+          '--metadata-file',
+          values['metadata-file'],
+          `${JSON.stringify(result.metadata, null, 2)}\n`,
+        );
+      if (quiet && !usesStandardOutput(outputs.outputs)) printLine(id);
       else if (values.progress !== 'rawjson') say(visible(summary(result)));
       return 0;
     } catch (error) {
@@ -163,9 +173,9 @@ export const command = defineCommand({
   },
 });
 
-function summary({ image, cached, steps }: BuildResult): string {
+function summary({ id, image, cached, steps }: BuildResult): string {
   const names = image.references.map((reference) => ` as ${familiarReference(parseReference(reference))}`);
-  return `built sha256:${image.id}${names.join(',')} (${cached} of ${steps} steps cached)`;
+  return `built ${id}${names.join(',')} (${cached} of ${steps} steps cached)`;
 }
 
 function readMode(text: string | undefined, quiet: boolean): ProgressMode {

@@ -43,7 +43,7 @@ export class Coracle extends ContainerVerbs {
 
   /** Builds an image from a Dockerfile. @throws INVALID or UNSUPPORTED with the place in it, BUILD when a step fails. */
   async build(request: BuildRequest): Promise<BuildResult> {
-    const { build } = await import('./session/images.js');
+    const { build } = await import('./session/build.js');
     return build(this.session, request);
   }
 

@@ -1,7 +1,11 @@
 /** The public API: what programs, the command line among them, use. */
+
+export { type Annotation, parseAnnotation } from './build/annotation.js';
+export { type AttestOptions, parseAttest } from './build/attest-options.js';
 export { type CacheUnit, cacheUnitKinds } from './build/cache-unit.js';
 export type { BuildEvent, BuildStep } from './build/events.js';
 export type { BuildResult } from './build/options.js';
+export { type BuildOutput, parseOutput, registryOutput, storeOutput } from './build/output.js';
 export type { PruneResult } from './build/prune.js';
 export type { PrunePolicy } from './build/prune-choice.js';
 export { humanDuration } from './container/ages.js';
@@ -46,6 +50,7 @@ export type {
   VersionInformation,
 } from './session/requests.js';
 export type { OpenOptions } from './session/session.js';
+export { coracleVersion } from './session/version.js';
 export type { TransferEvent } from './transfer/events.js';
 export type { PullPolicy } from './transfer/pull.js';
 export type { RegistryAccess } from './transfer/registry-access.js';

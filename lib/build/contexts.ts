@@ -7,7 +7,7 @@ import { CoracleError } from '../errors.js';
 import { readBytes } from '../host/files.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
-import type { Platform } from '../oci/platform.js';
+import { formatPlatform, type Platform } from '../oci/platform.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import {
   type ContextFiles,
@@ -84,8 +84,9 @@ export class Contexts {
     const key = normalName(name);
     const given = this.#sources.get(key);
     if (given === undefined) return undefined;
-    const opened = this.#named.get(key) ?? this.#open(key, given, platform);
-    this.#named.set(key, opened);
+    const place = given.source.kind === 'image' ? `${key} ${formatPlatform(platform)}` : key;
+    const opened = this.#named.get(place) ?? this.#open(key, given, platform);
+    this.#named.set(place, opened);
     return opened;
   }
 

@@ -51,15 +51,15 @@ export class Execution {
     return this.#executor.executed;
   }
 
-  /** Starts every stage of the plan and waits for all, so that no step is still running when one failed. */
-  async target(): Promise<StageResult> {
+  /** The results of stages. Starts every stage of the plan and waits for all, so that no step is still running when one failed. */
+  async results(targets: readonly number[]): Promise<readonly StageResult[]> {
     const { plan } = this.#input;
     const all = [...plan.stages.keys()].map((index) => this.#stage(index));
     const settled = await Promise.allSettled(all);
     if (this.#failure !== undefined) throw this.#failure.error;
     const failed = settled.find((one) => one.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
-    return this.#stage(plan.target);
+    return Promise.all(targets.map((index) => this.#stage(index)));
   }
 
   #stage(index: number): Promise<StageResult> {

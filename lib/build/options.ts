@@ -2,11 +2,15 @@
 
 import type { ImageRecord } from '../image/image-record.js';
 import type { NetworkMode } from '../network/network-plan.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import type { Platform } from '../oci/platform.js';
 import type { StorageDriver } from '../snapshot/driver.js';
+import type { Annotation } from './annotation.js';
+import type { AttestOptions } from './attest-options.js';
 import type { CachePlaces } from './cache-place.js';
 import type { LayoutSelection } from './context-source.js';
 import type { BuildListener } from './events.js';
+import type { ArchiveOutput, BuildOutput, ImageOutput, LayerForm } from './output.js';
 import type { RequestUrl } from './url.js';
 
 export type BuildOptions = {
@@ -61,10 +65,44 @@ export type BuildOptions = {
   /** Whether no file of a layer is later than what the image says of its own time; by default as `reproducible`. */
   readonly rewriteTimestamp?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+} & OutputOptions;
+
+/** What is made of the built stage. */
+export type OutputOptions = {
+  /** `OS/ARCH[/VARIANT]`; several give an index of images. This machine's by default. */
+  readonly platforms?: readonly string[] | undefined;
+  /** Where the result goes. Without any, and where tags are given that no output takes, into the store. */
+  readonly outputs?: readonly BuildOutput[] | undefined;
+  /** Media types of manifests; `oci` by default. */
+  readonly format?: 'oci' | 'docker' | undefined;
+  readonly annotations?: readonly Annotation[] | undefined;
+  /** The layers of this build as one, or with those of the base. */
+  readonly squash?: 'new' | 'all' | undefined;
+  /** Variables of the image beside those of ENV. */
+  readonly env?: Readonly<Record<string, string>> | undefined;
+  /** Names that the image loses. */
+  readonly unsetEnv?: readonly string[] | undefined;
+  readonly unsetLabels?: readonly string[] | undefined;
+  readonly unsetAnnotations?: readonly string[] | undefined;
+  /** False: labels of the base are not taken over. */
+  readonly inheritLabels?: boolean | undefined;
+  /** False: annotations of the base are not taken over. They are by default, as buildah does it, only with `true`. */
+  readonly inheritAnnotations?: boolean | undefined;
+  readonly omitHistory?: boolean | undefined;
+  /** Image for the first FROM instead of the one it names. */
+  readonly from?: string | undefined;
+  /** A name whose index gets the built images, beside those it has for other platforms. */
+  readonly manifest?: string | undefined;
+  readonly attest?: AttestOptions | undefined;
 };
 
 export type BuildResult = {
+  /** The config's digest; of several images that of the index. */
+  readonly id: string;
+  /** For this machine, or the first; `references` and `descriptor` are those of the whole result. */
   readonly image: ImageRecord;
+  /** BuildKit's facts on the result, as `--metadata-file` has them. */
+  readonly metadata: Readonly<Record<string, unknown>>;
   /** Steps taken from the cache, and all steps that make file systems. */
   readonly cached: number;
   readonly steps: number;
@@ -81,4 +119,20 @@ export type BuildEnvironment = {
   readonly onEvent: BuildListener;
   /** Registries as places of caches; without them only directories are. */
   readonly caches?: CachePlaces | undefined;
+  /** How the result leaves; absent where a caller wants none of it. */
+  readonly exporter?: ImageExporter;
+};
+
+/** Transfers, which the builder does not know. */
+export type ImageExporter = {
+  /** The image with its layers as blobs of the store. */
+  compress(
+    image: ImageRecord,
+    form: LayerForm & { readonly keepPlain: boolean },
+    signal: AbortSignal | undefined,
+  ): Promise<ImageRecord>;
+  /** Writes an archive or a layout. */
+  archive(image: ImageRecord, output: ArchiveOutput): Promise<void>;
+  /** Sends it to its registry; what the name then points at. */
+  push(image: ImageRecord, name: string, output: ImageOutput): Promise<Descriptor>;
 };

@@ -3,6 +3,7 @@ import type { SourceContent } from '../dockerfile/instructions.js';
 import type { SourceRange, Warning } from '../dockerfile/source.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { ContainerConfig } from '../oci/container-config.js';
+import type { Platform } from '../oci/platform.js';
 import type { ModeChange } from './file-mode.js';
 import type { RunCommand } from './run-command.js';
 import type { Times } from './times.js';
@@ -36,6 +37,8 @@ export type RunStep = StepCommon & {
   readonly cwd: string;
   readonly user: string;
   readonly network: 'default' | 'none' | 'host';
+  /** Whose programs it runs. */
+  readonly platform: Platform;
 };
 
 export type CopyStep = StepCommon & {
@@ -86,6 +89,8 @@ export type PlannedStage = {
   readonly index: number;
   /** Its name, or `stage-N`. */
   readonly label: string;
+  /** What its programs and its image are for. */
+  readonly platform: Platform;
   readonly base: StageBase;
   /** Identifies the FROM line among the steps shown. */
   readonly fromId: string;
@@ -101,6 +106,8 @@ export type BuildPlan = {
   /** Only the stages the target needs, by index. */
   readonly stages: ReadonlyMap<number, PlannedStage>;
   readonly target: number;
+  /** What the build is for. */
+  readonly platform: Platform;
   readonly warnings: readonly Warning[];
 };
 

@@ -6,7 +6,7 @@ import { expandFrom, expandInstruction } from '../dockerfile/expansion.js';
 import type { Dockerfile, Stage } from '../dockerfile/instructions.js';
 import type { Warning } from '../dockerfile/source.js';
 import { CoracleError } from '../errors.js';
-import { formatPlatform, type Platform, parsePlatform } from '../oci/platform.js';
+import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.js';
 import { type BuildSource, instructionError, placeError } from './build-source.js';
 import type { Contexts, NamedContext } from './contexts.js';
 import type { BuildEnvironment, BuildOptions } from './options.js';
@@ -18,10 +18,14 @@ import { imageTime, readEpoch, type TimeOptions, type Times, timesOnBase } from 
 
 export type PlanInput = {
   readonly dockerfile: Dockerfile;
-  readonly options: Pick<BuildOptions, 'buildArgs' | 'target' | 'network' | 'sourceDateEpoch'> & TimeOptions;
+  readonly options: Pick<BuildOptions, 'buildArgs' | 'target' | 'network' | 'sourceDateEpoch' | 'from'> &
+    TimeOptions;
   /** The context's own time in seconds, where it has one: a commit's, an archive's. */
   readonly contextTime?: number | undefined;
+  /** What the image is for. */
   readonly platform: Platform;
+  /** What builds it; this machine by default. */
+  readonly buildPlatform?: Platform;
   readonly resolveImage: BuildEnvironment['resolveImage'];
   /** The contexts by name; none where it is left out. */
   readonly contexts?: Pick<Contexts, 'find'> | undefined;
@@ -45,6 +49,7 @@ export class Planner {
   readonly consumed = new Set<string>();
   readonly warnings: Warning[];
   readonly #stages = new Map<number, PlannedStage>();
+  readonly #platforms = new Map<number, Platform>();
   #epoch: number | undefined;
 
   constructor(input: PlanInput) {
@@ -60,7 +65,7 @@ export class Planner {
     this.#epoch = await this.#readEpoch();
     await this.planStage(target);
     this.#warnUnconsumed();
-    return { stages: this.#stages, target, warnings: this.warnings };
+    return { stages: this.#stages, target, platform: this.input.platform, warnings: this.warnings };
   }
 
   /** The times of a stage on `base`; a stage on another has that one's. */
@@ -155,33 +160,31 @@ export class Planner {
     const { escape: escapeToken } = this.input.dockerfile.directives;
     try {
       const { instruction } = expandFrom(from, (name) => this.globals.lookup(name), escapeToken);
-      const reference = instruction.base;
-      this.#checkPlatform(instruction.platform);
+      const reference = (stage.index === 0 ? this.input.options.from : undefined) ?? instruction.base;
+      if (instruction.platform) this.#platforms.set(stage.index, parsePlatform(instruction.platform));
       if (reference === 'scratch') return { base: { kind: 'scratch' }, reference };
       const index = this.stageIndex(reference, stage.index);
-      if (index !== undefined && !/^\d+$/.test(reference))
+      if (index !== undefined && !/^\d+$/.test(reference)) {
+        await this.planStage(index);
+        if (!instruction.platform) this.#platforms.set(stage.index, this.platformOf(index));
         return { base: { kind: 'stage', index }, reference };
+      }
       const context = await this.#fromContext(reference, from);
       if (context !== undefined) return context;
-      const image = await this.input.resolveImage(reference, this.input.platform);
+      const image = await this.input.resolveImage(reference, this.platformOf(stage.index));
       return { base: { kind: 'image', image, reference }, reference };
     } catch (error) {
       throw placeError(error, this.source, from);
     }
   }
 
-  #checkPlatform(text: string | undefined): void {
-    if (text === undefined || text === '') return;
-    const wanted = parsePlatform(text);
-    const { platform } = this.input;
-    if (wanted.os === platform.os && wanted.architecture === platform.architecture) return;
-    throw new CoracleError(
-      'UNSUPPORTED',
-      `build for platform ${text}: this machine is ${formatPlatform(platform)}`,
-      {
-        hint: 'build on a machine of that platform',
-      },
-    );
+  /** What a stage is for: FROM --platform, else as its base stage, else the build's target. */
+  platformOf(index: number): Platform {
+    return this.#platforms.get(index) ?? this.input.platform;
+  }
+
+  #platformArguments(): ReadonlyMap<string, string> {
+    return platformArguments(this.input.buildPlatform ?? hostPlatform(), this.input.platform);
   }
 
   async #inheritedConfig(base: StageBase): Promise<Pick<PlannedStage, 'config' | 'author'>> {
@@ -192,7 +195,7 @@ export class Planner {
 
   #readGlobals(): Scope {
     const scope = new Scope();
-    for (const [name, value] of platformArguments(this.input.platform)) scope.declare(name, value);
+    for (const [name, value] of this.#platformArguments()) scope.declare(name, value);
     const { escape: escapeToken } = this.input.dockerfile.directives;
     for (const instruction of this.input.dockerfile.metaArgs) {
       try {

@@ -23,6 +23,7 @@ import type { SnapshotRecord } from '../snapshot/record.js';
 import { rootPlan } from '../snapshot/root-plan.js';
 import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
 import { type NamedInputs, sha256 } from './cache-key.js';
+import { requireRunnable } from './emulation.js';
 import type { RunStep } from './plan.js';
 import { runFilesDirectory } from './run-command.js';
 import type { BuildSession } from './session.js';
@@ -48,6 +49,7 @@ export async function runStep(
   step: RunStep,
   parent: SnapshotRecord | undefined,
 ): Promise<SnapshotRecord> {
+  requireRunnable(step.platform);
   const driver = session.stores.driver(session.options.storageDriver);
   return session.commitLayer(parent, step, async (active) => {
     const since = driver === 'copy' ? await flattenRoot(session, active) : undefined;

@@ -14,17 +14,18 @@ export const proxyArguments: readonly string[] = [
   'ALL_PROXY',
 ].flatMap((name) => [name, name.toLowerCase()]);
 
-/** The platform ARGs of BuildKit, for a build where build and target platform are the same machine. */
-export function platformArguments(platform: Platform): ReadonlyMap<string, string> {
-  const parts: readonly (readonly [string, string])[] = [
-    ['PLATFORM', formatPlatform(platform)],
-    ['OS', platform.os],
-    ['ARCH', platform.architecture],
-    ['VARIANT', platform.variant ?? ''],
+/** The platform ARGs of BuildKit: the machine that builds, and the one the image is for. */
+export function platformArguments(build: Platform, target: Platform): ReadonlyMap<string, string> {
+  return new Map([...named('BUILD', build), ...named('TARGET', target)]);
+}
+
+function named(prefix: string, platform: Platform): readonly (readonly [string, string])[] {
+  return [
+    [`${prefix}PLATFORM`, formatPlatform(platform)],
+    [`${prefix}OS`, platform.os],
+    [`${prefix}ARCH`, platform.architecture],
+    [`${prefix}VARIANT`, platform.variant ?? ''],
   ];
-  return new Map(
-    parts.flatMap(([name, value]) => [[`BUILD${name}`, value] as const, [`TARGET${name}`, value] as const]),
-  );
 }
 
 /** The variables of one stage while its instructions are read. */

@@ -74,6 +74,7 @@ export class StagePlanner {
     return {
       index: this.#stage.index,
       label,
+      platform: this.#planner.platformOf(this.#stage.index),
       base: this.#base,
       ...this.#naming(label),
       fromRange: this.#stage.from.range,
@@ -156,6 +157,7 @@ export class StagePlanner {
       cwd: this.#state.workdir,
       user: this.#state.user,
       network: instruction.network,
+      platform: this.#planner.platformOf(this.#stage.index),
     } satisfies Unnamed<RunStep>);
   }
 

@@ -11,12 +11,13 @@ import type { Descriptor } from '../oci/descriptor.js';
 import { digestHex } from '../oci/digest.js';
 import { type ImageConfig, serializeImageConfig } from '../oci/image-config.js';
 import { type ImageManifest, serializeManifest } from '../oci/manifest.js';
-import { isForeignLayer, layerCompression, ociTypes } from '../oci/media-types.js';
+import { ociTypes } from '../oci/media-types.js';
 import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
 import { missingSnapshot } from '../snapshot/snapshot-store.js';
 import type { ImageRecord } from './image-record.js';
 import { layerChainIds } from './layer-chain-ids.js';
 import { LayerReader } from './layer-reader.js';
+import { layerType } from './reform.js';
 import type { Stores } from './stores.js';
 
 export type AssembleInput = {
@@ -97,15 +98,12 @@ async function describeLayers(input: AssembleInput, stores: Stores): Promise<rea
   return measured.map(({ diffId, size }, index) => {
     const inherited = baseIds[index] === diffId ? base[index] : undefined;
     const made = { mediaType: ociTypes.layer, digest: diffId, size };
-    return { diffId, descriptor: inherited === undefined ? made : ociLayer(inherited) };
+    return {
+      diffId,
+      descriptor:
+        inherited === undefined ? made : { ...inherited, mediaType: layerType(inherited.mediaType, false) },
+    };
   });
-}
-
-/** Docker's types do not belong into an OCI manifest; the bytes are the same. */
-function ociLayer(layer: Descriptor): Descriptor {
-  if (isForeignLayer(layer.mediaType)) return layer;
-  const types = { none: ociTypes.layer, gzip: ociTypes.layerGzip, zstd: ociTypes.layerZstd };
-  return { ...layer, mediaType: types[layerCompression(layer.mediaType)] };
 }
 
 /** Reads each layer nobody measured once, lowest first, and adds what was found to the records. */

@@ -35,15 +35,19 @@ export type ImageRecord = {
 /** An index may hold indexes, but only so deep (S22). */
 const indexDepth = 2;
 
+/** Which image of an index is meant. */
+export type ChooseImage = {
+  /** This machine's by default. */
+  readonly platform?: Platform;
+  /** Where none is for this machine, the first one: for what is looked at or moved, but not run. */
+  readonly nearest?: boolean;
+};
+
 /**
  * Reads the image behind an entry, for `platform` or this machine's.
  * @throws NOT_FOUND when blobs are missing or no entry suits the platform, UNSUPPORTED for what is no image.
  */
-export function readImage(
-  entry: IndexEntry,
-  content: ContentStore,
-  options: { readonly platform?: Platform } = {},
-): ImageRecord {
+export function readImage(entry: IndexEntry, content: ContentStore, options: ChooseImage = {}): ImageRecord {
   const { manifest, descriptor: manifestDescriptor } = findManifest(
     entry.descriptor,
     content,
@@ -67,7 +71,7 @@ export function readImage(
 function findManifest(
   descriptor: Descriptor,
   content: ContentStore,
-  options: { readonly platform?: Platform },
+  options: ChooseImage,
   depth: number,
 ): { readonly manifest: ImageManifest; readonly descriptor: Descriptor } {
   const where = `manifest ${descriptor.digest}`;
@@ -86,7 +90,7 @@ function findManifest(
   if (depth === 0) throw new CoracleError('INVALID', `read ${where}: indexes are nested too deeply`);
   const platform = options.platform ?? hostPlatform();
   const here = manifest.manifests.filter(({ digest }) => content.has(digest));
-  const chosen = selectPlatform(here, platform);
+  const chosen = selectPlatform(here, platform) ?? (options.nearest === true ? firstImage(here) : undefined);
   if (chosen !== undefined) return findManifest(chosen, content, options, depth - 1);
   throw new CoracleError(
     'NOT_FOUND',
@@ -94,6 +98,14 @@ function findManifest(
     {
       hint: `pull it with --platform ${formatPlatform(platform)}`,
     },
+  );
+}
+
+/** Attestations and other artifacts beside the images are none. */
+function firstImage(entries: readonly Descriptor[]): Descriptor | undefined {
+  return entries.find(
+    ({ platform, annotations }) =>
+      platform?.architecture !== 'unknown' && annotations?.['vnd.docker.reference.type'] === undefined,
   );
 }
 

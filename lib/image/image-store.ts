@@ -10,19 +10,18 @@ import type { Locks } from '../host/staging.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { present } from '../oci/guards.js';
-import type { Platform } from '../oci/platform.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
 import type { SnapshotStore } from '../snapshot/snapshot-store.js';
 import { containerUses } from './container-use.js';
-import { type ImageRecord, readImage } from './image-record.js';
+import { type ChooseImage, type ImageRecord, readImage } from './image-record.js';
 import { type ImageSummary, summarize } from './image-summary.js';
 import { type IndexEntry, IndexFile, type IndexView } from './index-file.js';
 import { lookUp } from './look-up.js';
 import { type RemovedImage, removeEntries } from './remove-entries.js';
 import { addEntry, builtOf, dropReference, rebuildEntry, tagEntry } from './tag-entries.js';
 
-export type ResolveOptions = { readonly platform?: Platform };
+export type ResolveOptions = ChooseImage;
 
 export class ImageStore {
   readonly #paths: StorePaths;
@@ -162,7 +161,7 @@ export class ImageStore {
   /** The config's digest, undefined when the image is not (or not for this platform) in the store. */
   #configOf(descriptor: Descriptor): Digest | undefined {
     try {
-      return readImage({ descriptor }, this.#content).configDigest;
+      return readImage({ descriptor }, this.#content, { nearest: true }).configDigest;
     } catch (error) {
       if (error instanceof CoracleError && ['NOT_FOUND', 'UNSUPPORTED', 'INVALID'].includes(error.code))
         return undefined;

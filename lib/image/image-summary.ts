@@ -65,7 +65,7 @@ function summarizeEntry(
   const references = entry.reference === undefined ? [] : [entry.reference];
   const common = { references, names: references.map(shortName), digest };
   try {
-    const record = readImage(entry, content);
+    const record = readImage(entry, content, { nearest: true });
     const { architecture, os, config } = record.config;
     const created = entry.built ?? record.config.created;
     const labels = config?.Labels ?? {};

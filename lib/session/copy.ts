@@ -2,9 +2,9 @@
 import { type CopyOptions, copyBetween, copyIn, copyOut } from '../container/copy.js';
 import { openContainerPlace, openHostPlace, type Place } from '../container/copy-place.js';
 import { CoracleError } from '../errors.js';
+import { writeOutput } from '../host/output-file.js';
 import { decompress } from '../layer/compression.js';
 import { openSource } from '../transfer/archive-source.js';
-import { writeOutput } from '../transfer/output-file.js';
 import { open } from './containers.js';
 import type { CopyEnd, CopyRequest } from './requests.js';
 import type { AllStores, Session } from './session.js';

@@ -1,6 +1,6 @@
 /** The images that commands name: from the store, or pulled as a policy says. */
 import { CoracleError } from '../errors.js';
-import type { ImageRecord } from '../image/image-record.js';
+import type { ChooseImage, ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import type { Platform } from '../oci/platform.js';
 import type { OnTransferEvent } from '../transfer/events.js';
@@ -15,9 +15,12 @@ export type ResolveRequest = {
   readonly onEvent: OnTransferEvent;
 };
 
-/** An image that must be in the store, by any name a person uses. @throws NOT_FOUND with a hint. */
-export function storedImage(stores: Stores, text: string, platform?: Platform): ImageRecord {
-  const wanted = platform === undefined ? {} : { platform };
+/** An image that must be in the store, by any name a person uses; of an index this machine's or the first. @throws NOT_FOUND with a hint. */
+export function storedImage(
+  stores: Stores,
+  text: string,
+  wanted: ChooseImage = { nearest: true },
+): ImageRecord {
   for (const name of namesToFind(text)) {
     const found = stores.images.find(name, wanted);
     if (found !== undefined) return found;
@@ -27,7 +30,7 @@ export function storedImage(stores: Stores, text: string, platform?: Platform): 
 
 /** The names `rmi` and others act on: the first of the possible ones that the store has, else the text itself. */
 export function storedName(stores: Stores, text: string): string {
-  return namesToFind(text).find((name) => stores.images.find(name) !== undefined) ?? text;
+  return namesToFind(text).find((name) => stores.images.find(name, { nearest: true }) !== undefined) ?? text;
 }
 
 /**
@@ -41,12 +44,14 @@ export async function resolveImage(
 ): Promise<ImageRecord> {
   const { policy, platform, onEvent } = request;
   const found = findStored(stores, text, platform);
-  if (policy === 'never') return found ?? storedImage(stores, text, platform);
+  const wanted = platform === undefined ? {} : { platform };
+  if (policy === 'never') return found ?? storedImage(stores, text, wanted);
   if (policy === 'missing' && found !== undefined) return found;
-  if (!isPullable(found?.reference ?? text)) return found ?? notThere(text);
+  const name = found?.reference ?? storedName(stores, text);
+  if (!isPullable(name)) return found ?? notThere(stores, text, wanted);
   const { pullImage } = await import('../transfer/pull.js');
   if (found === undefined) onEvent({ kind: 'message', text: `${text}: not in the store, pulling it` });
-  const options = { ...request.access, policy, ...(platform === undefined ? {} : { platform }) };
+  const options = { ...request.access, policy, ...wanted };
   return pullImage(stores, found?.reference ?? text, options, onEvent);
 }
 
@@ -59,7 +64,10 @@ function findStored(stores: Stores, text: string, platform: Platform | undefined
   return undefined;
 }
 
-function notThere(text: string): never {
+function notThere(stores: Stores, text: string, wanted: ChooseImage): never {
+  const [name] = namesToFind(text).filter((one) => stores.images.find(one, { nearest: true }) !== undefined);
+  // says for which platform it is
+  if (name !== undefined) stores.images.resolve(name, wanted);
   throw new CoracleError('NOT_FOUND', `open image ${text}: not in the store`, {
     hint: 'coracle images lists what is there; names below localhost/ come from build, tag and import',
   });

@@ -1,51 +1,15 @@
 /** The image verbs: names as people type them, the work done by lib/image, lib/transfer and lib/build. */
-import type { BuildResult } from '../build/options.js';
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { RemoveImagesResult } from '../image/remove-images.js';
 import type { Digest } from '../oci/digest.js';
 import type { ArchiveFormat } from '../transfer/save.js';
 import { nameToGive } from './image-names.js';
-import { resolveImage, storedImage, storedName } from './image-source.js';
-import { asBuildStep } from './pull-step.js';
-import type { BuildRequest, ImportRequest, PullRequest, PushRequest } from './requests.js';
+import { storedImage, storedName } from './image-source.js';
+import type { ImportRequest, PullRequest, PushRequest } from './requests.js';
 import type { Session } from './session.js';
 
 const silent = (): void => undefined;
-
-/** Builds an image; base images are found or pulled as `pull` says. */
-export async function build(session: Session, request: BuildRequest): Promise<BuildResult> {
-  const { context, pull: policy = 'missing', access = {}, onEvent = silent, ...options } = request;
-  const { build: run } = await import('../build/build.js');
-  const { cachePlaces } = await import('./cache-places.js');
-  const stores = await session.allStores();
-  const registry = options.signal === undefined ? access : { ...access, signal: options.signal };
-  return run(
-    stores,
-    {
-      ...options,
-      context: context ?? stores.staging.open().directory('context'),
-      tags: (options.tags ?? []).map(nameToGive),
-      network: options.network ?? session.networkMode(),
-    },
-    {
-      onEvent,
-      caches: cachePlaces(registry, (message) => onEvent({ kind: 'warning', message })),
-      resolveImage: (reference, platform) =>
-        asBuildStep(reference, onEvent, (onTransfer) =>
-          resolveImage(stores, reference, { policy, platform, access: registry, onEvent: onTransfer }),
-        ),
-      resolveLayout: async (path, select) => {
-        const { loadLayoutImage } = await import('../transfer/layout-load.js');
-        return loadLayoutImage(stores, path, select);
-      },
-      requestUrl: async (request) => {
-        const { requestUrl } = await import('./url-requests.js');
-        return requestUrl(request, { env: session.env, signal: options.signal });
-      },
-    },
-  );
-}
 
 /** Pulls an image under the name a registry knows. */
 export async function pull(session: Session, text: string, request: PullRequest): Promise<ImageRecord> {

@@ -22,7 +22,7 @@ export async function inspect(
     type === 'container'
       ? undefined
       : namesToFind(name)
-          .map((candidate) => stores.images.find(candidate))
+          .map((candidate) => stores.images.find(candidate, { nearest: true }))
           .find((found) => found !== undefined);
   if (image !== undefined) return imageDocument(image, await sizeOf(session, image));
   const what = type === 'all' ? 'container or image' : type;

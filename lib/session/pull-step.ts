@@ -1,23 +1,22 @@
-/** Shows the pull of a base image as a step of the build that needs it. Nothing is told unless something is transferred. */
+/** Shows a transfer as a step of the build that needs it. Nothing is told unless something is transferred. */
 import type { BuildEvent } from '../build/events.js';
 import type { OnTransferEvent } from '../transfer/events.js';
 
-/** Does `pull`, telling `onEvent` of it as a build step. */
+/** Does `transfer`, telling `onEvent` of it as a build step. */
 export async function asBuildStep<T>(
-  reference: string,
+  step: string,
   onEvent: (event: BuildEvent) => void,
-  pull: (onTransfer: OnTransferEvent) => Promise<T>,
+  transfer: (onTransfer: OnTransferEvent) => Promise<T>,
 ): Promise<T> {
-  const step = `pull ${reference}`;
   let begun = false;
   const begin = (): void => {
     if (begun) return;
     begun = true;
-    onEvent({ kind: 'planned', steps: [{ id: step, name: `[internal] pull ${reference}`, inputs: [] }] });
+    onEvent({ kind: 'planned', steps: [{ id: step, name: `[internal] ${step}`, inputs: [] }] });
     onEvent({ kind: 'started', step, time: Date.now() });
   };
   try {
-    const result = await pull((event) => {
+    const result = await transfer((event) => {
       begin();
       const time = Date.now();
       if (event.kind === 'message') {

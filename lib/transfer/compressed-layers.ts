@@ -18,10 +18,10 @@ import { type Digest, digestHex, parseDigest } from '../oci/digest.js';
 import { requireObject, requireSize } from '../oci/guards.js';
 
 /** How layers are compressed on their way out. */
-export type LayerEncoding = { readonly kind: 'gzip' | 'zstd'; readonly level: number };
+export type LayerEncoding = { readonly kind: 'gzip' | 'zstd' | 'none'; readonly level: number };
 
 /** The levels used unless a person chooses. */
-export const defaultLevels = { gzip: defaultGzipLevel, zstd: 3 } as const;
+export const defaultLevels = { gzip: defaultGzipLevel, zstd: 3, none: 0 } as const;
 
 /** A compressed layer's identity. */
 export type CompressedLayer = { readonly digest: Digest; readonly size: number };

@@ -3,25 +3,28 @@ import { createWriteStream, rmSync } from 'node:fs';
 import { pipeline } from 'node:stream/promises';
 import { CoracleError, ioError } from '../errors.js';
 import { type ImageRecord, readImage } from '../image/image-record.js';
+import { layerType } from '../image/reform.js';
 import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.js';
 import { annotationNames, layoutMarker, layoutNames } from '../oci/layout.js';
 import { type ImageIndex, manifestLimit, parseManifest, serializeManifest } from '../oci/manifest.js';
-import { isIndex, layerCompression, ociTypes } from '../oci/media-types.js';
+import { dockerTypes, isIndex, layerCompression, ociTypes } from '../oci/media-types.js';
 import { type ArchiveEntry, directoryEntry, fileEntry, readWhole, textEntry } from './archive-entries.js';
 import { compressLayer, defaultLevels, type LayerEncoding } from './compressed-layers.js';
 import type { SavedImage } from './docker-save.js';
 import { documentOf, isImageManifest } from './push.js';
 
-const encoding: LayerEncoding = { kind: 'gzip', level: defaultLevels.gzip };
+const gzip: LayerEncoding = { kind: 'gzip', level: defaultLevels.gzip };
+const plain: LayerEncoding = { kind: 'none', level: defaultLevels.none };
 
-/** The archive's entries. */
+/** The archive's entries; `plain`: layers made here are not compressed. */
 export async function* layoutEntries(
   stores: Stores,
   images: readonly SavedImage[],
+  options: { readonly plain?: boolean } = {},
 ): AsyncGenerator<ArchiveEntry, void> {
-  const writer = new LayoutWriter(stores);
+  const writer = new LayoutWriter(stores, options.plain === true ? plain : gzip);
   yield textEntry(layoutNames.marker, layoutMarker);
   yield directoryEntry(`${layoutNames.blobs}/`);
   yield directoryEntry(`${layoutNames.blobs}/sha256/`);
@@ -47,8 +50,11 @@ class LayoutWriter {
   readonly #stores: Stores;
   readonly #written = new Set<Digest>();
 
-  constructor(stores: Stores) {
+  readonly #encoding: LayerEncoding;
+
+  constructor(stores: Stores, encoding: LayerEncoding) {
     this.#stores = stores;
+    this.#encoding = encoding;
   }
 
   /** All of an index that is in the store whole, else the one image. */
@@ -112,11 +118,11 @@ class LayoutWriter {
     }
     const path = this.#stores.staging.open().file('layer');
     try {
-      const stream = compressLayer(this.#stores, image, index, encoding);
+      const stream = compressLayer(this.#stores, image, index, this.#encoding);
       await spool(stream.chunks, path);
       const { digest, size } = stream.finish();
       if (this.#first(digest)) yield fileEntry(blobName(digest), size, () => readWhole(path));
-      return { mediaType: ociTypes.layerGzip, digest, size };
+      return { mediaType: madeType(image, this.#encoding), digest, size };
     } finally {
       rmSync(path, { force: true });
     }
@@ -133,6 +139,11 @@ class LayoutWriter {
     this.#written.add(digest);
     return true;
   }
+}
+
+function madeType({ manifest }: ImageRecord, { kind }: LayerEncoding): string {
+  const type = kind === 'none' ? ociTypes.layer : ociTypes.layerGzip;
+  return layerType(type, manifest.mediaType === dockerTypes.manifest);
 }
 
 function blobName(digest: Digest): string {

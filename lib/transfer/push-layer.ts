@@ -111,7 +111,7 @@ function neighbours({ stores, client, repository }: PushTarget, { digest }: Desc
 
 function compressedType(image: ImageRecord, { kind }: LayerEncoding): string {
   const types = image.manifest.mediaType === dockerTypes.manifest ? dockerTypes : ociTypes;
-  return kind === 'gzip' ? types.layerGzip : types.layerZstd;
+  return { gzip: types.layerGzip, zstd: types.layerZstd, none: types.layer }[kind];
 }
 
 async function* counted(

@@ -14,7 +14,7 @@ import {
 import { isImageConfig, isIndex, isLayer } from '../oci/media-types.js';
 import { parseReference, type Reference } from '../oci/reference.js';
 import { putManifest } from '../registry/manifests.js';
-import { defaultLevels } from './compressed-layers.js';
+import { defaultLevels, type LayerEncoding } from './compressed-layers.js';
 import { ignoreEvents, type OnTransferEvent } from './events.js';
 import { runParallel } from './parallel.js';
 import { type PushTarget, pushBlob, pushLayer } from './push-layer.js';
@@ -22,8 +22,10 @@ import { openRegistry, type RegistryAccess } from './registry-access.js';
 
 export type PushOptions = RegistryAccess & {
   /** For layers made here; those that were pulled go as they are. Default gzip. */
-  readonly compression?: 'gzip' | 'zstd';
+  readonly compression?: LayerEncoding['kind'];
   readonly level?: number;
+  /** No tag at the registry: what is pushed is found by its digest alone. */
+  readonly byDigest?: boolean;
 };
 
 /** Layers sent at a time. */
@@ -54,7 +56,10 @@ export async function pushImage(
   const lease = stores.staging.lease();
   try {
     const document = await pushGraph(target, image, options.signal);
-    await putManifest(client, reference, { bytes: document.bytes, mediaType: document.descriptor.mediaType });
+    const { digest, mediaType } = document.descriptor;
+    const { registry, repository } = reference;
+    const place = options.byDigest === true ? { registry, repository, digest } : reference;
+    await putManifest(client, place, { bytes: document.bytes, mediaType });
     return { descriptor: document.descriptor };
   } finally {
     lease.release();

@@ -1,12 +1,13 @@
 /** Saving images to an archive other tools read. */
 import { CoracleError } from '../errors.js';
+import { writeOutput } from '../host/output-file.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import { writeTar } from '../layer/tar-writer.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import { dockerArchiveEntries, type SavedImage } from './docker-save.js';
+import { writeLayoutFiles } from './layout-files.js';
 import { layoutEntries } from './layout-save.js';
-import { writeOutput } from './output-file.js';
 
 /** The archive formats `save` writes. */
 export type ArchiveFormat = 'docker-archive' | 'oci-archive';
@@ -22,12 +23,41 @@ export async function saveImages(
   destination: string,
   options: { readonly format?: ArchiveFormat } = {},
 ): Promise<void> {
-  const images = groupImages(names.map((name) => ({ name, image: stores.images.resolve(name) })));
+  const images = groupImages(
+    names.map((name) => ({ name, image: stores.images.resolve(name, { nearest: true }) })),
+  );
+  await writeArchive(stores, images, destination, options);
+}
+
+/** As `saveImages`, for images at hand with the names they get. */
+export async function writeArchive(
+  stores: Stores,
+  images: readonly SavedImage[],
+  destination: string,
+  options: { readonly format?: ArchiveFormat; readonly plain?: boolean } = {},
+): Promise<void> {
   const lease = stores.staging.lease();
   try {
     const entries =
-      options.format === 'oci-archive' ? layoutEntries(stores, images) : dockerArchiveEntries(stores, images);
+      options.format === 'oci-archive'
+        ? layoutEntries(stores, images, options)
+        : dockerArchiveEntries(stores, images);
     await writeOutput(destination, writeTar(entries));
+  } finally {
+    lease.release();
+  }
+}
+
+/** Writes an OCI layout into a directory. Images of other names that a layout there has stay in it. */
+export async function writeLayout(
+  stores: Stores,
+  images: readonly SavedImage[],
+  directory: string,
+  options: { readonly plain?: boolean } = {},
+): Promise<void> {
+  const lease = stores.staging.lease();
+  try {
+    await writeLayoutFiles(directory, layoutEntries(stores, images, options));
   } finally {
     lease.release();
   }

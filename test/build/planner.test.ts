@@ -6,6 +6,7 @@ import { CoracleError, type ErrorCode } from '../../lib/errors.js';
 import type { ImageRecord } from '../../lib/image/image-record.js';
 import type { ContainerConfig } from '../../lib/oci/container-config.js';
 import { parseDigest } from '../../lib/oci/digest.js';
+import { formatPlatform, hostPlatform } from '../../lib/oci/platform.js';
 
 const platform = { os: 'linux', architecture: 'amd64' };
 const digest = parseDigest(`sha256:${'0'.repeat(64)}`, 'test');
@@ -234,4 +235,14 @@ test(
   2,
 );
 test('several sources need a directory', refused, 'FROM a\nCOPY a b c\n', 'INVALID', /must end with \//, 2);
-test('another platform is refused', refused, 'FROM --platform=linux/s390x a\n', 'UNSUPPORTED', /s390x/, 1);
+test('a stage is planned for the platform its FROM names, one on another stage for that one', async (t) => {
+  const { stages } = await plan(
+    'FROM --platform=$BUILDPLATFORM a AS x\nFROM --platform=linux/s390x a AS y\nFROM y\nCOPY --from=x / /\n',
+  );
+  const platforms = [...stages.values()].map((stage) => [stage.label, formatPlatform(stage.platform)]);
+  t.deepEqual(platforms.sort(), [
+    ['stage-2', 'linux/s390x'],
+    ['x', formatPlatform(hostPlatform())],
+    ['y', 'linux/s390x'],
+  ]);
+});

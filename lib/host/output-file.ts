@@ -5,8 +5,8 @@ import { basename, dirname, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { writeStream } from '../host/gathered-write.js';
-import { randomHex } from '../host/random.js';
+import { writeStream } from './gathered-write.js';
+import { randomHex } from './random.js';
 
 /** Writes a stream to a path, or to standard output for `-`. A file that was there stays until the new one is complete. */
 export async function writeOutput(destination: string, bytes: AsyncIterable<Buffer>): Promise<void> {
