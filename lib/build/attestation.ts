@@ -34,6 +34,9 @@ export type Attested = {
   readonly names: readonly string[];
 };
 
+/** Annotation of an attestation's entry: the digest of the image it is about. */
+export const referenceDigest = 'vnd.docker.reference.digest';
+
 const statementType = 'https://in-toto.io/Statement/v0.1';
 const layerType = 'application/vnd.in-toto+json';
 
@@ -71,7 +74,7 @@ export async function attestationManifest(stores: Stores, attested: Attested): P
     mediaType: ociTypes.manifest,
     ...blob,
     annotations: {
-      'vnd.docker.reference.digest': entry.digest,
+      [referenceDigest]: entry.digest,
       'vnd.docker.reference.type': 'attestation-manifest',
     },
     platform: unknown,

@@ -1,22 +1,20 @@
 /** The end of a build: images of the finished stages, what is attested of them, and their delivery. */
-import { basename, relative, resolve } from 'node:path';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { manifestLimit, parseManifest } from '../oci/manifest.js';
 import { isIndex } from '../oci/media-types.js';
-import { formatPlatform, type Platform } from '../oci/platform.js';
 import { inheritedAnnotations } from './annotation.js';
-import { type Attester, onceForEach, statementText } from './attestation.js';
+import { type Attester, statementText } from './attestation.js';
+import { attestersOf, type Target } from './attesters.js';
 import type { BuildSource } from './build-source.js';
 import type { FilesResult } from './export-files.js';
-import { type Finished, finishStage } from './finish.js';
+import { finishStage } from './finish.js';
 import { platformOf } from './image-index.js';
 import { buildMetadata } from './metadata.js';
-import type { BuildOptions, BuildResult, ImageExporter } from './options.js';
+import type { BuildResult, ImageExporter } from './options.js';
 import { deliver } from './outputs.js';
-import type { BuildPlan, PlannedStage } from './plan.js';
+import type { BuildPlan } from './plan.js';
 import { Product } from './product.js';
-import { provenance, provenanceTypes } from './provenance.js';
 import type { BuildSession } from './session.js';
 import type { StageResult } from './stage-files.js';
 
@@ -27,15 +25,16 @@ export type FinishInput = {
   readonly results: readonly StageResult[];
   readonly source: BuildSource;
   readonly invocation: { readonly id: string; readonly started: Date };
+  /** The result of any stage of the plan. */
+  readonly resultOf: (index: number) => Promise<StageResult>;
+  /** Who makes the image, in words: name and version. */
+  readonly tool: string;
   /** The cache that goes with a target's image, if one is wanted. */
   readonly inline: (target: number) => Promise<string | undefined>;
 };
 
-type Target = Finished & { readonly stage: PlannedStage; readonly index: number };
-
 export class BuildFinish {
   readonly #input: FinishInput;
-  readonly #finished = new Date();
 
   constructor(input: FinishInput) {
     this.#input = input;
@@ -47,7 +46,7 @@ export class BuildFinish {
   ): Promise<Pick<BuildResult, 'id' | 'image' | 'metadata'>> {
     const { session } = this.#input;
     const targets = await this.#targets();
-    const attesters = this.#attesters(targets);
+    const attesters = attestersOf({ ...this.#input, made: targets });
     const product = this.#product(targets, attesters, exporter);
     const files = async (): Promise<readonly FilesResult[]> => this.#files(targets, attesters, product);
     const delivered = await deliver(session, { product, files, exporter });
@@ -120,28 +119,6 @@ export class BuildFinish {
     return index.kind === 'index' ? index.manifests : [];
   }
 
-  #attesters(targets: readonly Target[]): readonly Attester[] {
-    const { session, plan, source, invocation } = this.#input;
-    const { attest = {} } = session.options;
-    const attesters: Attester[] = [];
-    const options = attest.provenance;
-    if (options !== undefined) {
-      const predicate = async (platform: Platform): Promise<unknown> =>
-        provenance({
-          options,
-          build: session.options,
-          plan,
-          target: targetFor(targets, platform)?.index ?? plan.target,
-          context: contextUri(session.options.context),
-          file: { name: fileName(source.name, session.options.context), text: source.lines.join('\n') },
-          invocation: { ...invocation, finished: this.#finished },
-        });
-      const predicateType = provenanceTypes[options.version];
-      attesters.push({ predicateType, fileName: 'provenance.json', predicate: onceForEach(predicate) });
-    }
-    return attesters;
-  }
-
   async #files(
     targets: readonly Target[],
     attesters: readonly Attester[],
@@ -163,23 +140,6 @@ export class BuildFinish {
     }
     return results;
   }
-}
-
-/** Relative to the context; of a file elsewhere the last part of its path, which is nobody's business. */
-function fileName(path: string, context: BuildOptions['context']): string {
-  if (typeof context !== 'string') return basename(path);
-  const inside = relative(resolve(context), resolve(path));
-  return inside.startsWith('..') ? basename(path) : inside;
-}
-
-/** Where a remote context came from, without what may be a password in it. */
-function contextUri(context: BuildOptions['context']): string | undefined {
-  if (typeof context !== 'string' || !/^[a-z+]+:\/\//.test(context)) return undefined;
-  return context.replace(/^([a-z+]+:\/\/)[^/@]*@/, '$1');
-}
-
-function targetFor(targets: readonly Target[], platform: Platform): Target | undefined {
-  return targets.find(({ stage }) => formatPlatform(stage.platform) === formatPlatform(platform));
 }
 
 function entryOf(image: ImageRecord): Descriptor {

@@ -62,7 +62,11 @@ export async function build(
     const inline = (target: number): Promise<string | undefined> =>
       transfers.inline({ ...plan, target }, execution.executed);
     onEvent({ kind: 'started', step: exportStep, time: Date.now() });
-    const finish = new BuildFinish({ session, plan, targets, results, source, invocation, inline });
+    const finish = new BuildFinish({
+      ...{ session, plan, targets, results, source, invocation, inline },
+      resultOf: async (index) => execution.resultOf(index),
+      tool: environment.tool ?? 'coracle',
+    });
     const made = await finish.deliver(environment.exporter);
     await transfers.export(session, plan, execution.executed);
     onEvent({ kind: 'done', step: exportStep, time: Date.now() });

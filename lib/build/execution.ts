@@ -62,6 +62,11 @@ export class Execution {
     return Promise.all(targets.map((index) => this.#stage(index)));
   }
 
+  /** The result of any stage of the plan. */
+  resultOf(index: number): Promise<StageResult> {
+    return this.#stage(index);
+  }
+
   #stage(index: number): Promise<StageResult> {
     const known = this.#stages.get(index);
     if (known !== undefined) return known;

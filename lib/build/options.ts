@@ -119,6 +119,8 @@ export type BuildEnvironment = {
   readonly onEvent: BuildListener;
   /** Registries as places of caches; without them only directories are. */
   readonly caches?: CachePlaces | undefined;
+  /** Name and version of the program, for documents that say who made them. */
+  readonly tool?: string;
   /** How the result leaves; absent where a caller wants none of it. */
   readonly exporter?: ImageExporter;
 };

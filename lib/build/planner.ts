@@ -255,7 +255,9 @@ export class Planner {
   }
 
   #warnUnconsumed(): void {
-    const unused = Object.keys(this.input.options.buildArgs ?? {}).filter((name) => !this.consumed.has(name));
+    const unused = Object.keys(this.input.options.buildArgs ?? {}).filter(
+      (name) => !this.consumed.has(name) && !name.startsWith('BUILDKIT_SBOM_SCAN_'),
+    );
     if (unused.length === 0) return;
     this.warnings.push({
       message: `build arguments were not used: ${unused.join(', ')}`,

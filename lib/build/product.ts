@@ -6,7 +6,7 @@ import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { formatPlatform, hostPlatform, matchesPlatform } from '../oci/platform.js';
 import { type Annotation, annotationsAt } from './annotation.js';
-import { type Attester, attestationManifest } from './attestation.js';
+import { type Attester, attestationManifest, referenceDigest } from './attestation.js';
 import { indexEntry, platformOf, putIndex } from './image-index.js';
 import type { ImageExporter } from './options.js';
 import type { ImageForm, LayerForm } from './output.js';
@@ -92,24 +92,29 @@ export class Product {
 
   /** Entries of this build replace others for the same platform; attestations come last. */
   async #entries(
-    images: readonly ImageRecord[],
+    made: readonly ImageRecord[],
     annotations: readonly Annotation[],
   ): Promise<readonly Descriptor[]> {
     const { stores, attesters, others } = this.#input;
-    const own = images.map((image) =>
+    const own = made.map((image) =>
       indexEntry(image, annotationsAt(annotations, 'manifest-descriptor', platformOf(image))),
     );
     const attestations: Descriptor[] = [];
-    for (const [at, image] of images.entries()) {
+    for (const [at, image] of made.entries()) {
       const entry = own[at];
       if (entry === undefined || attesters.length === 0) continue;
       attestations.push(await attestationManifest(stores, { image, entry, attesters, names: this.names }));
     }
     const names = new Set(own.map(({ platform }) => platform && formatPlatform(platform)));
-    const kept = others.filter(
-      ({ platform }) => platform === undefined || !names.has(formatPlatform(platform)),
+    const images = others.filter(
+      ({ platform, annotations: { [referenceDigest]: about } = {} }) =>
+        about === undefined && (platform === undefined || !names.has(formatPlatform(platform))),
     );
-    return [...kept, ...own, ...attestations];
+    const digests = new Set<string>(images.map(({ digest }) => digest));
+    const kept = others.filter(
+      ({ annotations: { [referenceDigest]: about } = {} }) => about !== undefined && digests.has(about),
+    );
+    return [...images, ...own, ...kept, ...attestations];
   }
 }
 

@@ -11,6 +11,7 @@ import { resolveImage } from './image-source.js';
 import { asBuildStep } from './pull-step.js';
 import type { BuildRequest } from './requests.js';
 import type { Session } from './session.js';
+import { coracleVersion } from './version.js';
 
 const silent = (): void => undefined;
 
@@ -46,6 +47,7 @@ export async function build(session: Session, request: BuildRequest): Promise<Bu
         const { requestUrl } = await import('./url-requests.js');
         return requestUrl(request, { env: session.env, signal: options.signal });
       },
+      tool: `coracle-${coracleVersion}`,
       exporter: exporter(stores, registry, onEvent),
     },
   );
