@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "cleaning.h"
+#include "emulator.h"
 #include "forward.h"
 #include "helper.h"
 #include "init.h"
@@ -30,6 +31,8 @@ struct infra {
     pid_t init, fuse, forwarder;
     struct helper helper;
     int netns;
+    /** Its mount, -1 without one. */
+    int emulator;
     int64_t forwarder_since;
 };
 
@@ -107,7 +110,7 @@ static int set_up(struct infra *infra, struct failure *failure) {
     sigaddset(&children, SIGCHLD);
     if ((infra->signals = signalfd(-1, &children, SFD_CLOEXEC | SFD_NONBLOCK)) < 0)
         return fail(failure, "infra", errno, "signalfd");
-    if (scratch_mount(infra->plan, &infra->scratch, failure) < 0)
+    if (emulator_register(infra->plan, &infra->emulator, failure) < 0 || scratch_mount(infra->plan, &infra->scratch, failure) < 0)
         return -1;
     bool own_net = infra->plan->net_helper || infra->given->listener_count > 0;
     if (own_net && !infra->plan->ns_host[PLAN_NS_NET] && (infra->netns = netns_create(infra->scratch.netns, failure)) < 0)
@@ -140,6 +143,7 @@ static void spawn(struct infra *infra, const int fds[4], size_t count) {
     if (count == 4 && infra->init == 0) {
         close(infra->channel);
         close(infra->signals);
+        drop_fd(&infra->emulator);
         for (size_t i = 0; i < infra->given->listener_count; i++)
             close(infra->given->listeners[i]);
         struct init_arguments arguments = {.plan = infra->plan, .scratch = &infra->scratch, .stdio = {fds[0], fds[1], fds[2]}, .report = fds[3], .netns = infra->netns};
@@ -216,7 +220,7 @@ static void reap(struct infra *infra) {
 }
 
 _Noreturn void infra_main(const struct infra_arguments *arguments) {
-    struct infra infra = {.given = arguments, .plan = arguments->plan, .channel = arguments->channel, .signals = -1, .netns = -1};
+    struct infra infra = {.given = arguments, .plan = arguments->plan, .channel = arguments->channel, .signals = -1, .netns = -1, .emulator = -1};
     struct failure failure = {0};
     infra.helper.ready_fd = -1;
     if (set_up(&infra, &failure) < 0)

@@ -136,6 +136,8 @@ struct plan {
     struct strings masks, read_only_paths;
     PLAN_LIST(struct plan_sysctl) sysctls;
     const char *hostname;
+    /** A line for binfmt_misc's `register`, NULL for none. */
+    const char *binfmt;
 
     struct strings arguments, environment, groups;
     PLAN_LIST(struct plan_secret) secrets;

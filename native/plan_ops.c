@@ -63,6 +63,15 @@ static bool set_hostname(struct plan *plan, char **arguments, size_t count) {
     return count == 1 && strlen(arguments[0]) <= 64;
 }
 
+/** The kernel takes no longer line. */
+enum { BINFMT_LINE = 1920 };
+
+static bool set_binfmt(struct plan *plan, char **arguments, size_t count) {
+    plan->binfmt = arguments[0];
+    size_t length = strlen(arguments[0]);
+    return count == 1 && length > 0 && length < BINFMT_LINE;
+}
+
 static bool set_mode(struct plan *plan, char **arguments, size_t count) {
     int mode = CHOOSE(arguments[0], NULL, "detach", "foreground", "child");
     plan->mode = mode > 0 ? (enum run_mode)mode : MODE_NONE;
@@ -297,6 +306,7 @@ static const struct plan_op ops[] = {
     {"readonly-path", PLAN_RUN, 1, 1, add_read_only_path},
     {"hostname", PLAN_RUN, 1, 1, set_hostname},
     {"sysctl", PLAN_RUN, 2, 2, add_sysctl},
+    {"binfmt", PLAN_RUN, 1, 1, set_binfmt},
     {"arg", ANY_PROCESS, 1, 1, add_argument},
     {"env", ANY_PROCESS, 1, 1, add_environment},
     {"env-data", PLAN_RUN, 2, 2, plan_add_secret},

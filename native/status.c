@@ -67,7 +67,7 @@ static const char *verb_of(const char *stage) {
         {"exec", "execute"},        {"cwd", "enter"},        {"mount", "mount"},        {"mask", "mask"},        {"overlay", "mount overlay"},
         {"fuse", "start fuse-overlayfs"}, {"publish", "publish"}, {"user", "resolve user"}, {"network", "set up network"}, {"idmap", "map ids"},
         {"userns", "create user namespace"}, {"seccomp", "load seccomp filter"}, {"lock", "lock"}, {"plan", "read plan"}, {"log", "open log"},
-        {"tty", "open terminal"}, {"sysctl", "set sysctl"}, {"hostname", "set hostname"}, {"device", "add device"}, {"socket", "listen on"}, {"rlimit", "set limit"},
+        {"tty", "open terminal"}, {"sysctl", "set sysctl"}, {"binfmt", "register emulator"}, {"hostname", "set hostname"}, {"device", "add device"}, {"socket", "listen on"}, {"rlimit", "set limit"},
     };
     for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
         if (strcmp(stage, verbs[i][0]) == 0)

@@ -23,7 +23,7 @@ import type { SnapshotRecord } from '../snapshot/record.js';
 import { rootPlan } from '../snapshot/root-plan.js';
 import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
 import { type NamedInputs, sha256 } from './cache-key.js';
-import { requireRunnable } from './emulation.js';
+import { emulationFacts, emulatorFor } from './emulation.js';
 import type { RunStep } from './plan.js';
 import { runFilesDirectory } from './run-command.js';
 import type { BuildSession } from './session.js';
@@ -49,7 +49,6 @@ export async function runStep(
   step: RunStep,
   parent: SnapshotRecord | undefined,
 ): Promise<SnapshotRecord> {
-  requireRunnable(step.platform);
   const driver = session.stores.driver(session.options.storageDriver);
   return session.commitLayer(parent, step, async (active) => {
     const since = driver === 'copy' ? await flattenRoot(session, active) : undefined;
@@ -96,6 +95,8 @@ async function launchSpec(
   root: readonly PlanRecord[],
 ): Promise<LaunchSpec> {
   const { stores } = session;
+  // found out first: whether the step can run at all
+  const emulator = emulatorFor(step.platform, emulationFacts(stores.env));
   const network = networkOf(session, step);
   const capabilities = defaultCapabilities();
   const filter = await seccompFilter({ kind: 'default' }, capabilities, stores.cache);
@@ -123,6 +124,7 @@ async function launchSpec(
     rlimits: [],
     hostname,
     sysctls: {},
+    ...(emulator === undefined ? {} : { binfmt: emulator }),
     init: false,
     stop: { signal: 15, timeoutMs: 0 },
     signalProxy: false,

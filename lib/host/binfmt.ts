@@ -70,6 +70,20 @@ export function elfHeader(architecture: string): Buffer | undefined {
   return header;
 }
 
+/**
+ * The line that registers an emulator for an architecture, open at once (flag F); undefined for an architecture we do not know
+ * or a path the line cannot hold. Programs and shared objects are both executable, and the ABI byte is anything.
+ */
+export function registrationLine(architecture: string, interpreter: string): string | undefined {
+  const magic = elfHeader(architecture);
+  if (magic === undefined || /[:\s\\]/.test(interpreter) || interpreter.length > 127) return undefined;
+  const mask = Buffer.alloc(magic.length, 0xff);
+  mask[7] = 0;
+  mask[magic[5] === 1 ? 16 : 17] = 0xfe;
+  const text = (bytes: Buffer): string => bytes.toString('hex').replace(/../g, '\\x$&');
+  return `:coracle-${architecture}:M:0:${text(magic)}:${text(mask)}:${interpreter}:F`;
+}
+
 /** Whether the kernel hands a program that starts like this to the entry's interpreter. */
 export function matchesEntry(entry: BinfmtEntry, start: Buffer): boolean {
   const { enabled, offset, magic, mask } = entry;

@@ -32,6 +32,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...each('readonly-path', spec.readonlyPaths),
     ...optional('hostname', spec.hostname),
     ...Object.entries(spec.sysctls).map(([key, value]): PlanRecord => ['sysctl', key, value]),
+    ...optional('binfmt', spec.binfmt),
     ...processRecords(spec.process),
     ...(spec.process.secrets ?? []).map(({ name, value }): PlanRecord => ['env-data', name, place(value)]),
     ...confinementRecords(spec.confinement),

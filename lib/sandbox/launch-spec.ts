@@ -87,6 +87,8 @@ export type LaunchSpec = {
   readonly rlimits: readonly Rlimit[];
   readonly hostname?: string | undefined;
   readonly sysctls: Readonly<Record<string, string>>;
+  /** A line for binfmt_misc's `register`: an emulator that the container alone has. */
+  readonly binfmt?: string | undefined;
   readonly oomScoreAdj?: number | undefined;
   /** A reaper as pid 1 in front of the process. */
   readonly init: boolean;

@@ -2,11 +2,12 @@
 import test from 'ava';
 import { type Annotation, annotationsAt, parseAnnotation } from '../../lib/build/annotation.js';
 import { type AttestOptions, parseAttest } from '../../lib/build/attest-options.js';
-import { requireRunnable } from '../../lib/build/emulation.js';
+import { type EmulationFacts, emulatorFor } from '../../lib/build/emulation.js';
 import { type BuildOutput, parseOutput } from '../../lib/build/output.js';
 import { plannedOutputs } from '../../lib/build/outputs.js';
 import { CoracleError, type ErrorCode } from '../../lib/errors.js';
 import { elfHeader, matchesEntry, parseBinfmtEntry, qemuProgram } from '../../lib/host/binfmt.js';
+import { hostPlatform } from '../../lib/oci/platform.js';
 
 const image = {
   kind: 'image',
@@ -189,20 +190,39 @@ test('a registration by magic bytes is recognised for its architecture alone', (
   t.is(qemuProgram('arm64'), 'qemu-aarch64-static');
 });
 
-test('a foreign RUN needs a registration that is enabled and fixed; the error names the package', (t) => {
-  const platform = { os: 'linux', architecture: 's390x' };
-  const entries = (text: string) => () =>
-    [parseBinfmtEntry('qemu-s390x', text)].filter((one) => one !== undefined);
-  t.notThrows(() => requireRunnable(platform, entries(registration('POCF'))));
-  const loose = t.throws(() => requireRunnable(platform, entries(registration('OC'))), {
-    instanceOf: CoracleError,
-  });
-  t.regex(loose?.message ?? '', /without the flag F/);
+const s390x = { os: 'linux', architecture: 's390x' };
+
+function facts(text: string, more: Partial<EmulationFacts> = {}): EmulationFacts {
+  const entry = parseBinfmtEntry('qemu-s390x', text);
+  return { entries: entry === undefined ? [] : [entry], kernel: '6.18.1', find: () => undefined, ...more };
+}
+
+test('a foreign RUN uses what the kernel knows, else an emulator of the step alone', (t) => {
+  t.is(emulatorFor(hostPlatform(), facts('')), undefined);
+  t.is(emulatorFor(s390x, facts(registration('POCF'))), undefined);
+  const find = (name: string): string => `/usr/bin/${name}`;
+  const line = emulatorFor(s390x, facts('', { find })) ?? '';
+  t.regex(line, /^:coracle-s390x:M:0:\\x7f\\x45\\x4c\\x46\\x02\\x02.*:\/usr\/bin\/qemu-s390x-static:F$/);
+  t.true(line.includes('\\xff\\xfe\\xff\\xff:'));
+});
+
+test('a foreign RUN without an emulator names the package and the reason', (t) => {
+  const refused = (
+    text: string,
+    more: Partial<EmulationFacts> = {},
+    platform = s390x,
+  ): CoracleError | undefined =>
+    t.throws(() => emulatorFor(platform, facts(text, more)), { instanceOf: CoracleError });
+  t.regex(refused(registration('OC'))?.message ?? '', /without the flag F/);
   for (const text of [registration('F', 'disabled'), 'enabled\n']) {
-    const error = t.throws(() => requireRunnable(platform, entries(text)), { instanceOf: CoracleError });
-    t.is(error?.code, 'HOST');
-    t.regex(error?.hint ?? '', /qemu-user-static \(qemu-s390x-static\)/);
+    t.is(refused(text)?.code, 'HOST');
+    t.regex(refused(text)?.hint ?? '', /qemu-user-static \(qemu-s390x-static;/);
   }
-  const other = { os: 'freebsd', architecture: 'amd64' };
-  t.regex(t.throws(() => requireRunnable(other, () => []))?.message ?? '', /freebsd/);
+  const find = (name: string): string => `/usr/bin/${name}`;
+  t.regex(
+    refused('', { find, kernel: '6.1.0-44-amd64' })?.message ?? '',
+    /Linux 6\.1\.0-44-amd64 lets only root/,
+  );
+  t.regex(refused('', { find: () => '/a b/qemu' })?.message ?? '', /cannot be registered/);
+  t.regex(refused('', {}, { os: 'freebsd', architecture: 'amd64' })?.message ?? '', /no emulator/);
 });

@@ -291,3 +291,49 @@ testWith(journeyNeeds, 'wrong outputs are refused before anything is built', asy
     t.notRegex(built.stderr, /RUN/);
   }
 });
+
+/** A program for 64-bit ARM, by hand: writes `hello` and ends with 0. */
+function armProgram(): Buffer {
+  const code = [
+    0xd2800020, 0x100000e1, 0xd28000c2, 0xd2800808, 0xd4000001, 0xd2800000, 0xd2800ba8, 0xd4000001,
+  ];
+  const text = Buffer.from('hello\n');
+  const start = 0x78;
+  const program = Buffer.alloc(start + code.length * 4 + text.length);
+  program.set([0x7f, 0x45, 0x4c, 0x46, 2, 1, 1]);
+  program.writeUInt16LE(2, 0x10);
+  program.writeUInt16LE(183, 0x12);
+  program.writeUInt32LE(1, 0x14);
+  program.writeBigUInt64LE(BigInt(0x400000 + start), 0x18);
+  program.writeBigUInt64LE(0x40n, 0x20);
+  program.writeUInt16LE(0x40, 0x34);
+  program.writeUInt16LE(0x38, 0x36);
+  program.writeUInt16LE(1, 0x38);
+  program.writeUInt32LE(1, 0x40);
+  program.writeUInt32LE(5, 0x44);
+  program.writeBigUInt64LE(0x400000n, 0x50);
+  program.writeBigUInt64LE(0x400000n, 0x58);
+  program.writeBigUInt64LE(BigInt(program.length), 0x60);
+  program.writeBigUInt64LE(BigInt(program.length), 0x68);
+  program.writeBigUInt64LE(0x1000n, 0x70);
+  for (const [at, word] of code.entries()) program.writeUInt32LE(word, start + at * 4);
+  text.copy(program, start + code.length * 4);
+  return program;
+}
+
+testWith(
+  [...journeyNeeds, missingProgram('qemu-aarch64-static')],
+  'a RUN of another platform runs under an emulator of its own user namespace, and leaves nothing registered',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const directory = context(cli, 'FROM scratch\nCOPY --chmod=755 program /program\nRUN ["/program"]\n');
+    writeFileSync(join(directory, 'program'), armProgram());
+    const before = readdirSync('/proc/sys/fs/binfmt_misc');
+    const built = await cli.run([
+      ...['build', '--progress', 'plain', '--network', 'none', '--platform', 'linux/arm64', directory],
+    ]);
+    t.is(built.code, 0, built.stderr);
+    t.regex(built.stderr, /hello/);
+    t.deepEqual(readdirSync('/proc/sys/fs/binfmt_misc'), before);
+  },
+);
