@@ -53,8 +53,10 @@ export async function build(
     for (const warning of plan.warnings) onEvent({ kind: 'warning', ...warning });
     const sources = new ContextSources(stores, files, contexts.files);
     const imports = await transfers.imports();
+    const { fetcher, request, readSecret } = contexts;
     const shared = { stores, options: { ...options, signal }, onEvent };
-    session = new BuildSession({ ...shared, contexts: sources, imports });
+    const remotes = { fetcher, request, readSecret };
+    session = new BuildSession({ ...shared, contexts: sources, imports, remotes });
     const source = { name: dockerfile.fileName, lines: dockerfile.lines };
     const slots = new Slots(options.jobs ?? availableParallelism());
     const execution = new Execution({ plan, session, source, slots, stop: () => stop.abort() });

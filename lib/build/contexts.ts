@@ -22,6 +22,7 @@ import {
 import { type ContextSource, parseContextSource, parseNamedContext } from './context-source.js';
 import { Fetcher } from './fetched-tree.js';
 import type { BuildEnvironment, BuildOptions } from './options.js';
+import type { ReadSecret } from './remote-auth.js';
 import { openUrl, type RequestUrl, readAll, type UrlRequest, type UrlResponse } from './url.js';
 
 /** What a name stands for that a context was given for. */
@@ -33,6 +34,8 @@ export type ContextInput = {
   readonly stores: Stores & { readonly env: BuildEnv };
   readonly options: BuildOptions;
   readonly environment: BuildEnvironment;
+  /** For credentials. */
+  readonly readSecret?: ReadSecret | undefined;
 };
 
 type BuildEnv = Readonly<Record<string, string | undefined>>;
@@ -45,6 +48,7 @@ export class Contexts {
   readonly #input: ContextInput;
   readonly fetcher: Fetcher;
   readonly request: RequestUrl;
+  readonly readSecret: ReadSecret;
   readonly #sources = new Map<string, { readonly name: string; readonly source: ContextSource }>();
   readonly #named = new Map<string, Promise<NamedContext>>();
   readonly #files = new Map<string, ContextFiles>();
@@ -54,8 +58,15 @@ export class Contexts {
     this.#input = input;
     const { stores, options, environment } = input;
     this.request = environment.requestUrl ?? noRequests;
+    this.readSecret = input.readSecret ?? (() => undefined);
     const onWarning = (message: string): void => environment.onEvent({ kind: 'warning', message });
-    this.fetcher = new Fetcher({ stores, env: stores.env, signal: options.signal, onWarning });
+    this.fetcher = new Fetcher({
+      stores,
+      env: stores.env,
+      signal: options.signal,
+      readSecret: this.readSecret,
+      onWarning,
+    });
     for (const [name, text] of Object.entries(options.contexts ?? {}))
       this.#sources.set(normalName(name), { name, source: parseNamedContext(name, text) });
   }

@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import type { AddInstruction, CopyInstruction } from '../dockerfile/instructions.js';
 import { CoracleError } from '../errors.js';
 import { parseModeChange } from './file-mode.js';
+import { checkCommit, type GitReference, parseGitReference, withoutPassword } from './git-reference.js';
 import type { CopyStep, StepSource } from './plan.js';
 
 type Instruction = CopyInstruction | AddInstruction;
@@ -24,14 +25,24 @@ export function planCopy(instruction: Instruction, workdir: string): Planned {
 }
 
 function sourcesOf(instruction: Instruction): readonly StepSource[] {
-  return instruction.sources.map((pattern): StepSource => {
-    if (instruction.kind === 'add') return { kind: 'path', pattern, unpack: instruction.unpack ?? true };
-    if (isUrl(pattern)) {
-      throw new CoracleError('INVALID', `copy ${pattern}: COPY does not take a URL`, { hint: 'ADD does' });
-    }
-    if (!instruction.parents) return { kind: 'path', pattern, unpack: false };
-    return { kind: 'path', ...splitParents(pattern), unpack: false };
-  });
+  if (instruction.kind === 'copy')
+    return instruction.sources.map((source) => copySource(instruction, source));
+  const { checksum } = instruction;
+  if (checksum !== undefined && instruction.sources.length !== 1)
+    throw new CoracleError('INVALID', 'add with --checksum: it is for exactly one source');
+  return instruction.sources.map((source) => addSource(instruction, source));
+}
+
+function copySource(instruction: CopyInstruction, source: string): StepSource {
+  const isRepository = parseGitReference(source) !== undefined;
+  if (isRepository || isUrl(source)) {
+    const what = isRepository ? 'a git repository' : 'a URL';
+    throw new CoracleError('INVALID', `copy ${withoutPassword(source)}: COPY does not take ${what}`, {
+      hint: 'ADD does',
+    });
+  }
+  if (!instruction.parents) return { kind: 'path', pattern: source, unpack: false };
+  return { kind: 'path', ...splitParents(source), unpack: false };
 }
 
 /** `--parents`: what stands before the first `/./` is where the kept directories begin; without one, at the root. */
@@ -40,6 +51,61 @@ function splitParents(source: string): { readonly pattern: string; readonly incl
   const [root, path] = pivot < 0 ? ['/', source] : [source.slice(0, pivot) || '/', source.slice(pivot + 3)];
   const include = posix.join('/', path).slice(1).replace(/\/+$/, '');
   return { pattern: root, include: include === '' ? '**' : include };
+}
+
+function addSource(instruction: AddInstruction, source: string): StepSource {
+  const repository = parseGitReference(source);
+  if (repository !== undefined) return gitSource(instruction, repository);
+  const { checksum, unpack, keepGitDirectory } = instruction;
+  if (isUrl(source)) return urlSource(source, checksum, unpack ?? false);
+  if (checksum !== undefined)
+    throw new CoracleError('INVALID', `add ${source} with --checksum: it is for URLs and git repositories`);
+  if (keepGitDirectory === true)
+    throw new CoracleError('INVALID', `add ${source} with --keep-git-dir: it is no git repository`);
+  return { kind: 'path', pattern: source, unpack: unpack ?? true };
+}
+
+function gitSource(instruction: AddInstruction, reference: GitReference): StepSource {
+  const { checksum, keepGitDirectory } = instruction;
+  if (reference.transport === 'file' || reference.transport === 'ssh') {
+    throw new CoracleError(
+      'UNSUPPORTED',
+      `add ${reference.remote}: git over ${reference.transport} is not for ADD`,
+      {
+        hint: 'use an https:// URL, or give the repository as --build-context NAME=URL',
+      },
+    );
+  }
+  checkCommit('--checksum', checksum);
+  const conflict =
+    (checksum !== undefined && reference.checksum !== undefined && checksum !== reference.checksum) ||
+    (keepGitDirectory !== undefined &&
+      reference.keepGitDirectory !== undefined &&
+      keepGitDirectory !== reference.keepGitDirectory);
+  if (conflict)
+    throw new CoracleError('INVALID', `add ${reference.remote}: the flags and the URL contradict each other`);
+  return {
+    kind: 'git',
+    repository: {
+      ...reference,
+      ...(checksum === undefined ? {} : { checksum }),
+      ...(keepGitDirectory === undefined ? {} : { keepGitDirectory }),
+    },
+  };
+}
+
+function urlSource(url: string, checksum: string | undefined, unpack: boolean): StepSource {
+  if (!URL.canParse(url)) throw new CoracleError('INVALID', `add ${withoutPassword(url)}: it is no URL`);
+  if (checksum !== undefined && !/^sha256:[0-9a-f]{64}$/.test(checksum)) {
+    throw new CoracleError(
+      'INVALID',
+      `add ${withoutPassword(url)} with --checksum=${checksum}: it is no digest`,
+      {
+        hint: 'write sha256: and 64 hexadecimal digits in lower case',
+      },
+    );
+  }
+  return { kind: 'url', url, unpack, ...(checksum === undefined ? {} : { checksum }) };
 }
 
 function isUrl(text: string): boolean {

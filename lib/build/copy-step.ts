@@ -1,18 +1,14 @@
 /** COPY and ADD: sources found, keyed by content, written into a new layer. */
-import { posix } from 'node:path';
 import { hasErrno } from '../errors.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
 import { isArchive, unpackArchive } from './add-archive.js';
 import { type NamedInputs, sha256 } from './cache-key.js';
-import type { Match } from './context-tree.js';
 import { Copier } from './copier.js';
-import type { CopySource } from './copy-source.js';
-import { EntryRules } from './entry-filter.js';
-import { hasWildcards } from './glob.js';
 import { type Owner, resolveOwner } from './owner.js';
 import type { CopyStep, StepSource } from './plan.js';
 import type { BuildSession } from './session.js';
 import { changedWhileRead } from './stat-cache.js';
+import { type Found, nameOf, StepFiles } from './step-files.js';
 
 /** Where the files come from: a finished stage, an unpacked image, or the context. */
 export type ResolvedOrigin =
@@ -38,16 +34,8 @@ export async function copyInputs(
   step: CopyStep,
   origin: ResolvedOrigin,
 ): Promise<NamedInputs> {
-  const inputs: Record<string, string> = { ...commonInputs(step) };
   const files = new StepFiles(session, step, origin);
-  for (const [index, source] of step.sources.entries()) {
-    for (const { tree, match, rules } of await files.matches(source)) {
-      const name = match.isDirectory ? '' : match.name;
-      const key = `source:${index}:${patternOf(source)}:${match.path}`;
-      inputs[key] = `${name} ${unpacks(source)} ${await tree.digest(match, rules)}`;
-    }
-  }
-  return inputs;
+  return { ...commonInputs(step), ...(await files.inputs()) };
 }
 
 function commonInputs(step: CopyStep): NamedInputs {
@@ -100,68 +88,12 @@ function isNumeric(owner: string): boolean {
   return /^\d+(:\d+)?$/.test(owner);
 }
 
-type Found = { readonly tree: CopySource; readonly match: Match; readonly rules: EntryRules };
-
-/** The files of a step's sources, wherever they are. */
-class StepFiles {
-  readonly #session: BuildSession;
-  readonly #step: CopyStep;
-  readonly #origin: ResolvedOrigin;
-  #tree: Promise<CopySource> | undefined;
-
-  constructor(session: BuildSession, step: CopyStep, origin: ResolvedOrigin) {
-    this.#session = session;
-    this.#step = step;
-    this.#origin = origin;
-  }
-
-  /** What one source names. @throws NOT_FOUND */
-  async matches(source: StepSource): Promise<readonly Found[]> {
-    const { excludes } = this.#step;
-    const tree = await this.#open();
-    const { pattern, include } = source;
-    const rules = new EntryRules(include === undefined ? { excludes } : { excludes, include });
-    if (include !== undefined) await requirePath(tree, pattern, include);
-    const matches = await tree.expand(pattern);
-    return matches
-      .filter((match) => match.isDirectory || (include === undefined && rules.takesFile(utf8(match.name))))
-      .map((match) => ({ tree, match, rules }));
-  }
-
-  #open(): Promise<CopySource> {
-    const origin = this.#origin;
-    this.#tree ??=
-      origin.kind === 'context'
-        ? Promise.resolve(this.#session.context(this.#step))
-        : origin.top().then((top) => this.#session.files(top));
-    return this.#tree;
-  }
-}
-
-/** With --parents a path without wildcards must be there. */
-async function requirePath(tree: CopySource, pattern: string, include: string): Promise<void> {
-  const path = posix.join(pattern, include);
-  if (!hasWildcards(path)) await tree.expand(path);
-}
-
-function utf8(latin1: string): string {
-  return Buffer.from(latin1, 'latin1').toString();
-}
-
-function patternOf({ pattern, include }: StepSource): string {
-  return include === undefined ? pattern : `${pattern}/./${include}`;
-}
-
-function unpacks(source: StepSource): boolean {
-  return source.unpack;
-}
-
 async function copyAll(session: BuildSession, step: CopyStep, copying: Copying): Promise<void> {
   const { files, copier } = copying;
   let count = 0;
   for (const source of step.sources) {
     const matches = await files.matches(source);
-    if (matches.length === 0) warnEmpty(session, source);
+    if (matches.length === 0 && source.kind === 'path') warnEmpty(session, source);
     for (const found of matches) {
       await copyMatch(session, source, copying, found);
       count++;
@@ -174,7 +106,7 @@ async function copyAll(session: BuildSession, step: CopyStep, copying: Copying):
 
 /** BuildKit takes a pattern without matches for an optional source. */
 function warnEmpty(session: BuildSession, source: StepSource): void {
-  session.onEvent({ kind: 'warning', message: `copy ${patternOf(source)}: nothing matches` });
+  session.onEvent({ kind: 'warning', message: `copy ${nameOf(source)}: nothing matches` });
 }
 
 /** What the agent says when a source is no longer the file that was hashed: gone, another one, or something else. */
@@ -203,7 +135,7 @@ async function copyMatch(
   { tree, match, rules }: Found,
 ): Promise<void> {
   const archive = { agent: session.agent(), handle: await tree.handle(), path: match.path };
-  if (unpacks(source) && !match.isDirectory && (await isArchive(archive))) {
+  if (source.kind !== 'git' && source.unpack && !match.isDirectory && (await isArchive(archive))) {
     const directory = await copier.directory();
     return unpackArchive(archive, { handle, directory, owner, idMap: session.stores.idMap() }, (message) =>
       session.onEvent({ kind: 'warning', message }),

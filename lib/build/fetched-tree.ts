@@ -9,8 +9,9 @@ import { pathInStore, type Stores } from '../image/stores.js';
 import type { Agent, Entry, Handle } from '../native/agent.js';
 import { unpackStream } from './add-archive.js';
 import type { SourceEntry } from './copy-source.js';
-import { checkOut, checkOutPath, type GitAccess, type Resolved, resolveCommit } from './git-fetch.js';
+import { checkOut, type GitAccess, type Resolved, resolveCommit } from './git-fetch.js';
 import type { GitReference } from './git-reference.js';
+import { gitAuthorization, type ReadSecret } from './remote-auth.js';
 import { contextAttributes } from './tree-source.js';
 
 export type FetchedTree = {
@@ -28,6 +29,7 @@ export type FetchContext = {
   readonly stores: Stores;
   readonly env: GitAccess['env'];
   readonly signal?: AbortSignal | undefined;
+  readonly readSecret: ReadSecret;
   readonly onWarning: (text: string) => void;
 };
 
@@ -36,6 +38,7 @@ export class Fetcher {
   readonly #context: FetchContext;
   readonly #directories: string[] = [];
   #agent: Promise<Agent> | undefined;
+  #home: string | undefined;
 
   constructor(context: FetchContext) {
     this.#context = context;
@@ -43,7 +46,7 @@ export class Fetcher {
 
   /** Unpacks an archive. Its owners mean nothing: a context's files belong to root. @throws INVALID for hostile ones. */
   async unpack(archive: AsyncIterable<Uint8Array>): Promise<FetchedTree> {
-    const path = this.#directory('context');
+    const path = this.directory('context');
     const agent = await this.#open();
     const handle = await agent.open(0, this.#inStore(path), { writable: true });
     const target = { handle, directory: '.', owner: { uid: 0, gid: 0 }, idMap: this.#context.stores.idMap() };
@@ -52,14 +55,14 @@ export class Fetcher {
   }
 
   /** The commit that a repository's reference means now. */
-  commitOf(repository: GitReference, authorization?: string): Promise<Resolved> {
-    return resolveCommit(repository, this.#gitAccess(authorization));
+  commitOf(repository: GitReference): Promise<Resolved> {
+    return resolveCommit(repository, this.#gitAccess(repository));
   }
 
   /** A repository's files at a commit, their times that of the commit, their modes those git knows. */
-  async checkOut(repository: GitReference, resolved: Resolved, authorization?: string): Promise<FetchedTree> {
-    const root = checkOutPath(this.#directory('git'));
-    const seconds = await checkOut(repository, resolved, root, this.#gitAccess(authorization));
+  async checkOut(repository: GitReference, resolved: Resolved): Promise<FetchedTree> {
+    const root = join(this.directory('git'), 'tree');
+    const seconds = await checkOut(repository, resolved, root, this.#gitAccess(repository));
     const { subdirectory, keepGitDirectory } = repository;
     const path = subdirectory === undefined ? root : await this.#inside(root, subdirectory);
     const mtime = { seconds, nanoseconds: 0 };
@@ -117,15 +120,18 @@ export class Fetcher {
     throw new CoracleError('NOT_FOUND', `open directory ${subdirectory} of the repository: there is none`);
   }
 
-  #directory(name: string): string {
+  /** A new directory below staging that `remove` removes. */
+  directory(name: string): string {
     const path = this.#context.stores.staging.open().directory(name);
     this.#directories.push(path);
     return path;
   }
 
-  #gitAccess(authorization: string | undefined): GitAccess {
-    const { env, signal } = this.#context;
-    return { env, signal, authorization, home: this.#directory('home') };
+  #gitAccess(repository: GitReference): GitAccess {
+    const { env, signal, readSecret } = this.#context;
+    this.#home ??= this.directory('home');
+    const authorization = gitAuthorization(repository, readSecret);
+    return { env, signal, authorization, home: this.#home };
   }
 
   #open(): Promise<Agent> {

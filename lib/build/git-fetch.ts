@@ -159,8 +159,3 @@ function refuse(reference: GitReference, verb: string, { code, stderr }: GitOutc
 function shown({ remote }: GitReference): string {
   return withoutPassword(remote);
 }
-
-/** Where a repository is checked out below a directory of its own. */
-export function checkOutPath(directory: string): string {
-  return join(directory, 'tree');
-}

@@ -5,6 +5,7 @@ import type { ImageRecord } from '../image/image-record.js';
 import type { ContainerConfig } from '../oci/container-config.js';
 import type { Platform } from '../oci/platform.js';
 import type { ModeChange } from './file-mode.js';
+import type { GitReference } from './git-reference.js';
 import type { RunCommand } from './run-command.js';
 import type { Times } from './times.js';
 
@@ -58,14 +59,23 @@ export type CopyStep = StepCommon & {
 };
 
 /** One thing that COPY or ADD names. */
-export type StepSource = {
-  readonly kind: 'path';
-  readonly pattern: string;
-  /** Archives are unpacked. */
-  readonly unpack: boolean;
-  /** With --parents: what to take below `pattern`, and its directories. */
-  readonly include?: string;
-};
+export type StepSource =
+  | {
+      readonly kind: 'path';
+      readonly pattern: string;
+      /** Archives are unpacked. */
+      readonly unpack: boolean;
+      /** With --parents: what to take below `pattern`, and its directories. */
+      readonly include?: string;
+    }
+  | {
+      readonly kind: 'url';
+      readonly url: string;
+      /** `sha256:...` of the content. */
+      readonly checksum?: string;
+      readonly unpack: boolean;
+    }
+  | { readonly kind: 'git'; readonly repository: GitReference };
 
 export type WorkdirStep = StepCommon & {
   readonly kind: 'workdir';

@@ -18,6 +18,7 @@ import type { BuildListener } from './events.js';
 import type { BuildOptions } from './options.js';
 import type { Accounts } from './owner.js';
 import type { CopyStep, Step } from './plan.js';
+import { type RemoteInput, RemoteSources } from './remote-sources.js';
 import { treeSource } from './tree-source.js';
 
 /** The stores, and what of the host a RUN needs. */
@@ -38,6 +39,8 @@ export class BuildSession {
   readonly cache: BuildCache;
   /** What `--cache-from` names. */
   readonly imports: ImportedCaches | undefined;
+  /** What ADD takes from elsewhere. */
+  readonly remotes: RemoteSources;
   readonly #contexts: ContextSources;
   readonly #layers = new Map<string, Promise<Handle>>();
   #agent: Agent | undefined;
@@ -48,6 +51,7 @@ export class BuildSession {
     readonly onEvent: BuildListener;
     readonly imports?: ImportedCaches | undefined;
     readonly contexts: ContextSources;
+    readonly remotes: Omit<RemoteInput, 'stores' | 'agent'>;
   }) {
     this.imports = input.imports;
     this.stores = input.stores;
@@ -55,6 +59,11 @@ export class BuildSession {
     this.onEvent = input.onEvent;
     this.cache = new BuildCache(`${input.stores.paths.build}/cache`, input.stores.snapshots);
     this.#contexts = input.contexts;
+    this.remotes = new RemoteSources({
+      ...input.remotes,
+      stores: input.stores,
+      agent: () => this.agent(),
+    });
   }
 
   /** The build's agent: the store as handle 0, then the contexts' directories, read-only. Started when first needed. */

@@ -6,7 +6,7 @@ import { type BuildSource, instructionError } from './build-source.js';
 const supportedFlags: Readonly<Partial<Record<StageInstruction['kind'], readonly string[]>>> = {
   run: ['network', 'security'],
   copy: ['from', 'chown', 'chmod', 'link', 'parents', 'exclude'],
-  add: ['chown', 'chmod', 'link', 'exclude', 'unpack'],
+  add: ['chown', 'chmod', 'link', 'exclude', 'unpack', 'checksum', 'keep-git-dir'],
   healthcheck: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
 };
 
@@ -19,25 +19,6 @@ export function refuseUnsupported(instruction: StageInstruction, source: BuildSo
   for (const flag of instruction.flags) {
     if (!allowed.includes(flag.name) || isRefusedValue(flag)) throw refused(instruction, flag, source);
   }
-  if (instruction.kind === 'add') {
-    const remote = instruction.sources.find(isRemote);
-    if (remote !== undefined) {
-      throw instructionError(
-        source,
-        instruction,
-        'UNSUPPORTED',
-        `add ${remote}: remote sources are not supported`,
-        {
-          hint: 'fetch it in a RUN step, or put the file into the context',
-        },
-      );
-    }
-  }
-}
-
-/** A URL or git repository, as ADD tells them apart from paths. */
-export function isRemote(text: string): boolean {
-  return /^(https?|git|ssh):\/\//.test(text) || /^git@[^/]+:/.test(text);
 }
 
 function isRefusedValue(flag: Flag): boolean {

@@ -40,11 +40,6 @@ const rows: readonly (readonly [string, string, Expected, Files?, Partial<BuildO
     `${base}RUN --mount=type=cache,target=/x true\n`,
     { code: 'UNSUPPORTED', message: /RUN --mount/, excerpt: /\^/ },
   ],
-  [
-    'a remote ADD',
-    `${base}ADD https://example.org/x /x\n`,
-    { code: 'UNSUPPORTED', message: /remote/, hint: /RUN/ },
-  ],
   ['an empty Dockerfile', '# nothing\n', { code: 'INVALID', message: /holds no instructions/ }],
   ['no FROM', 'RUN true\n', { code: 'INVALID', message: /FROM/, excerpt: /Dockerfile:1/ }],
   [

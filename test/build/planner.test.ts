@@ -194,14 +194,6 @@ test(
   2,
 );
 test(
-  'ADD of a URL is refused by name',
-  refused,
-  'FROM a\nADD https://example.invalid/x /x\n',
-  'UNSUPPORTED',
-  /https:\/\/example\.invalid\/x/,
-  2,
-);
-test(
   'insecure steps are refused',
   refused,
   'FROM a\nRUN --security=insecure x\n',
