@@ -119,7 +119,7 @@ export class Contexts {
     if (source.kind === 'layout') {
       if (resolveLayout === undefined)
         throw new CoracleError('UNSUPPORTED', `use context ${name}: no layouts`);
-      const image = await resolveLayout(source.path, source.select);
+      const image = await resolveLayout(source.path, source.select, platform);
       return { kind: 'image', image, reference: `oci-layout://${source.path}` };
     }
     const place = await openNamedPlace(name, source, this.fetcher, this.request);

@@ -113,7 +113,11 @@ export type BuildEnvironment = {
   /** Finds or pulls an image; throws NOT_FOUND or UNSUPPORTED naming it. */
   readonly resolveImage: (reference: string, platform: Platform) => Promise<ImageRecord>;
   /** The image of an OCI layout's directory. */
-  readonly resolveLayout?: (path: string, select: LayoutSelection) => Promise<ImageRecord>;
+  readonly resolveLayout?: (
+    path: string,
+    select: LayoutSelection,
+    platform: Platform,
+  ) => Promise<ImageRecord>;
   /** HTTP, for contexts and ADD. */
   readonly requestUrl?: RequestUrl;
   readonly onEvent: BuildListener;

@@ -39,9 +39,9 @@ export async function build(session: Session, request: BuildRequest): Promise<Bu
         asBuildStep(`pull ${reference}`, onEvent, (onTransfer) =>
           resolveImage(stores, reference, { policy, platform, access: registry, onEvent: onTransfer }),
         ),
-      resolveLayout: async (path, select) => {
+      resolveLayout: async (path, select, platform) => {
         const { loadLayoutImage } = await import('../transfer/layout-load.js');
-        return loadLayoutImage(stores, path, select);
+        return loadLayoutImage(stores, path, select, platform);
       },
       requestUrl: async (request) => {
         const { requestUrl } = await import('./url-requests.js');

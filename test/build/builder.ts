@@ -134,7 +134,7 @@ export class Builder {
       {
         onEvent: listen,
         resolveImage: async (name) => this.#resolve(name),
-        resolveLayout: (path, select) => loadLayoutImage(this.stores, path, select),
+        resolveLayout: (path, select, platform) => loadLayoutImage(this.stores, path, select, platform),
         requestUrl: (request) => requestUrl(request, { env: process.env, signal: options.signal }),
       },
     );
