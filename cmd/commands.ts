@@ -17,6 +17,7 @@ export const groups: readonly CommandGroup[] = [
   { name: 'builder', summary: 'Look after the build cache' },
   { name: 'container', summary: 'Everything about containers' },
   { name: 'image', summary: 'Everything about images' },
+  { name: 'healthcheck', summary: 'Check how containers do' },
   { name: 'system', summary: 'Look after the store' },
 ];
 
@@ -70,6 +71,12 @@ export const commands: readonly CommandEntry[] = [
   entry('Containers', 'top', 'Show the processes of a container', () => import('./top.js'), [
     'container top',
   ]),
+  entry(
+    'Containers',
+    'healthcheck run',
+    "Run a container's health check now",
+    () => import('./healthcheck-run.js'),
+  ),
   entry('Containers', 'stats', 'Show what containers use', () => import('./stats.js'), ['container stats']),
   entry('Containers', 'ps', 'List containers', () => import('./ps.js'), [
     'list',

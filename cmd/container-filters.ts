@@ -10,6 +10,7 @@ export const containerFilters = [
   'ancestor',
   'network',
   'volume',
+  'health',
 ] as const;
 
 export type ContainerFilter = { readonly key: (typeof containerFilters)[number]; readonly value: string };
@@ -42,6 +43,8 @@ function matchesOne(one: ContainerListing, { key, value }: ContainerFilter): boo
       return one.network === value;
     case 'volume':
       return one.mounts.includes(value);
+    case 'health':
+      return (one.health ?? 'none') === value;
   }
 }
 

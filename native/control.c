@@ -103,6 +103,13 @@ static void do_list(struct supervisor *supervisor, struct client *client) {
         control_error(client, error, error == ESRCH ? "the container is not running" : "list its processes: it shares the host's");
 }
 
+static void do_health(struct supervisor *supervisor, struct client *client) {
+    int error = health_check(supervisor);
+    client->wants_health = error == 0;
+    if (error != 0)
+        control_error(client, error, error == ENOENT ? "it has no health check" : error == ESRCH ? "the container is not running" : "check its health");
+}
+
 static void reopen_log(struct supervisor *supervisor, struct client *client) {
     if (supervisor->log.format == LOG_NONE)
         control_error(client, ENOENT, "the container has no log");
@@ -142,6 +149,9 @@ void control_frame(void *owner, struct client *client, unsigned type, const unsi
         break;
     case FRAME_PAUSE:
         do_pause(supervisor, client, size >= 1 && payload[0] != 0);
+        break;
+    case FRAME_HEALTH:
+        do_health(supervisor, client);
         break;
     case FRAME_PROCESSES:
         do_list(supervisor, client);

@@ -15,7 +15,7 @@
 
 enum { DRAIN_SILENCE_MS = 200, BACKOFF_FIRST_MS = 100, BACKOFF_LIMIT_MS = 60000, STEADY_MS = 10000, LINGER_MS = 5000 };
 
-static void kill_container(struct supervisor *supervisor) {
+void lifecycle_kill(struct supervisor *supervisor) {
     if (supervisor->pidfd >= 0)
         sys_pidfd_signal(supervisor->pidfd, SIGKILL);
     else if (supervisor->infra_pidfd >= 0)
@@ -68,6 +68,7 @@ void lifecycle_reported(struct supervisor *supervisor) {
     if (supervisor->plan->timeout_ms > 0)
         supervisor->timeout.at = supervisor->started_at + (int64_t)supervisor->plan->timeout_ms;
     lifecycle_write_live(supervisor);
+    health_begin(supervisor);
     status_started(&supervisor->status, supervisor->pid);
     announce(supervisor, 0);
 }
@@ -97,10 +98,11 @@ void lifecycle_failed(struct supervisor *supervisor, const struct failure *failu
         if (supervisor->started_at > 0)
             supervisor->failure.code = 128 + SIGKILL; /* what ran is killed; what never ran has the failure's own code */
     }
-    kill_container(supervisor);
+    lifecycle_kill(supervisor);
 }
 
 static void forget_container(struct supervisor *supervisor) {
+    health_end(supervisor);
     drop_fd(&supervisor->pidfd);
     for (size_t i = 0; i < NS_COUNT; i++)
         drop_fd(&supervisor->namespaces[i]);
@@ -115,7 +117,11 @@ static void forget_container(struct supervisor *supervisor) {
 static bool wants_restart(const struct supervisor *supervisor) {
     const struct plan *plan = supervisor->plan;
     bool failed = supervisor->wait_status != 0;
-    if (supervisor->stopped || supervisor->failure.stage || supervisor->channel.fd < 0 || plan->restart == RESTART_NO)
+    if (supervisor->stopped || supervisor->failure.stage || supervisor->channel.fd < 0)
+        return false;
+    if (supervisor->restart_wanted)
+        return true;
+    if (plan->restart == RESTART_NO)
         return false;
     if (plan->restart == RESTART_ON_FAILURE && !failed)
         return false;
@@ -270,7 +276,7 @@ void lifecycle_stop(struct supervisor *supervisor, int signal, uint64_t timeout_
 }
 
 int lifecycle_delay(const struct supervisor *supervisor) {
-    const struct deadline deadlines[] = {supervisor->kill, supervisor->timeout, supervisor->restart, supervisor->drain};
+    const struct deadline deadlines[] = {supervisor->kill, supervisor->timeout, supervisor->restart, supervisor->drain, {health_deadline(supervisor)}};
     int64_t first = 0;
     for (size_t i = 0; i < N_ELEMENTS(deadlines); i++)
         if (deadlines[i].at != 0 && (first == 0 || deadlines[i].at < first))
@@ -308,6 +314,7 @@ static void drain_due(struct supervisor *supervisor, int64_t now) {
 static void start_again(struct supervisor *supervisor) {
     struct failure failure = {0};
     supervisor->restarts++;
+    supervisor->restart_wanted = false;
     supervisor->phase = PHASE_STARTING;
     if (supervisor_spawn(supervisor, &failure) == 0)
         return;
@@ -319,10 +326,11 @@ void lifecycle_due(struct supervisor *supervisor) {
     int64_t now = monotonic_ms();
     if (due(&supervisor->kill, now) || due(&supervisor->timeout, now)) {
         supervisor->stopped = true;
-        kill_container(supervisor);
+        lifecycle_kill(supervisor);
     }
     if (due(&supervisor->restart, now))
         start_again(supervisor);
     if (due(&supervisor->drain, now))
         drain_due(supervisor, now);
+    health_due(supervisor, now);
 }

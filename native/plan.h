@@ -87,6 +87,17 @@ struct plan_rename {
     const char *from, *to;
 };
 
+enum health_action { HEALTH_NOTHING, HEALTH_KILL, HEALTH_RESTART, HEALTH_STOP };
+
+/** A command that tells whether the container does its work. Times in ms. */
+struct plan_health {
+    /** Plan of the exec session that runs it, in a file; NULL: none. */
+    const char *plan;
+    uint64_t interval_ms, timeout_ms, start_period_ms, start_interval_ms;
+    unsigned retries, log_count, log_size;
+    enum health_action action;
+};
+
 struct plan_rlimit {
     int resource;
     const char *name;
@@ -162,6 +173,7 @@ struct plan {
     unsigned log_files;
     struct strings removals;
     PLAN_LIST(struct plan_rename) renames;
+    struct plan_health health;
     const char *detach_keys;
     /** The agent works in the root of this container instead of `roots`: its supervisor's socket. */
     const char *container;

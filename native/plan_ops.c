@@ -261,6 +261,23 @@ static bool add_rename(struct plan *plan, char **arguments, size_t count) {
     return entry && count == 2;
 }
 
+static bool set_health(struct plan *plan, char **arguments, size_t count) {
+    struct plan_health *health = &plan->health;
+    uint64_t retries, log_count, log_size;
+    int action = CHOOSE(arguments[6], "none", "kill", "restart", "stop");
+    uint64_t *const times[] = {&health->interval_ms, &health->timeout_ms, &health->start_period_ms, &health->start_interval_ms};
+    for (size_t i = 0; i < N_ELEMENTS(times); i++)
+        if (!parse_number(arguments[1 + i], INT32_MAX, times[i]))
+            return false;
+    if (count != 9 || !parse_number(arguments[5], 1000, &retries) || !parse_number(arguments[7], 100, &log_count) || !parse_number(arguments[8], 65536, &log_size))
+        return false;
+    health->retries = (unsigned)retries;
+    health->log_count = (unsigned)log_count;
+    health->log_size = (unsigned)log_size;
+    health->action = action > 0 ? (enum health_action)action : HEALTH_NOTHING;
+    return action >= 0 && health->interval_ms > 0 && plan_absolute(&health->plan, arguments[0]);
+}
+
 static bool set_container(struct plan *plan, char **arguments, size_t count) {
     int view = CHOOSE(arguments[1], "root", "mounts");
     plan->container_mounts = view == 1;
@@ -329,6 +346,7 @@ static const struct plan_op ops[] = {
     {"log", PLAN_RUN, 4, 4, set_log},
     {"remove", PLAN_RUN, 1, 1, add_removal},
     {"rename", PLAN_RUN, 2, 2, add_rename},
+    {"health", PLAN_RUN, 9, 9, set_health},
     {"detach-keys", ANY_CLIENT, 1, 1, set_detach_keys},
     {"sig-proxy", ANY_CLIENT, 0, 0, set_signal_proxy},
     {"output-only", PLAN_RUN, 0, 0, set_output_only},

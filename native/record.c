@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "health.h"
+
 /** Field 22 of /proc/PID/stat: with the pid it names a process for good. */
 static unsigned long long start_ticks(pid_t pid) {
     char path[40], text[1024];
@@ -113,6 +115,30 @@ size_t record_exit_text(const struct exit_record *exit, char out[RECORD_SIZE]) {
 
 int record_exit(const struct record *record, const char *text) {
     return replace(record, "exit.new", "exit", text);
+}
+
+static void put_result(FILE *out, const struct health_result *result) {
+    fprintf(out, "{\"start\":\"%s\",\"end\":\"%s\",\"code\":%d,\"output\":\"", result->start, result->end, result->code);
+    for (size_t i = 0; i < result->size; i++) {
+        unsigned char byte = (unsigned char)result->output[i];
+        fprintf(out, byte >= ' ' && byte < 127 && byte != '"' && byte != '\\' ? "%c" : "\\u%04x", byte);
+    }
+    fputs("\"}", out);
+}
+
+int record_health(const struct record *record, const char *status, unsigned failing, const struct health_result *results, size_t count) {
+    auto_free char *text = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&text, &size);
+    if (!out)
+        return -1;
+    fprintf(out, "{\"v\":1,\"status\":\"%s\",\"failing\":%u,\"log\":[", status, failing);
+    for (size_t i = 0; i < count; i++) {
+        fputs(i > 0 ? "," : "", out);
+        put_result(out, &results[i]);
+    }
+    fputs("]}\n", out);
+    return fclose(out) == 0 && text ? replace(record, "health.new", "health", text) : -1;
 }
 
 void record_close(struct record *record) {

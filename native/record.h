@@ -34,6 +34,9 @@ int record_live(const struct record *record, const struct live_record *live);
 /** Writes the text of an exit record, without a newline. Returns its length. */
 size_t record_exit_text(const struct exit_record *exit, char out[RECORD_SIZE]);
 int record_exit(const struct record *record, const char *text);
+struct health_result;
+/** How the container does, with the results of its last checks. */
+int record_health(const struct record *record, const char *status, unsigned failing, const struct health_result *results, size_t count);
 /** Releases the lock: from now on the container counts as ended. */
 void record_close(struct record *record);
 

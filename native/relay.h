@@ -22,6 +22,7 @@ enum frame_type {
     FRAME_PAUSE = 23,
     FRAME_PORTS = 24,
     FRAME_PROCESSES = 25,
+    FRAME_HEALTH = 26,
     FRAME_STDOUT = 1,
     FRAME_STDERR = 2,
     FRAME_STATE = 32,
@@ -43,7 +44,7 @@ struct client {
     struct client *next;
     bool output, input, lossless, waits, leaving;
     /** Asked for the processes; asked to pause or go on. */
-    bool wants_processes, wants_freeze;
+    bool wants_processes, wants_freeze, wants_health;
     unsigned char header[FRAME_HEADER];
     size_t header_got;
     char *payload;

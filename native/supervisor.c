@@ -106,12 +106,25 @@ static void report_ready(struct watch *watch, uint32_t events) {
     }
 }
 
+/** What a killed exec session leaves is given to us. Until it is reaped the container's pid namespace cannot end. */
+void supervisor_reap(const struct supervisor *supervisor) {
+    siginfo_t info = {0};
+    while (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid > 0) {
+        if (info.si_pid == supervisor->infra || info.si_pid == supervisor->health.child)
+            return; /* theirs is read where it is waited for; whoever hides behind it comes with the next signal */
+        waitpid(info.si_pid, NULL, 0);
+        info.si_pid = 0;
+    }
+}
+
 static void signal_ready(struct watch *watch, uint32_t events) {
     struct supervisor *supervisor = watch->owner;
     struct signalfd_siginfo info;
     (void)events;
     if (read(watch->fd, &info, sizeof info) != (ssize_t)sizeof info)
         return;
+    if (info.ssi_signo == SIGCHLD)
+        supervisor_reap(supervisor);
     if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGHUP)
         lifecycle_stop(supervisor, supervisor->plan->stop_signal, supervisor->plan->stop_timeout_ms);
 }
@@ -123,6 +136,7 @@ static int watch_signals(struct supervisor *supervisor, struct failure *failure)
     sigemptyset(&blocked);
     sigaddset(&blocked, SIGTERM);
     sigaddset(&blocked, SIGHUP);
+    sigaddset(&blocked, SIGCHLD);
     int fd = signalfd(-1, &blocked, SFD_CLOEXEC | SFD_NONBLOCK);
     supervisor->signals = (struct watch){.fd = fd, .ready = signal_ready, .owner = supervisor};
     return fd < 0 || watch_set(supervisor->epoll, &supervisor->signals, EPOLLIN) < 0 ? fail(failure, "signals", errno, "signalfd") : 0;
@@ -226,7 +240,7 @@ int supervisor_run(const struct supervisor_options *options) {
         return 125;
     *supervisor = (struct supervisor){.plan = options->plan, .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
                                       .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pidfd = -1, .epoll = -1};
-    supervisor->channel.fd = supervisor->report.fd = -1;
+    supervisor->channel.fd = supervisor->report.fd = supervisor->health.output.fd = supervisor->health.ended.fd = -1;
     for (size_t i = 0; i < NS_COUNT; i++)
         supervisor->namespaces[i] = -1;
     if (start(supervisor, options, &failure) < 0) {
@@ -240,6 +254,7 @@ int supervisor_run(const struct supervisor_options *options) {
         lifecycle_due(supervisor);
     }
     lifecycle_reap(supervisor);
+    health_free(supervisor);
     relay_free(&supervisor->relay);
     if (supervisor->failure.stage)
         return supervisor->failure.code;

@@ -3,6 +3,7 @@
 #ifndef CORACLE_SUPERVISOR_H
 #define CORACLE_SUPERVISOR_H
 
+#include "health.h"
 #include "message.h"
 #include "plan.h"
 #include "record.h"
@@ -41,6 +42,9 @@ struct supervisor {
     bool network_ready, init_ready, gone_ahead, announced, stopped, output_ended, cleaned;
     /** A stops the processes or has stopped them; what is asked of it now. */
     bool paused, pausing, freezing;
+    /** A failed health check ended it: it starts again whatever its policy. */
+    bool restart_wanted;
+    struct health health;
     pid_t pid;
     int pidfd;
     int namespaces[NS_COUNT];
@@ -70,6 +74,9 @@ int supervisor_run(const struct supervisor_options *options);
 /** Makes the container's streams and asks A for a new I. */
 int supervisor_spawn(struct supervisor *supervisor, struct failure *failure);
 
+/** Reaps children that nobody waits for. */
+void supervisor_reap(const struct supervisor *supervisor);
+
 /* lifecycle.c */
 /** Lets I execve once the network and everything else is ready. */
 void lifecycle_go_ahead(struct supervisor *supervisor);
@@ -85,6 +92,8 @@ void lifecycle_drained(struct supervisor *supervisor);
 void lifecycle_over(struct supervisor *supervisor);
 /** Waits for A, which lifecycle_over has killed. */
 void lifecycle_reap(struct supervisor *supervisor);
+/** Kills what runs. */
+void lifecycle_kill(struct supervisor *supervisor);
 /** Signals the container and arms the kill. */
 void lifecycle_stop(struct supervisor *supervisor, int signal, uint64_t timeout_ms);
 /** Writes the record of who runs. */

@@ -123,6 +123,50 @@ export const securityOptions = [
   { name: 'umask', kind: 'string', value: 'MODE', summary: 'Mask for new files (default: 0022)' },
 ] as const satisfies readonly OptionSpec[];
 
+export const healthOptions = [
+  {
+    name: 'health-cmd',
+    kind: 'string',
+    value: 'COMMAND',
+    summary: 'Command that tells whether it does well: a line for the shell, or a JSON list',
+  },
+  { name: 'no-healthcheck', kind: 'switch', summary: "Do without the image's health check" },
+  { name: 'health-interval', kind: 'string', value: 'TIME', summary: 'Time between checks (default: 30s)' },
+  { name: 'health-timeout', kind: 'string', value: 'TIME', summary: 'Time a check may take (default: 30s)' },
+  {
+    name: 'health-start-period',
+    kind: 'string',
+    value: 'TIME',
+    summary: 'Time at the start in which failures do not count (default: 0s)',
+  },
+  {
+    name: 'health-start-interval',
+    kind: 'string',
+    value: 'TIME',
+    summary: 'Time between checks of the start period (default: 5s)',
+  },
+  {
+    name: 'health-retries',
+    kind: 'number',
+    value: 'N',
+    summary: 'Failures in a row that make it unhealthy (default: 3)',
+  },
+  {
+    name: 'health-on-failure',
+    kind: 'string',
+    value: 'ACTION',
+    choices: ['none', 'kill', 'restart', 'stop'],
+    summary: 'What to do when it is unhealthy (default: none)',
+  },
+  { name: 'health-max-log-count', kind: 'number', value: 'N', summary: 'Results kept (default: 5)' },
+  {
+    name: 'health-max-log-size',
+    kind: 'number',
+    value: 'BYTES',
+    summary: 'Bytes kept of each (default: 500)',
+  },
+] as const satisfies readonly OptionSpec[];
+
 /** Why options of docker's and podman's `run` are refused. */
 export const refusedByRun = {
   'this version has no resource limits by cgroups':
@@ -133,8 +177,9 @@ export const refusedByRun = {
     'ipc pid uts userns uidmap gidmap subuidname subgidname hostuser',
   'there are no user-defined networks':
     'ip ip6 link link-local-ip mac-address network-alias net-alias domainname expose no-hosts no-hostname',
-  'this version has no health checks':
-    'health-cmd health-interval health-retries health-timeout health-start-period health-start-interval health-on-failure health-log-destination health-max-log-count health-max-log-size health-startup-cmd no-healthcheck',
+  'results of health checks are kept with the container': 'health-log-destination',
+  'the start period takes the place of a start-up check':
+    'health-startup-cmd health-startup-interval health-startup-retries health-startup-success health-startup-timeout',
   'this version has no pods and secrets': 'pod pod-id-file infra secret requires',
   'a foreground container is attached with all its streams': 'attach,a',
   'volumes are plain directories': 'volumes-from volume-driver image-volume storage-opt',

@@ -1,7 +1,14 @@
 /** The options of `create`, which `run` shares, and the request they make. */
 import { CoracleError, parseRunFlags, type RunRequest } from '../../lib/index.js';
 import type { Values } from '../command.js';
-import { identityOptions, networkOptions, securityOptions, storageOptions } from './container.js';
+import {
+  healthOptions,
+  identityOptions,
+  networkOptions,
+  securityOptions,
+  storageOptions,
+} from './container.js';
+import { readHealth } from './health.js';
 import { processOptions } from './process.js';
 import { readPullPolicy } from './pull-policy.js';
 import { registryAccess, registryOptions } from './registry.js';
@@ -15,6 +22,7 @@ export const createOptions = [
   ...networkOptions,
   ...storageOptions,
   ...securityOptions,
+  ...healthOptions,
   {
     name: 'pull',
     kind: 'string',
@@ -76,6 +84,7 @@ function containerFields(values: CreateValues): RunRequest {
     stopSignal: values['stop-signal'],
     stopTimeout: values['stop-timeout'],
     timeout: values.timeout,
+    health: readHealth(values),
     restart: values.restart === undefined ? undefined : readRestart(values.restart),
     log: readLog(values['log-driver'], values['log-opt']),
     signalProxy: values['sig-proxy'],

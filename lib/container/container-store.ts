@@ -6,10 +6,11 @@ import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
+import { readHealth } from './healthcheck.js';
 import { readReservation } from './names.js';
 import { readContainerRecord } from './records.js';
 import { readState } from './state.js';
-import type { ContainerView } from './view.js';
+import { type ContainerView, isActive } from './view.js';
 
 export class ContainerStore {
   readonly #paths: StorePaths;
@@ -40,7 +41,11 @@ export class ContainerStore {
   get(id: string): ContainerView | undefined {
     const directory = join(this.#paths.containers, id);
     const record = readContainerRecord(directory);
-    return record === undefined ? undefined : { record, directory, ...readState(directory) };
+    if (record === undefined) return undefined;
+    const view = { record, directory, ...readState(directory) };
+    return record.healthcheck === undefined || !isActive(view)
+      ? view
+      : { ...view, health: readHealth(directory) };
   }
 
   /**

@@ -19,6 +19,7 @@ import { parseSignal } from '../sandbox/signals.js';
 import { initLayer } from '../snapshot/init-layer.js';
 import { checkMounts, requestVolumes } from './container-mounts.js';
 import { parseDetachKeys } from './detach-keys.js';
+import { mergeHealthcheck } from './healthcheck.js';
 import { releaseName, reserveName } from './names.js';
 import { networkOf } from './network.js';
 import { mergeCommand, mergeProcess } from './process.js';
@@ -105,6 +106,7 @@ function decide({ stores, options, image, id }: Request): Draft {
       hostname,
       stopSignal: parseSignal(options.stopSignal ?? config.StopSignal ?? defaultStopSignal),
       stopTimeout: options.stopTimeout ?? defaultStopTimeout,
+      healthcheck: mergeHealthcheck(options.health, config.Healthcheck, config.Shell),
       autoRemove: options.remove ?? false,
       log: chooseLog(options, containerPlaces(stores, id).log),
     },

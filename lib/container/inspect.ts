@@ -2,6 +2,7 @@
 import { capabilityName } from '../sandbox/capabilities.js';
 import type { Mount } from '../sandbox/mount.js';
 import { signalName } from '../sandbox/signals.js';
+import type { ContainerHealthcheck } from './healthcheck.js';
 import type { ContainerView } from './view.js';
 
 const never = '0001-01-01T00:00:00Z';
@@ -45,7 +46,8 @@ export function inspectContainer(
   };
 }
 
-function stateFields({ status, live, exit }: ContainerView): ContainerInspection {
+function stateFields(view: ContainerView): ContainerInspection {
+  const { status, live, exit } = view;
   return {
     Status: status,
     Running: status === 'running' || status === 'paused',
@@ -58,7 +60,19 @@ function stateFields({ status, live, exit }: ContainerView): ContainerInspection
     Error: status === 'exited' ? (exit?.error ?? '') : '',
     StartedAt: live?.started ?? (exit?.started || never),
     FinishedAt: exit?.finished || never,
+    ...healthFields(view),
   };
+}
+
+function healthFields({ record, health }: ContainerView): ContainerInspection {
+  if (record.healthcheck === undefined) return {};
+  const log = (health?.log ?? []).map(({ start, end, code, output }) => ({
+    Start: start,
+    End: end,
+    ExitCode: code,
+    Output: output,
+  }));
+  return { Health: { Status: health?.status ?? 'starting', FailingStreak: health?.failing ?? 0, Log: log } };
 }
 
 function configFields({ record }: ContainerView): ContainerInspection {
@@ -79,6 +93,21 @@ function configFields({ record }: ContainerView): ContainerInspection {
     StopTimeout: record.stopTimeout,
     Umask: (options.umask ?? 0o022).toString(8).padStart(4, '0'),
     ExposedPorts: Object.fromEntries(record.exposed.map((port) => [port, {}])),
+    ...(record.healthcheck === undefined ? {} : { Healthcheck: checkFields(record.healthcheck) }),
+  };
+}
+
+const perMillisecond = 1_000_000;
+
+function checkFields(check: ContainerHealthcheck): ContainerInspection {
+  return {
+    Test: check.test,
+    Interval: check.interval * perMillisecond,
+    Timeout: check.timeout * perMillisecond,
+    StartPeriod: check.startPeriod * perMillisecond,
+    StartInterval: check.startInterval * perMillisecond,
+    Retries: check.retries,
+    OnFailure: check.onFailure,
   };
 }
 

@@ -63,6 +63,10 @@ export function launchSpec(
     stop: { signal: record.stopSignal, timeoutMs: record.stopTimeout * 1000 },
     timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
     restart: options.restart,
+    health:
+      record.healthcheck === undefined
+        ? undefined
+        : { ...record.healthcheck, plan: `${places.directory}/health.plan` },
     log: record.log,
     cleanup: record.autoRemove ? cleanup(stores, record) : undefined,
     ...(choice.mode === 'foreground' ? clientSpec(options, choice.client) : { signalProxy: false }),

@@ -21,6 +21,8 @@ export type ContainerSummary = {
   readonly ports: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly exitCode: number | undefined;
+  /** Of a running container with a health check. */
+  readonly health: string | undefined;
   readonly pid: number | undefined;
 };
 
@@ -39,24 +41,30 @@ export function summarizeContainer(view: ContainerView, now = Date.now()): Conta
     ports: portsText(record.ports),
     labels: record.labels,
     exitCode: exit?.code,
+    health: view.health?.status,
     pid: live?.pid,
   };
 }
 
 /** The status column. */
-export function statusText({ status, live, exit }: ContainerView, now: number): string {
+export function statusText({ status, live, exit, health }: ContainerView, now: number): string {
   switch (status) {
     case 'created':
       return 'Created';
     case 'starting':
       return 'Starting';
     case 'running':
-      return `Up ${humanDuration(since(live?.started ?? '', now))}`;
+      return `Up ${humanDuration(since(live?.started ?? '', now))}${healthText(health)}`;
     case 'paused':
       return `Up ${humanDuration(since(live?.started ?? '', now))} (Paused)`;
     case 'exited':
       return `Exited (${exit?.code ?? 0}) ${humanDuration(since(exit?.finished ?? '', now))} ago`;
   }
+}
+
+function healthText(health: ContainerView['health']): string {
+  if (health === undefined) return '';
+  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
 }
 
 /** The ports column; neighbours with the same offset become ranges. */

@@ -7,6 +7,7 @@ import type { NetworkMode, PortMapping } from '../network/network-plan.js';
 import type { LogSpec } from '../sandbox/launch-spec.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import type { SnapshotId } from '../snapshot/record.js';
+import type { ContainerHealthcheck } from './healthcheck.js';
 import type { RunOptions } from './run-options.js';
 
 /** The process as merged from the image's config and the options. */
@@ -58,6 +59,7 @@ export type ContainerRecord = {
   readonly stopSignal: number;
   /** Seconds. */
   readonly stopTimeout: number;
+  readonly healthcheck?: ContainerHealthcheck | undefined;
   readonly autoRemove: boolean;
   /** Made by `create`: it stays until it has run, whoever made it being gone. */
   readonly awaitsStart?: boolean | undefined;

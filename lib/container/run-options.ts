@@ -6,6 +6,7 @@ import type { HostEntry, NetworkMode, PortRequest } from '../network/network-pla
 import type { LogSpec, RestartPolicy } from '../sandbox/launch-spec.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import type { Rlimit } from '../sandbox/rlimit.js';
+import type { HealthOptions } from './healthcheck.js';
 
 /** Where a container's syscall filter comes from. */
 export type SeccompChoice =
@@ -65,6 +66,7 @@ export type RunOptions = {
   /** Seconds until the container is killed. */
   readonly timeout?: number | undefined;
   readonly restart?: RestartPolicy | undefined;
+  readonly health?: HealthOptions | undefined;
   readonly log?:
     | { readonly driver: LogSpec['driver'] | 'none'; readonly maxSize?: number; readonly maxFiles?: number }
     | undefined;

@@ -76,6 +76,10 @@ async function prepareStart(
   const client = { outputOnly, detachKeys, signalProxy };
   const spec = launchSpec(stores, record, { mode, network, seccompFile: filter?.program, client });
   const records = planLaunch(spec);
+  if (record.healthcheck !== undefined) {
+    const { healthPlan } = await import('./health-plan.js');
+    writeFileAtomic(`${places.directory}/health.plan`, healthPlan(record, record.healthcheck, spec));
+  }
   writeNameFiles(places, network);
   writeFileAtomic(`${places.directory}/config.json`, configText(spec, record, filter));
   writeFileAtomic(`${places.directory}/plan`, encodePlan(records));

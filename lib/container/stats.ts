@@ -7,7 +7,7 @@ import {
   ticksPerSecond,
   uptime,
 } from '../host/process-facts.js';
-import { containerProcesses } from './pause.js';
+import { containerProcesses } from './questions.js';
 import type { ContainerStores } from './stores.js';
 import type { ContainerView } from './view.js';
 

@@ -1,4 +1,5 @@
 /** A container as commands see it: its record and its state, the latter derived from disk at the moment of asking. */
+import type { HealthRecord } from './healthcheck.js';
 import type { ContainerRecord } from './record.js';
 
 /** created: never started · starting: a supervisor prepares it · running · paused: its processes stand still · exited: see `exit`. */
@@ -45,4 +46,6 @@ export type ContainerView = {
   readonly status: ContainerStatus;
   readonly live: LiveRecord | undefined;
   readonly exit: ExitRecord | undefined;
+  /** Of a running container with a health check. */
+  readonly health?: HealthRecord | undefined;
 };

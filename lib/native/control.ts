@@ -10,6 +10,7 @@ const frames = {
   wait: 19,
   pause: 23,
   processes: 25,
+  health: 26,
   exit: 33,
   error: 34,
   done: 35,
@@ -72,6 +73,11 @@ export class SupervisorLink {
     await this.#request(frames.pause, Uint8Array.of(pause ? 1 : 0));
   }
 
+  /** Checks its health now; the check's exit code. @throws CONFLICT when it does not run or has no check. */
+  async checkHealth(): Promise<number> {
+    return Number.parseInt(await this.#request(frames.health, Uint8Array.of()), 10);
+  }
+
   /** The pids, as this host sees them, of all processes. @throws CONFLICT when it does not run. */
   async processes(): Promise<readonly number[]> {
     const text = await this.#request(frames.processes, Uint8Array.of());
@@ -132,7 +138,7 @@ export class SupervisorLink {
     if (type === frames.exit) {
       this.#exit = payload.toString('utf8');
       this.#close();
-    } else if (type === frames.done || type === frames.processes) {
+    } else if (type === frames.done || type === frames.processes || type === frames.health) {
       this.#answers.shift()?.resolve(payload.toString('latin1'));
     } else if (type === frames.error) {
       const reason = payload.toString('utf8', 4);

@@ -5,6 +5,7 @@ import type {
   CleanupSpec,
   ConfinementSpec,
   ExecSpec,
+  HealthSpec,
   LaunchSpec,
   LogSpec,
   ProcessSpec,
@@ -42,6 +43,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ['stop', `${spec.stop.signal}`, `${spec.stop.timeoutMs}`],
     ...optional('timeout', spec.timeoutMs),
     ...restartRecords(spec.restart),
+    ...healthRecords(spec.health),
     ...logRecords(spec.log),
     ...cleanupRecords(spec.cleanup),
     ...clientRecords(spec.detachKeys, spec.signalProxy),
@@ -118,6 +120,14 @@ function limitRecords(limits: LaunchSpec['rlimits']): PlanRecord[] {
 
 function restartRecords(restart: RestartPolicy | undefined): PlanRecord[] {
   return restart === undefined ? [] : [['restart', restart.name, `${restart.maximum}`]];
+}
+
+function healthRecords(health: HealthSpec | undefined): PlanRecord[] {
+  if (health === undefined) return [];
+  const { plan, interval, timeout, startPeriod, startInterval, retries, onFailure, logCount, logSize } =
+    health;
+  const times = [interval, timeout, startPeriod, startInterval].map(String);
+  return [['health', plan, ...times, `${retries}`, onFailure, `${logCount}`, `${logSize}`]];
 }
 
 function logRecords(log: LogSpec | undefined): PlanRecord[] {

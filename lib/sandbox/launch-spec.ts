@@ -61,6 +61,20 @@ export type CleanupSpec = {
   readonly remove: readonly string[];
 };
 
+/** A command that tells how a container does: the plan of its exec session in a file. Milliseconds. */
+export type HealthSpec = {
+  readonly plan: string;
+  readonly interval: number;
+  readonly timeout: number;
+  readonly startPeriod: number;
+  /** 0: the interval holds from the start. */
+  readonly startInterval: number;
+  readonly retries: number;
+  readonly onFailure: 'none' | 'kill' | 'restart' | 'stop';
+  readonly logCount: number;
+  readonly logSize: number;
+};
+
 export type LaunchSpec = {
   /** 64 hexadecimal digits. */
   readonly id: string;
@@ -96,6 +110,7 @@ export type LaunchSpec = {
   /** Kill after this many milliseconds. */
   readonly timeoutMs?: number | undefined;
   readonly restart?: RestartPolicy | undefined;
+  readonly health?: HealthSpec | undefined;
   readonly log?: LogSpec | undefined;
   readonly cleanup?: CleanupSpec | undefined;
   /** Bytes that detach a foreground client. */

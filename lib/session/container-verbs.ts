@@ -87,6 +87,12 @@ export abstract class ContainerVerbs {
     await unpause(this.session, container);
   }
 
+  /** Runs a container's health check now; true when it does well. @throws CONFLICT when it does not run or has none. */
+  async checkHealth(container: string): Promise<boolean> {
+    const { checkHealthOf } = await import('./processes.js');
+    return checkHealthOf(this.session, container);
+  }
+
   /** The processes of a running container; `format` names columns as ps(1) does. */
   async top(container: string, format: readonly string[] = []): Promise<ProcessTable> {
     const { top } = await import('./processes.js');

@@ -1,7 +1,7 @@
 /** The verbs about what runs in containers: `pause`, `unpause`, `top`, `stats`. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ContainerStore } from '../container/container-store.js';
-import { containerProcesses, pauseContainer, unpauseContainer } from '../container/pause.js';
+import { checkHealth, containerProcesses, pauseContainer, unpauseContainer } from '../container/questions.js';
 import { type ContainerUsage, sampleUsage, type UsageSample, usageOf } from '../container/stats.js';
 import { type ProcessTable, parseTopFormat, processTable } from '../container/top.js';
 import { openTree } from '../container/tree.js';
@@ -20,6 +20,12 @@ export async function pause(session: Session, name: string): Promise<void> {
 export async function unpause(session: Session, name: string): Promise<void> {
   const { stores, view } = await open(session, name);
   await unpauseContainer(stores, view);
+}
+
+/** Whether a container does well, asked now. */
+export async function checkHealthOf(session: Session, name: string): Promise<boolean> {
+  const { stores, view } = await open(session, name);
+  return checkHealth(stores, view);
 }
 
 /** The processes of a running container by the columns that `format` names. */

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const words[] = {
     "id", "mode", "dir", "socket", "exec-socket", "idmap", "uidmap", "gidmap", "root", "layer", "upper", "work", "rootdir", "fuse-program", "volatile", "root-readonly",
     "ns", "net-helper", "publish", "mount", "mount-layer", "mount-upper", "mount-inside", "env-data", "data", "0:5", "5:99999999", ":", "device", "mask", "readonly-path", "hostname", "sysctl", "arg", "env", "cwd", "user", "group", "home-env", "umask", "tty",
-    "stdin", "cap", "nnp", "seccomp", "rlimit", "oom-score-adj", "init", "stop", "timeout", "restart", "log", "remove", "rename", "detach-keys", "sig-proxy", "output-only", "end",
+    "stdin", "cap", "nnp", "seccomp", "rlimit", "oom-score-adj", "init", "stop", "timeout", "restart", "log", "remove", "rename", "detach-keys", "sig-proxy", "output-only", "health", "container", "end",
     "0", "1", "2", "3", "4", "5", "6", "64", "65", "4294967295", "18446744073709551615", "-1", "-1000", "99999999999999999999", "detach", "foreground", "child",
     "newuidmap", "direct", "single", "overlay", "fuse", "pid", "net", "new", "host", "pasta", "slirp4netns", "/a", "/usr/bin/pasta", "@NETNS@", "tcp", "udp", "127.0.0.1",
     "proc", "sysfs", "bind", "tmpfs", "devpts", "ro,rec,nosuid", "mode=0755,size=1k", "create=file", "create=", ",,=,", "ro=", "K=V", "=V", "0777", "7777", "open", "once",

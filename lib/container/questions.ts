@@ -1,4 +1,4 @@
-/** Pausing containers and asking for their processes; their supervisors do both. */
+/** Pausing containers, asking for their processes and their health; their supervisors do it. */
 import { CoracleError } from '../errors.js';
 import type { SupervisorLink } from '../native/control.js';
 import { connect } from './lifecycle.js';
@@ -18,6 +18,11 @@ export async function unpauseContainer(stores: ContainerStores, view: ContainerV
 /** The pids, as this host sees them. @throws CONFLICT when it does not run. */
 export function containerProcesses(stores: ContainerStores, view: ContainerView): Promise<readonly number[]> {
   return withLink(stores, view, 'list processes of', (link) => link.processes());
+}
+
+/** Checks a container's health now; true when it does well. @throws CONFLICT when it does not run or has no check. */
+export async function checkHealth(stores: ContainerStores, view: ContainerView): Promise<boolean> {
+  return (await withLink(stores, view, 'check health of', (link) => link.checkHealth())) === 0;
 }
 
 async function withLink<T>(
