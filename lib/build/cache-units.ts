@@ -2,34 +2,37 @@
  * What the build cache holds: layers, the contents of cache mounts, and what is known of contexts' files. Counted from disk each
  * time.
  */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { openInStore, type Stores } from '../image/stores.js';
 import { countReferences } from '../image/sweep.js';
-import type { Agent } from '../native/agent.js';
 import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
 import { BuildCache, type CacheRecord } from './cache.js';
+import { CacheMounts } from './cache-mounts.js';
 import type { CacheUnit } from './cache-unit.js';
 
 /** Everything the cache holds. Damaged records are no records. */
 export async function listCacheUnits(stores: Stores): Promise<readonly CacheUnit[]> {
-  return [...(await layerUnits(stores)), ...contextUnits(stores)];
+  return [...(await layerUnits(stores)), ...(await mountUnits(stores)), ...contextUnits(stores)];
 }
 
-/** Forgets a unit. A layer's files go with the next sweep, a file at once. */
-export function forgetCacheUnit(stores: Stores, unit: CacheUnit, records: readonly CacheRecord[]): void {
+/**
+ * Forgets a unit. A layer's files go with the next sweep, others at once.
+ * @returns false for a cache mount that a build is using: it stays.
+ */
+export function forgetCacheUnit(stores: Stores, unit: CacheUnit, records: readonly CacheRecord[]): boolean {
   switch (unit.kind) {
     case 'regular': {
       const cache = openCache(stores);
       for (const { key, snapshot } of records) if (snapshot === unit.id) cache.remove(key);
-      return;
+      return true;
     }
     case 'source.local':
       rmSync(join(contextsDirectory(stores), unit.id), { force: true });
-      return;
+      return true;
     case 'exec.cachemount':
-      return;
+      return new CacheMounts(stores.paths, stores.locks).remove(unit.id);
   }
 }
 
@@ -79,7 +82,6 @@ function addStep(layers: Map<SnapshotId, Layer>, stores: Stores, step: CacheReco
 /** Bytes of layers' files: measured by a walk where nobody knows them, and then remembered. */
 class LayerSizes {
   readonly #stores: Stores;
-  #agent: Promise<Agent> | undefined;
 
   constructor(stores: Stores) {
     this.#stores = stores;
@@ -90,21 +92,7 @@ class LayerSizes {
   }
 
   async #measure({ id }: SnapshotRecord): Promise<number> {
-    const { paths, snapshots } = this.#stores;
-    this.#agent ??= this.#stores.openAgent();
-    const agent = await this.#agent;
-    const handle = await openInStore(agent, paths, snapshots.layerPath(id));
-    const counted = new Set<string>();
-    let bytes = 0;
-    for await (const event of agent.walk(handle, '.', { raw: true })) {
-      if (event.kind !== 'entry') continue;
-      const { type, size, dev, ino, nlink } = event.entry;
-      const key = `${dev}:${ino}`;
-      if (type !== 'file' || counted.has(key)) continue;
-      if (nlink > 1) counted.add(key);
-      bytes += size;
-    }
-    await agent.release(handle);
+    const bytes = await treeBytes(this.#stores, this.#stores.snapshots.layerPath(id));
     this.#remember(id, bytes);
     return bytes;
   }
@@ -117,6 +105,41 @@ class LayerSizes {
       if (!(error instanceof CoracleError) || error.code !== 'NO_SPACE') throw error;
     }
   }
+}
+
+/** Bytes of the files below a directory of the store, whoever owns them; a file with several names counts once. */
+async function treeBytes(stores: Stores, path: string): Promise<number> {
+  const agent = await stores.openAgent();
+  const handle = await openInStore(agent, stores.paths, path);
+  const counted = new Set<string>();
+  let bytes = 0;
+  for await (const event of agent.walk(handle, '.', { raw: true })) {
+    if (event.kind !== 'entry') continue;
+    const { type, size, dev, ino, nlink } = event.entry;
+    const key = `${dev}:${ino}`;
+    if (type !== 'file' || counted.has(key)) continue;
+    if (nlink > 1) counted.add(key);
+    bytes += size;
+  }
+  await agent.release(handle);
+  return bytes;
+}
+
+async function mountUnits(stores: Stores): Promise<readonly CacheUnit[]> {
+  const units: CacheUnit[] = [];
+  for (const { name: id, data, record } of new CacheMounts(stores.paths, stores.locks).list()) {
+    units.push({
+      id,
+      kind: 'exec.cachemount',
+      description: `cache mount ${record.identity.id}`,
+      bytes: existsSync(data) ? await treeBytes(stores, data) : 0,
+      created: Date.parse(record.created),
+      lastUsed: Date.parse(record.lastUsed),
+      depth: 0,
+      reclaimable: true,
+    });
+  }
+  return units;
 }
 
 function contextsDirectory({ paths }: Stores): string {

@@ -20,9 +20,9 @@ export type PruneResult = {
 export async function pruneCache(stores: Stores, policy: PrunePolicy): Promise<PruneResult> {
   const units = await listCacheUnits(stores);
   const { bavail, bsize } = statfsSync(stores.paths.root);
-  const pruned = choosePruned(units, policy, bavail * bsize);
   const records = openCache(stores).list();
-  for (const unit of pruned) forgetCacheUnit(stores, unit, records);
+  const chosen = choosePruned(units, policy, bavail * bsize);
+  const pruned = chosen.filter((unit) => forgetCacheUnit(stores, unit, records));
   const swept = await sweep(stores, { buildCache: 'keep' });
   const gone = new Set<string>(swept.snapshots);
   const freed = pruned.filter((unit) => unit.kind !== 'regular' || gone.has(unit.id));
