@@ -30,6 +30,18 @@ export const buildCacheOptions = [
     value: 'PLACE',
     summary: 'Leave steps in type=registry,ref=NAME, type=local,dest=DIR or type=inline; mode=min|max',
   },
+  {
+    name: 'cache-mounts-from',
+    kind: 'list',
+    value: 'PLACE',
+    summary: 'Take cache mounts from a directory or type=registry,ref=NAME; those that are here stay',
+  },
+  {
+    name: 'cache-mounts-to',
+    kind: 'list',
+    value: 'PLACE',
+    summary: 'Leave the cache mounts that the build used in a directory or type=registry,ref=NAME',
+  },
 ] as const satisfies readonly OptionSpec[];
 
 /** What the options say, for the library. */
@@ -41,6 +53,8 @@ export function readBuildCache(values: Values<typeof buildCacheOptions>): {
   readonly expectCached: boolean;
   readonly cacheFrom: readonly string[];
   readonly cacheTo: readonly string[];
+  readonly cacheMountsFrom: readonly string[];
+  readonly cacheMountsTo: readonly string[];
 } {
   const ttl = values['cache-ttl'];
   return {
@@ -51,6 +65,8 @@ export function readBuildCache(values: Values<typeof buildCacheOptions>): {
     expectCached: values['expect-cached'],
     cacheFrom: values['cache-from'],
     cacheTo: values['cache-to'],
+    cacheMountsFrom: values['cache-mounts-from'],
+    cacheMountsTo: values['cache-mounts-to'],
   };
 }
 

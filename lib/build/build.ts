@@ -52,6 +52,7 @@ export async function build(
     onEvent({ kind: 'planned', steps: shownSteps(plan, targets) });
     for (const warning of plan.warnings) onEvent({ kind: 'warning', ...warning });
     const sources = new ContextSources(stores, files, contexts.files);
+    await transfers.importMounts({ stores, signal });
     const imports = await transfers.imports();
     const { fetcher, request, readSecret } = contexts;
     const shared = { stores, options: { ...options, signal }, onEvent };
@@ -71,6 +72,7 @@ export async function build(
     });
     const made = await finish.deliver(environment.exporter);
     await transfers.export(session, plan, execution.executed);
+    await transfers.exportMounts({ stores, signal });
     onEvent({ kind: 'done', step: exportStep, time: Date.now() });
     return { ...made, cached: execution.cached, steps: execution.steps };
   } catch (error) {

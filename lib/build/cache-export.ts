@@ -1,30 +1,20 @@
 /** `--cache-to`: the results of a build's steps as an OCI image that other builds take them from. */
-import { createHash } from 'node:crypto';
-import { createReadStream, rmSync } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 import { LayerReader } from '../image/layer-reader.js';
-import { compress } from '../layer/compression.js';
 import { diffTar } from '../layer/diff.js';
 import { type DiffId, parseDiffId } from '../oci/chain-id.js';
 import { type Descriptor, parseDescriptor } from '../oci/descriptor.js';
-import { makeDigest } from '../oci/digest.js';
-import { serializeManifest } from '../oci/manifest.js';
-import { ociTypes } from '../oci/media-types.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import { missingSnapshot } from '../snapshot/snapshot-store.js';
-import { sha256 } from './cache-key.js';
 import { type CacheEntry, cacheConfigType, serializeCacheConfig } from './cache-manifest.js';
 import type { CacheTarget } from './cache-place.js';
 import type { CacheDestination } from './cache-request.js';
+import { type LayerEncoding, LayerFile, levelOf, publishArtifact } from './layer-file.js';
 import type { BuildPlan, StageBase } from './plan.js';
 import type { BuildSession } from './session.js';
 import type { ExecutedStep } from './step-executor.js';
-
-const layerTypes = { gzip: ociTypes.layerGzip, zstd: ociTypes.layerZstd, none: ociTypes.layer };
-const defaultLevels = { gzip: 6, zstd: 3, none: 0 };
 
 /** The steps whose layers the target has, which is what `mode=min` exports: those of its stage and the stages below. */
 export function stepsOfTarget(plan: BuildPlan, executed: readonly ExecutedStep[]): readonly ExecutedStep[] {
@@ -88,15 +78,15 @@ type ExportedLayer = { readonly diffId: DiffId; readonly descriptor: Descriptor 
 class CacheExporter {
   readonly #session: BuildSession;
   readonly #target: CacheTarget;
-  readonly #encoding: { readonly kind: CacheDestination['compression']; readonly level: number };
+  readonly #encoding: LayerEncoding;
   readonly #reader: LayerReader;
   readonly #places = new Map<SnapshotId, number>();
   readonly #layers: ExportedLayer[] = [];
 
-  constructor(session: BuildSession, { compression: kind, level }: CacheDestination, target: CacheTarget) {
+  constructor(session: BuildSession, encoding: LayerEncoding, target: CacheTarget) {
     this.#session = session;
     this.#target = target;
-    this.#encoding = { kind, level: level ?? defaultLevels[kind] };
+    this.#encoding = encoding;
     this.#reader = new LayerReader(session.stores);
   }
 
@@ -114,20 +104,9 @@ class CacheExporter {
 
   async publish(entries: readonly CacheEntry[]): Promise<void> {
     const diffIds = this.#layers.map(({ diffId }) => diffId);
-    const bytes = Buffer.from(serializeCacheConfig({ diffIds, entries }));
-    const digest = makeDigest('sha256', sha256(bytes));
-    const config: Descriptor = { mediaType: cacheConfigType, digest, size: bytes.length };
-    if (!(await this.#target.has(config))) await this.#target.put(config, () => chunk(bytes));
     const layers = this.#layers.map(({ descriptor }) => descriptor);
-    const mediaType = ociTypes.manifest;
-    const manifest = serializeManifest({
-      kind: 'manifest',
-      mediaType,
-      artifactType: cacheConfigType,
-      config,
-      layers,
-    });
-    await this.#target.publish(Buffer.from(manifest), mediaType);
+    const bytes = Buffer.from(serializeCacheConfig({ diffIds, entries }));
+    await publishArtifact(this.#target, cacheConfigType, bytes, layers);
   }
 
   async close(): Promise<void> {
@@ -137,44 +116,28 @@ class CacheExporter {
   async #export(id: SnapshotId): Promise<ExportedLayer> {
     const known = this.#remembered(id);
     if (known !== undefined && (await this.#target.has(known.descriptor))) return known;
-    const path = this.#session.stores.staging.open().file('cache-layer');
+    const file = await this.#write(id);
     try {
-      const layer = await this.#write(id, path);
-      if (!(await this.#target.has(layer.descriptor)))
-        await this.#target.put(layer.descriptor, () => createReadStream(path));
-      this.#remember(id, layer);
-      return layer;
+      const { diffId, descriptor } = file;
+      if (!(await this.#target.has(descriptor))) await this.#target.put(descriptor, () => file.read());
+      this.#remember(id, { diffId, descriptor });
+      return { diffId, descriptor };
     } finally {
-      rmSync(path, { force: true });
+      file.remove();
     }
   }
 
-  /** The layer's compressed tar in a file, and what it is. */
-  async #write(id: SnapshotId, path: string): Promise<ExportedLayer> {
-    const record = this.#session.stores.snapshots.get(id);
+  /** The layer's compressed tar. */
+  async #write(id: SnapshotId): Promise<LayerFile> {
+    const { stores } = this.#session;
+    const record = stores.snapshots.get(id);
     if (record === undefined) throw missingSnapshot(id);
-    const { clampMtime } = record;
-    const [plain, packed] = [createHash('sha256'), createHash('sha256')];
+    const { clampMtime, diffId } = record;
     const tar = diffTar(await this.#reader.source(record), clampMtime === undefined ? {} : { clampMtime });
-    let size = 0;
-    const file = await open(path, 'wx', 0o600);
-    try {
-      for await (const piece of compress(hashed(tar, plain), this.#encoding)) {
-        packed.update(piece);
-        size += piece.length;
-        await file.appendFile(piece);
-      }
-    } finally {
-      await file.close();
-    }
-    const diffId = parseDiffId(`sha256:${plain.digest('hex')}`, 'diffID');
-    if (record.diffId !== undefined && record.diffId !== diffId)
-      throw new CoracleError(
-        'INTEGRITY',
-        `export layer ${record.diffId}: its files now have diffID ${diffId}`,
-      );
-    const digest = makeDigest('sha256', packed.digest('hex'));
-    return { diffId, descriptor: { mediaType: layerTypes[this.#encoding.kind], digest, size } };
+    const file = await LayerFile.write(stores, tar, this.#encoding);
+    if (diffId === undefined || diffId === file.diffId) return file;
+    file.remove();
+    throw new CoracleError('INTEGRITY', `export layer ${diffId}: its files now have diffID ${file.diffId}`);
   }
 
   /** What a layer was when it was exported before: then it need not be read again where it lies already. */
@@ -195,21 +158,7 @@ class CacheExporter {
   }
 
   #memo(id: SnapshotId): string {
-    const { kind, level } = this.#encoding;
+    const { kind, level } = levelOf(this.#encoding);
     return join(this.#session.stores.paths.build, 'exported', `${id}-${kind}-${level}.json`);
   }
-}
-
-async function* hashed(
-  source: AsyncIterable<Buffer>,
-  hash: ReturnType<typeof createHash>,
-): AsyncGenerator<Buffer, void> {
-  for await (const piece of source) {
-    hash.update(piece);
-    yield piece;
-  }
-}
-
-async function* chunk(bytes: Buffer): AsyncGenerator<Buffer, void> {
-  yield bytes;
 }

@@ -64,6 +64,22 @@ export function parseCacheDestination(text: string): CacheDestination {
   });
 }
 
+/** `--cache-mounts-from`: as `--cache-from`, but one word is a directory. @throws USAGE, UNSUPPORTED */
+export function parseMountsSource(text: string): CacheSource {
+  return parseCacheSource(isDirectory(text) ? `type=local,"src=${text}"` : text);
+}
+
+/** `--cache-mounts-to`: as `--cache-to`, but one word is a directory. @throws USAGE, UNSUPPORTED */
+export function parseMountsDestination(text: string): CacheDestination {
+  const destination = parseCacheDestination(isDirectory(text) ? `type=local,"dest=${text}"` : text);
+  if (destination.place.kind !== 'inline') return destination;
+  throw usage('--cache-mounts-to', text, 'an image has no place for cache mounts');
+}
+
+function isDirectory(text: string): boolean {
+  return text !== '' && !/^[a-z-]+=/.test(text) && !text.includes('"');
+}
+
 function readPlace(
   { type, take }: Attributes,
   directoryName: 'src' | 'dest',

@@ -9,7 +9,10 @@ import {
   type CacheSource,
   parseCacheDestination,
   parseCacheSource,
+  parseMountsDestination,
+  parseMountsSource,
 } from './cache-request.js';
+import { exportMounts, importMounts, type MountTransfer } from './mount-transfer.js';
 import type { BuildEnvironment, BuildOptions } from './options.js';
 import type { BuildPlan } from './plan.js';
 import type { BuildSession } from './session.js';
@@ -18,11 +21,20 @@ import type { ExecutedStep } from './step-executor.js';
 export class CacheTransfers {
   readonly #sources: readonly CacheSource[];
   readonly #destinations: readonly CacheDestination[];
+  readonly #mountSources: readonly CacheSource[];
+  readonly #mountDestinations: readonly CacheDestination[];
+  readonly #mountNames = new Set<string>();
+  readonly #began = Date.now();
   readonly #environment: BuildEnvironment;
   #imports: ImportedCaches | undefined;
 
   /** Reads the requests, so that a mistake in them is told before an hour of work. @throws USAGE, UNSUPPORTED */
-  constructor(options: Pick<BuildOptions, 'cacheFrom' | 'cacheTo'>, environment: BuildEnvironment) {
+  constructor(
+    options: Pick<BuildOptions, 'cacheFrom' | 'cacheTo' | 'cacheMountsFrom' | 'cacheMountsTo'>,
+    environment: BuildEnvironment,
+  ) {
+    this.#mountSources = (options.cacheMountsFrom ?? []).map(parseMountsSource);
+    this.#mountDestinations = (options.cacheMountsTo ?? []).map(parseMountsDestination);
     this.#sources = (options.cacheFrom ?? []).map(parseCacheSource);
     this.#destinations = (options.cacheTo ?? []).map(parseCacheDestination);
     this.#environment = environment;
@@ -50,17 +62,52 @@ export class CacheTransfers {
   /** Writes all that was asked for. */
   async export(session: BuildSession, plan: BuildPlan, executed: readonly ExecutedStep[]): Promise<void> {
     for (const destination of this.#destinations) {
-      const { place, max, ignoreError } = destination;
+      const { place, max } = destination;
       if (place.kind === 'inline') continue;
       const target = this.#target(place);
+      const steps = max ? executed : stepsOfTarget(plan, executed);
+      await this.#tolerate(destination, target, () => exportCache(session, steps, destination, target));
+    }
+  }
+
+  /** Brings the cache mounts of others into the store. */
+  async importMounts(transfer: Omit<MountTransfer, 'warn'>): Promise<void> {
+    for (const source of this.#mountSources) {
+      const origin = this.#origin(source);
       try {
-        await exportCache(session, max ? executed : stepsOfTarget(plan, executed), destination, target);
-      } catch (error) {
-        if (!ignoreError || !(error instanceof CoracleError) || error.code === 'ABORTED') throw error;
-        this.#warn(`export cache ${target.name}: ${error.message}`);
+        const names = await importMounts({ ...transfer, warn: (text) => this.#warn(text) }, origin);
+        for (const name of names) this.#mountNames.add(name);
       } finally {
-        await target.close();
+        await origin.close();
       }
+    }
+  }
+
+  /** Leaves the cache mounts that this build used, or was given. */
+  async exportMounts(transfer: Omit<MountTransfer, 'warn'>): Promise<void> {
+    const chosen = { began: this.#began, names: this.#mountNames };
+    for (const destination of this.#mountDestinations) {
+      if (destination.place.kind === 'inline') continue;
+      const target = this.#target(destination.place);
+      await this.#tolerate(destination, target, () =>
+        exportMounts({ ...transfer, warn: (text) => this.#warn(text) }, destination, target, chosen),
+      );
+    }
+  }
+
+  /** Closes the target; a failure of `action` is a warning where that was asked for. */
+  async #tolerate(
+    { ignoreError }: CacheDestination,
+    target: CacheTarget,
+    action: () => Promise<void>,
+  ): Promise<void> {
+    try {
+      await action();
+    } catch (error) {
+      if (!ignoreError || !(error instanceof CoracleError) || error.code === 'ABORTED') throw error;
+      this.#warn(`export cache ${target.name}: ${error.message}`);
+    } finally {
+      await target.close();
     }
   }
 

@@ -50,6 +50,10 @@ export type BuildOptions = {
   readonly cacheFrom?: readonly string[] | undefined;
   /** Places to leave this build's cache in, as `--cache-to` has them. */
   readonly cacheTo?: readonly string[] | undefined;
+  /** Places with cache mounts of others, as `--cache-mounts-from` has them: a directory, or as `cacheFrom`. */
+  readonly cacheMountsFrom?: readonly string[] | undefined;
+  /** Places to leave the cache mounts in that this build used. */
+  readonly cacheMountsTo?: readonly string[] | undefined;
   /** Network of RUN steps. */
   readonly network?: NetworkMode | undefined;
   readonly storageDriver?: StorageDriver | undefined;
