@@ -1,5 +1,6 @@
 /** HTTP for builds: files and contexts by URL, with the proxies, certificates and limits of the registry's transport. */
 import type { UrlRequest, UrlResponse } from '../build/url.js';
+import { CoracleError } from '../errors.js';
 import type { Environment } from '../host/paths.js';
 
 export type UrlAccess = { readonly env: Environment; readonly signal?: AbortSignal | undefined };
@@ -38,8 +39,17 @@ export async function requestUrl(request: UrlRequest, access: UrlAccess): Promis
     };
   } catch (error) {
     await transport.close();
-    throw error;
+    throw withOwnHint(error);
   }
+}
+
+/** The transport's advice on certificates speaks of options that are for registries. */
+function withOwnHint(error: unknown): unknown {
+  if (!(error instanceof CoracleError) || !/certificate/i.test(error.message)) return error;
+  return new CoracleError(error.code, error.message, {
+    cause: error.cause,
+    hint: 'name a file with the certificate of its authority in SSL_CERT_FILE',
+  });
 }
 
 async function* closing(

@@ -158,6 +158,7 @@ testWith([...missingForBuilds, missingProgram('openssl')], 'TLS is verified', as
   const error = await builder.fails(t, `${base}ADD ${url}/f /f\n`);
   t.is(error.code, 'NETWORK');
   t.regex(error.message, /certificate/i);
+  t.regex(error.hint ?? '', /SSL_CERT_FILE/);
 });
 
 testWith(
