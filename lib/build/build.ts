@@ -8,7 +8,10 @@ import { BuildFinish } from './build-finish.js';
 import { CacheTransfers } from './cache-transfers.js';
 import { ContextSources } from './context-sources.js';
 import { Contexts } from './contexts.js';
+
+import { warningEvent, warningsOnce } from './events.js';
 import { Execution } from './execution.js';
+
 import type { BuildEnvironment, BuildOptions, BuildResult } from './options.js';
 import { checkOutputs } from './outputs.js';
 import { type PlanInput, planBuild } from './planner.js';
@@ -41,16 +44,18 @@ export async function build(
     const { dockerfile, files } = await contexts.main();
     const contextTime = files.kind === 'fetched' ? files.tree.time : undefined;
     const { resolveImage } = environment;
+    const source = { name: dockerfile.fileName, lines: dockerfile.lines };
     const { plan, targets } = await planPlatforms({
       dockerfile,
       options,
       resolveImage,
       contexts,
       contextTime,
+      ignored: files.kind === 'directory' ? files.tree.ignore : files.ignore,
+      onWarning: warningsOnce((warning) => onEvent(warningEvent(warning, source))),
     });
     await contexts.fetcher.rest();
     onEvent({ kind: 'planned', steps: shownSteps(plan, targets) });
-    for (const warning of plan.warnings) onEvent({ kind: 'warning', ...warning });
     const sources = new ContextSources(stores, files, contexts.files);
     await transfers.importMounts({ stores, signal });
     const imports = await transfers.imports();
@@ -58,7 +63,6 @@ export async function build(
     const shared = { stores, options: { ...options, signal }, onEvent };
     const remotes = { fetcher, request, readSecret };
     session = new BuildSession({ ...shared, contexts: sources, imports, remotes });
-    const source = { name: dockerfile.fileName, lines: dockerfile.lines };
     const slots = new Slots(options.jobs ?? availableParallelism());
     const execution = new Execution({ plan, session, source, slots, stop: () => stop.abort() });
     const results = await execution.results(targets);

@@ -46,11 +46,11 @@ const linkLimit = 40;
 
 export class ContextTree {
   readonly root: string;
-  readonly #ignore: IgnoreMatcher;
+  readonly ignore: IgnoreMatcher;
 
   constructor(root: string, ignore: IgnoreMatcher) {
     this.root = root;
-    this.#ignore = ignore;
+    this.ignore = ignore;
   }
 
   /**
@@ -86,7 +86,7 @@ export class ContextTree {
     const state = this.#stateOf(resolved);
     if (stat === undefined) return undefined;
     const isDirectory = stat.isDirectory();
-    if (state.ignored && !(isDirectory && this.#ignore.couldReincludeBelow(state))) return undefined;
+    if (state.ignored && !(isDirectory && this.ignore.couldReincludeBelow(state))) return undefined;
     return { path: resolved, name: posix.basename(path), isDirectory };
   }
 
@@ -138,7 +138,7 @@ export class ContextTree {
     const stat = this.#lstat(path);
     if (stat === undefined) return;
     const isDirectory = stat.isDirectory();
-    if (state.ignored && !(isDirectory && this.#ignore.couldReincludeBelow(state))) return;
+    if (state.ignored && !(isDirectory && this.ignore.couldReincludeBelow(state))) return;
     if (stat.isSocket()) return;
     if (!isDirectory && !stat.isFile() && !stat.isSymbolicLink()) {
       throw new CoracleError('INVALID', `copy ${path}: it is a device or a fifo`, {
@@ -154,7 +154,7 @@ export class ContextTree {
         this.#collect(
           child,
           relative === '' ? name : `${relative}/${name}`,
-          this.#ignore.enter(state, name),
+          this.ignore.enter(state, name),
           walk,
         );
       }
@@ -167,9 +167,9 @@ export class ContextTree {
   }
 
   #stateOf(path: string): IgnoreState {
-    let state = this.#ignore.root();
+    let state = this.ignore.root();
     if (path === '.') return state;
-    for (const name of path.split('/')) state = this.#ignore.enter(state, name);
+    for (const name of path.split('/')) state = this.ignore.enter(state, name);
     return state;
   }
 

@@ -1,5 +1,7 @@
 /** What a build tells while it runs: a typed stream whose consumers are the displays, `rawjson` and the library's users. */
-import type { SourceRange } from '../dockerfile/source.js';
+import { findRule } from '../dockerfile/rules.js';
+import { renderExcerpt, type SourceRange, type Warning } from '../dockerfile/source.js';
+import type { BuildSource } from './build-source.js';
 
 /** Names a step within one build; stable for equal inputs, printed as a digest in rawjson. */
 export type StepId = string;
@@ -43,9 +45,41 @@ export type BuildEvent =
       /** BuildKit's rule name where the warning has one. */
       readonly rule?: string;
       readonly message: string;
+      /** The rule's page and what it is about. */
+      readonly url?: string;
+      readonly description?: string;
       readonly range?: SourceRange;
+      /** The file the range is in, and its lines. */
+      readonly source?: BuildSource;
       /** `file:line`, source lines and caret. */
       readonly excerpt?: string;
     };
 
 export type BuildListener = (event: BuildEvent) => void;
+
+/** The event that tells of a warning, with the lines it is about. */
+export function warningEvent(
+  warning: Warning,
+  source: BuildSource,
+): Extract<BuildEvent, { kind: 'warning' }> {
+  const rule = warning.rule === undefined ? undefined : findRule(warning.rule);
+  return {
+    kind: 'warning',
+    ...warning,
+    ...(rule?.url === undefined ? {} : { url: rule.url }),
+    ...(rule === undefined ? {} : { description: rule.description }),
+    source,
+    excerpt: renderExcerpt(source.name, source.lines, warning.range),
+  };
+}
+
+/** Passes each warning on once, though the plan of every platform has it. */
+export function warningsOnce(tell: (warning: Warning) => void): (warning: Warning) => void {
+  const told = new Set<string>();
+  return (warning) => {
+    const key = JSON.stringify(warning);
+    if (told.has(key)) return;
+    told.add(key);
+    tell(warning);
+  };
+}

@@ -75,6 +75,16 @@ export class IgnoreMatcher {
     return this.#patterns.length === 0;
   }
 
+  /** True when a pattern takes something back in. */
+  get hasExclusions(): boolean {
+    return this.#exclusions.length > 0;
+  }
+
+  /** True when one pattern alone leaves out all there is. */
+  get ignoresAll(): boolean {
+    return this.#patterns.some(({ text, exclusion }) => !exclusion && /^(\*|\*\*|\*\*\/\*)$/.test(text));
+  }
+
   /** The state of the context directory itself, which is never ignored. */
   root(): IgnoreState {
     return { path: '', ignored: false, matched: [] };

@@ -4,14 +4,27 @@
  */
 import { expandFrom, expandInstruction } from '../dockerfile/expansion.js';
 import type { Dockerfile, Stage } from '../dockerfile/instructions.js';
+import { lintDockerfile } from '../dockerfile/lint.js';
 import type { Warning } from '../dockerfile/source.js';
 import { CoracleError } from '../errors.js';
+
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.js';
-import { type BuildSource, instructionError, placeError } from './build-source.js';
+import { type BuildSource, placeError } from './build-source.js';
+import { Checks } from './checks.js';
+
 import type { Contexts, NamedContext } from './contexts.js';
+import {
+  checkOptions,
+  type DirectiveInput,
+  refuseFindings,
+  refuseForeignSyntax,
+} from './directive-effects.js';
+import { checkFroms, checkImage } from './from-checks.js';
 import type { BuildEnvironment, BuildOptions } from './options.js';
 import { type BuildPlan, dependencies, type PlannedStage, type Source, type StageBase } from './plan.js';
-import { platformArguments, Scope } from './scope.js';
+import { predefinedArguments, Scope } from './scope.js';
+import type { Ignored } from './stage-checks.js';
+import { refuseLaterStage, stageIndex, targetIndex } from './stage-names.js';
 import { StagePlanner } from './stage-planner.js';
 import { scratchConfig } from './stage-state.js';
 import { imageTime, readEpoch, type TimeOptions, type Times, timesOnBase } from './times.js';
@@ -29,6 +42,10 @@ export type PlanInput = {
   readonly resolveImage: BuildEnvironment['resolveImage'];
   /** The contexts by name; none where it is left out. */
   readonly contexts?: Pick<Contexts, 'find'> | undefined;
+  /** What the context's ignore file leaves out, for the check of COPY. */
+  readonly ignored?: Ignored | undefined;
+  /** Told of every warning before the plan is returned, or before it fails. */
+  readonly onWarning?: (warning: Warning) => void;
 };
 
 /** What a stage begins with. */
@@ -47,7 +64,9 @@ export class Planner {
   /** ARGs before the first FROM. */
   readonly globals: Scope;
   readonly consumed = new Set<string>();
-  readonly warnings: Warning[];
+  readonly checks: Checks;
+  /** The variables of the stages planned. */
+  readonly scopes = new Map<number, Scope>();
   readonly #stages = new Map<number, PlannedStage>();
   readonly #platforms = new Map<number, Platform>();
   #epoch: number | undefined;
@@ -55,17 +74,45 @@ export class Planner {
   constructor(input: PlanInput) {
     this.input = input;
     this.source = { name: input.dockerfile.fileName, lines: input.dockerfile.lines };
-    this.warnings = [...input.dockerfile.warnings];
+    this.checks = new Checks(checkOptions(this.#directives()));
+    for (const warning of input.dockerfile.warnings) this.checks.add(warning);
     this.globals = this.#readGlobals();
   }
 
+  get warnings(): readonly Warning[] {
+    return this.checks.warnings;
+  }
+
   async plan(): Promise<BuildPlan> {
-    refuseForeignSyntax(this.input.dockerfile, this.source);
-    const target = this.#targetIndex();
+    try {
+      const target = await this.#begin();
+      await this.planStage(target);
+      this.#warnUnconsumed();
+      refuseFindings(this.source, this.checks);
+      return { stages: this.#stages, target, platform: this.input.platform, warnings: this.warnings };
+    } finally {
+      for (const warning of this.warnings) this.input.onWarning?.(warning);
+    }
+  }
+
+  /** Plans for the sake of the checks: the target and what it needs, or every stage where no target is asked for. */
+  async check(): Promise<void> {
+    const target = await this.#begin();
+    const isAll = (this.input.options.target ?? '') === '';
+    const indices = isAll ? this.input.dockerfile.stages.map((stage) => stage.index) : [target];
+    for (const index of indices) await this.planStage(index);
+  }
+
+  async #begin(): Promise<number> {
+    const { dockerfile, options } = this.input;
+    refuseForeignSyntax(this.#directives());
+    for (const warning of lintDockerfile(dockerfile)) this.checks.add(warning);
+    const defaults = new Scope();
+    for (const [name, value] of this.#predefined()) defaults.declare(name, value);
+    checkFroms(dockerfile, this.globals, defaults, this.checks);
+    const target = targetIndex(dockerfile, options.target);
     this.#epoch = await this.#readEpoch();
-    await this.planStage(target);
-    this.#warnUnconsumed();
-    return { stages: this.#stages, target, platform: this.input.platform, warnings: this.warnings };
+    return target;
   }
 
   /** The times of a stage on `base`; a stage on another has that one's. */
@@ -100,17 +147,7 @@ export class Planner {
   ): Promise<Source> {
     const index = this.stageIndex(name, before);
     if (index !== undefined) return { kind: 'stage', index };
-    if (/^\d+$/.test(name)) {
-      throw instructionError(
-        this.source,
-        at,
-        'INVALID',
-        `copy from stage ${name}: there is no earlier stage of that index`,
-        {
-          hint: `stages before this one: 0 to ${before - 1}`,
-        },
-      );
-    }
+    refuseLaterStage(this.input.dockerfile, { name, before, at });
     const context = await this.#context(name, at);
     if (context?.kind === 'files') return { kind: 'context', name: context.name };
     if (context !== undefined) return context;
@@ -135,13 +172,8 @@ export class Planner {
     return { base: { kind: 'scratch' }, reference: name, seed: { kind: 'context', name: context.name } };
   }
 
-  /** The index of the stage `name` (a name, or an index in digits) among those before `before`. */
   stageIndex(name: string, before: number): number | undefined {
-    const lower = name.toLowerCase();
-    const earlier = this.input.dockerfile.stages.slice(0, before);
-    const named = earlier.filter((stage) => stage.name === lower).at(-1);
-    if (named !== undefined) return named.index;
-    return /^\d+$/.test(name) && Number(name) < before ? Number(name) : undefined;
+    return stageIndex(this.input.dockerfile.stages.slice(0, before), name);
   }
 
   async resolveImage(
@@ -171,7 +203,9 @@ export class Planner {
       }
       const context = await this.#fromContext(reference, from);
       if (context !== undefined) return context;
-      const image = await this.input.resolveImage(reference, this.platformOf(stage.index));
+      const platform = this.platformOf(stage.index);
+      const image = await this.input.resolveImage(reference, platform);
+      checkImage(image, { reference, platform, range: from.range }, this.checks);
       return { base: { kind: 'image', image, reference }, reference };
     } catch (error) {
       throw placeError(error, this.source, from);
@@ -183,8 +217,10 @@ export class Planner {
     return this.#platforms.get(index) ?? this.input.platform;
   }
 
-  #platformArguments(): ReadonlyMap<string, string> {
-    return platformArguments(this.input.buildPlatform ?? hostPlatform(), this.input.platform);
+  #predefined(given?: Readonly<Record<string, string>>): ReadonlyMap<string, string> {
+    const { buildPlatform, platform, options, dockerfile } = this.input;
+    const platforms = { build: buildPlatform ?? hostPlatform(), target: platform };
+    return predefinedArguments(platforms, options.target ?? dockerfile.stages.at(-1)?.name, given);
   }
 
   async #inheritedConfig(base: StageBase): Promise<Pick<PlannedStage, 'config' | 'author'>> {
@@ -195,7 +231,7 @@ export class Planner {
 
   #readGlobals(): Scope {
     const scope = new Scope();
-    for (const [name, value] of this.#platformArguments()) scope.declare(name, value);
+    for (const [name, value] of this.#predefined(this.input.options.buildArgs)) scope.declare(name, value);
     const { escape: escapeToken } = this.input.dockerfile.directives;
     for (const instruction of this.input.dockerfile.metaArgs) {
       try {
@@ -241,40 +277,22 @@ export class Planner {
     return imageTime(base.kind === 'image' ? base.image : undefined);
   }
 
-  #targetIndex(): number {
-    const { stages } = this.input.dockerfile;
-    const { target } = this.input.options;
-    if (target === undefined || target === '') return stages.length - 1;
-    const index = this.stageIndex(target, stages.length);
-    if (index !== undefined) return index;
-    const names = stages.map((stage) => stage.name ?? String(stage.index));
-    throw new CoracleError('NOT_FOUND', `build target "${target}": ${this.source.name} has no such stage`, {
-      hint: `stages: ${names.join(', ')}`,
-      exitCode: 1,
-    });
+  #directives(): DirectiveInput {
+    return {
+      directives: this.input.dockerfile.directives,
+      source: this.source,
+      argument: (name) => this.buildArgument(name),
+    };
   }
 
   #warnUnconsumed(): void {
     const unused = Object.keys(this.input.options.buildArgs ?? {}).filter(
-      (name) => !this.consumed.has(name) && !name.startsWith('BUILDKIT_SBOM_SCAN_'),
+      (name) => !this.consumed.has(name) && !this.globals.has(name) && !name.startsWith('BUILDKIT_'),
     );
     if (unused.length === 0) return;
-    this.warnings.push({
+    this.checks.add({
       message: `build arguments were not used: ${unused.join(', ')}`,
       range: { startLine: 1, endLine: 1 },
     });
   }
-}
-
-/** `# syntax=` may ask for the stock frontend, whose dialect this is; another one is a program that is never run (S33). */
-function refuseForeignSyntax(dockerfile: Dockerfile, source: BuildSource): void {
-  const { syntax } = dockerfile.directives;
-  if (syntax === undefined || /^(docker\.io\/)?docker\/dockerfile(-upstream)?([:@].*)?$/.test(syntax.value))
-    return;
-  throw instructionError(
-    source,
-    { range: { startLine: syntax.line, endLine: syntax.line } },
-    'UNSUPPORTED',
-    `use syntax ${syntax.value}: only docker/dockerfile is built in; other frontends are not run`,
-  );
 }

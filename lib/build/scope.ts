@@ -14,15 +14,29 @@ export const proxyArguments: readonly string[] = [
   'ALL_PROXY',
 ].flatMap((name) => [name, name.toLowerCase()]);
 
-/** The platform ARGs of BuildKit: the machine that builds, and the one the image is for. */
-export function platformArguments(build: Platform, target: Platform): ReadonlyMap<string, string> {
-  return new Map([...named('BUILD', build), ...named('TARGET', target)]);
+/**
+ * The ARGs every file may use in FROM, and in a stage once it declares them: the machine that builds, the one the
+ * image is for, the target's name. A build argument of the same name takes their place.
+ */
+export function predefinedArguments(
+  platforms: { readonly build: Platform; readonly target: Platform },
+  stage: string | undefined,
+  given: Readonly<Record<string, string>> = {},
+): ReadonlyMap<string, string> {
+  const name = stage === undefined || stage === '' ? 'default' : stage;
+  const values = [
+    ...named('BUILD', platforms.build),
+    ...named('TARGET', platforms.target),
+    ['TARGETSTAGE', name] as const,
+  ];
+  return new Map(values.map(([key, value]) => [key, given[key] ?? value]));
 }
 
 function named(prefix: string, platform: Platform): readonly (readonly [string, string])[] {
   return [
     [`${prefix}PLATFORM`, formatPlatform(platform)],
     [`${prefix}OS`, platform.os],
+    [`${prefix}OSVERSION`, ''],
     [`${prefix}ARCH`, platform.architecture],
     [`${prefix}VARIANT`, platform.variant ?? ''],
   ];
@@ -41,6 +55,15 @@ export class Scope {
       const equals = entry.indexOf('=');
       if (equals > 0) this.setEnvironment(entry.slice(0, equals), entry.slice(equals + 1));
     }
+  }
+
+  /** A stage FROM another one goes on with that one's ARGs. */
+  static inherited(parent: Scope): Scope {
+    const scope = new Scope();
+    for (const [name, value] of parent.#variables) scope.#variables.set(name, value);
+    for (const [name, value] of parent.#environment) scope.#environment.set(name, value);
+    for (const [name, value] of parent.#declared) scope.#declared.set(name, value);
+    return scope;
   }
 
   setEnvironment(name: string, value: string): void {
@@ -76,8 +99,13 @@ export class Scope {
     return [...this.#environment].map(([name, value]) => `${name}=${value}`);
   }
 
-  /** ARGs with values, as history shows them in front of a RUN. */
+  /** Every name that is known, set or not. */
+  names(): readonly string[] {
+    return [...new Set([...this.#variables.keys(), ...this.#declared.keys()])];
+  }
+
+  /** The declared ARGs as history shows them in front of a RUN: an ENV of the name wins, an unset one is empty. */
   arguments(): readonly string[] {
-    return [...this.#declared].flatMap(([name, value]) => (value === undefined ? [] : [`${name}=${value}`]));
+    return [...this.#declared].map(([name, value]) => `${name}=${this.#variables.get(name) ?? value ?? ''}`);
   }
 }

@@ -26,6 +26,7 @@ import type {
 import type { Planner } from './planner.js';
 import { runCommand } from './run-command.js';
 import { proxyArguments } from './scope.js';
+import { StageChecks } from './stage-checks.js';
 import { StageState } from './stage-state.js';
 import { refuseUnsupported } from './unsupported.js';
 
@@ -41,6 +42,7 @@ export class StagePlanner {
   /** Files that the stage begins with. */
   readonly #seed: Source | undefined;
   readonly #state: StageState;
+  readonly #checks: StageChecks;
   readonly #steps: Unnamed<Step>[] = [];
 
   constructor(
@@ -54,7 +56,20 @@ export class StagePlanner {
     this.#base = beginning.base;
     this.#reference = beginning.reference;
     this.#seed = beginning.seed;
-    this.#state = new StageState(inherited.config, inherited.author);
+    const parent = beginning.base.kind === 'stage' ? beginning.base.index : undefined;
+    this.#state = new StageState(
+      inherited.config,
+      inherited.author,
+      parent === undefined ? undefined : planner.scopes.get(parent),
+    );
+    planner.scopes.set(stage.index, this.#state.scope);
+    this.#checks = new StageChecks(planner.checks, {
+      index: stage.index,
+      base: parent,
+      scope: this.#state.scope,
+      hasShell: () => this.#state.hasShell,
+      ignored: planner.input.ignored,
+    });
     this.#triggers = inherited.config.OnBuild ?? [];
   }
 
@@ -96,13 +111,16 @@ export class StagePlanner {
 
   async #read({ instruction, source }: Placed): Promise<void> {
     const { escape: escapeToken } = this.#planner.input.dockerfile.directives;
-    const { instruction: expanded } = expandInstruction(
+    const { instruction: expanded, unmatched } = expandInstruction(
       instruction,
       (name) => this.#state.scope.lookup(name),
       escapeToken,
       (name, hasDefault) =>
         this.#planner.buildArgument(name) ?? (hasDefault ? undefined : this.#planner.globals.lookup(name)),
     );
+    // A trigger has no place in this file: what is found in it is shown at the FROM that brings it.
+    const isOwn = source === this.#planner.source;
+    this.#checks.read(expanded, unmatched, isOwn ? instruction.range : this.#stage.from.range);
     switch (expanded.kind) {
       case 'arg':
         return this.#declare(expanded);

@@ -24,12 +24,13 @@ export class StageState {
   #config: ContainerConfig;
   #hasCommand = false;
 
-  constructor(config: ContainerConfig, author: string | undefined) {
+  /** `parent` holds the variables of the stage that this one is FROM. */
+  constructor(config: ContainerConfig, author: string | undefined, parent?: Scope) {
     // Triggers of the base have been taken over as instructions; they are not inherited a second time.
     const { OnBuild: _triggers, ...inherited } = config;
     this.#config = inherited;
     this.author = author;
-    this.scope = new Scope(config.Env);
+    this.scope = parent === undefined ? new Scope(config.Env) : Scope.inherited(parent);
   }
 
   get config(): ContainerConfig {
@@ -38,6 +39,11 @@ export class StageState {
 
   get shell(): readonly string[] {
     return this.#config.Shell ?? defaultShell;
+  }
+
+  /** Whether SHELL or the base says what runs commands in shell form. */
+  get hasShell(): boolean {
+    return (this.#config.Shell ?? []).length > 0;
   }
 
   get user(): string {

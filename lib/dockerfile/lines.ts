@@ -3,6 +3,7 @@ import { trim, trimNewline, trimStart } from './characters.js';
 import { findHeredocs, type HeredocWord } from './heredoc.js';
 import type { EscapeToken, Heredoc } from './instructions.js';
 import { problem, type SourceText } from './problem.js';
+import { rules } from './rules.js';
 import type { SourceRange, Warning } from './source.js';
 
 /** Where a piece of a logical line comes from. */
@@ -88,7 +89,7 @@ class LineReader {
       pieces.push({ offset: length, line: this.#at, column: 1 });
     }
     const text = parts.join('');
-    this.#warn(text, emptyLine);
+    this.#warn(emptyLine);
     const startColumn = indent + 1;
     const lineEnd = this.#at;
     const words = findHeredocs(text);
@@ -124,14 +125,12 @@ class LineReader {
     return emptyLine === undefined ? {} : { emptyLine };
   }
 
-  #warn(text: string, emptyLine: number | undefined): void {
+  /** BuildKit places it at the line that ends the instruction. */
+  #warn(emptyLine: number | undefined): void {
     if (emptyLine === undefined) return;
-    const shown = text.length > 80 ? `${text.slice(0, 80)}...` : text;
-    this.warnings.push({
-      rule: 'NoEmptyContinuation',
-      message: `empty continuation line found in: ${shown}`,
-      range: { startLine: emptyLine, endLine: emptyLine },
-    });
+    const range = { startLine: this.#at, endLine: this.#at };
+    const message = rules.NoEmptyContinuation.format();
+    this.warnings.push({ rule: rules.NoEmptyContinuation.name, message, range });
   }
 
   #heredoc(word: HeredocWord, line: LogicalLine): Heredoc {

@@ -15,6 +15,7 @@ import type {
   WorkdirInstruction,
 } from './instructions.js';
 import { fault, flagsOf, jsonWords, type Request, requiredRest, sourceOf } from './request.js';
+import { rules } from './rules.js';
 
 /** ENV and LABEL: `name=value ...`, or the old `name value`. */
 export function parseEnv(request: Request): EnvInstruction {
@@ -100,7 +101,7 @@ export function parseMaintainer(request: Request): MaintainerInstruction {
   const source = sourceOf(request);
   request.warnings.push({
     rule: 'MaintainerDeprecated',
-    message: 'MAINTAINER is deprecated in favor of a label',
+    message: rules.MaintainerDeprecated.format(),
     range: source.range,
   });
   return { ...source, kind: 'maintainer', name: requiredRest(request, 'a name') };

@@ -35,21 +35,25 @@ testWith(missingForBuilds, 'heredocs of COPY are files, expanded unless quoted',
   );
 });
 
-testWith(missingForBuilds, 'variables are seen from their declaration on, by their own stage', async (t) => {
-  const builder = await Builder.open(t);
-  const { image } = await builder.build(builder.fixture('arg-env'));
-  t.is(await builder.text(image, 'undeclared'), '[]\n');
-  t.is(await builder.text(image, 'declared'), '[1]\n');
-  t.is(await builder.text(image, 'values'), `o-2 fallback set \${VERSION} style value with  spaces 2 1\n`);
-  t.is(await builder.text(image, 'empty'), 'empty\n');
-  t.is(await builder.text(image, 'next-stage'), '[][][o-2]\n');
-  t.like(image.config.config, {
-    WorkingDir: '/o-2',
-    User: 'www',
-    Labels: { 'from-env': 'o-2' },
-    ExposedPorts: { '2080/tcp': {} },
-  });
-});
+testWith(
+  missingForBuilds,
+  'variables are seen from their declaration on, by their own stage and those made from it',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const { image } = await builder.build(builder.fixture('arg-env'));
+    t.is(await builder.text(image, 'undeclared'), '[]\n');
+    t.is(await builder.text(image, 'declared'), '[1]\n');
+    t.is(await builder.text(image, 'values'), `o-2 fallback set \${VERSION} style value with  spaces 2 1\n`);
+    t.is(await builder.text(image, 'empty'), 'empty\n');
+    t.is(await builder.text(image, 'next-stage'), '[2][o-2][o-2]\n');
+    t.like(image.config.config, {
+      WorkingDir: '/o-2',
+      User: 'www',
+      Labels: { 'from-env': 'o-2' },
+      ExposedPorts: { '2080/tcp': {} },
+    });
+  },
+);
 
 testWith(
   missingForBuilds,

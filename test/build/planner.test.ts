@@ -3,27 +3,12 @@ import type { BuildPlan, PlannedStage, RunStep, Step } from '../../lib/build/pla
 import { planBuild } from '../../lib/build/planner.js';
 import { parseDockerfile } from '../../lib/dockerfile/parse.js';
 import { CoracleError, type ErrorCode } from '../../lib/errors.js';
-import type { ImageRecord } from '../../lib/image/image-record.js';
 import type { ContainerConfig } from '../../lib/oci/container-config.js';
-import { parseDigest } from '../../lib/oci/digest.js';
+
 import { formatPlatform, hostPlatform } from '../../lib/oci/platform.js';
+import { imageWith } from './planned.js';
 
 const platform = { os: 'linux', architecture: 'amd64' };
-const digest = parseDigest(`sha256:${'0'.repeat(64)}`, 'test');
-
-function imageWith(config: ContainerConfig): ImageRecord {
-  const descriptor = { mediaType: 'application/vnd.oci.image.manifest.v1+json', digest, size: 2 };
-  return {
-    id: '0'.repeat(64),
-    references: [],
-    descriptor,
-    manifestDescriptor: descriptor,
-    manifest: { kind: 'manifest', mediaType: descriptor.mediaType, config: descriptor, layers: [] },
-    config: { ...platform, config, rootfs: { type: 'layers', diff_ids: [] } },
-    configDigest: digest,
-  };
-}
-
 async function plan(
   text: string,
   options: { buildArgs?: Record<string, string>; target?: string; network?: 'host' } = {},
@@ -105,6 +90,43 @@ test('a global ARG reaches FROM, and a stage only where it is declared again', a
     runs(stage).map((step) => step.env),
     [[], ['TAG=base']],
   );
+});
+
+test('a stage FROM a stage goes on with its ARGs, and an ENV of the name wins', async (t) => {
+  const stage = target(await plan('FROM base AS a\nARG V=1\nENV W=2\nFROM a\nRUN x\n'));
+  t.deepEqual(runs(stage)[0]?.env, ['V=1', 'W=2']);
+  t.deepEqual(stage.config.Env, ['W=2']);
+});
+
+test('history shows every declared ARG in front of RUN, an unset one empty', async (t) => {
+  const stage = target(await plan('FROM base\nARG A B=1\nENV B=2\nRUN x\n'));
+  t.is(runs(stage)[0]?.createdBy, 'RUN |2 A= B=2 /bin/sh -c x');
+});
+
+test('the predefined ARGs know the platform and the target, and build arguments replace them', async (t) => {
+  const text =
+    'FROM base AS one\nARG TARGETSTAGE TARGETARCH BUILDOS TARGETOSVERSION\nRUN x\nFROM base\nARG TARGETSTAGE\nRUN y\n';
+  const first = target(await plan(text, { target: 'one', buildArgs: { TARGETARCH: 'riscv64' } }));
+  t.deepEqual(runs(first)[0]?.env, [
+    'TARGETSTAGE=one',
+    'TARGETARCH=riscv64',
+    'BUILDOS=linux',
+    'TARGETOSVERSION=',
+  ]);
+  t.deepEqual(runs(target(await plan(text)))[0]?.env, ['TARGETSTAGE=default']);
+});
+
+test('--from of a later stage, or of the stage itself, is refused at its line', async (t) => {
+  for (const [name, reason] of [
+    ['later', /after this stage/],
+    ['self', /this stage itself/],
+    ['7', /no earlier stage/],
+  ] as const) {
+    const text = `FROM base AS self\nCOPY --from=${name} a b\nFROM base AS later\nCOPY --from=self a b\n`;
+    const error = await t.throwsAsync(plan(text), { instanceOf: CoracleError });
+    t.regex(error?.message ?? '', reason);
+    t.regex(error?.excerpt ?? '', /^Dockerfile:2:1\n/);
+  }
 });
 
 test('proxy arguments reach the process but neither its identity nor the history', async (t) => {

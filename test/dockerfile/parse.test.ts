@@ -38,12 +38,12 @@ test('lines continue, and comments and blank lines in them vanish', (t) => {
   t.is(script('RUN a \\'), 'a');
 });
 
-test('a blank line in a continuation is a warning at that line', (t) => {
+test('a blank line in a continuation is a warning where the instruction ends, as in BuildKit', (t) => {
   const { warnings, stages } = parseDockerfile('FROM scratch\nRUN a \\\n\n\n  b\n', 'Dockerfile');
   t.is(stages[0]?.instructions.length, 1);
   t.deepEqual(
     warnings.map(({ rule, range }) => [rule, range.startLine]),
-    [['NoEmptyContinuation', 3]],
+    [['NoEmptyContinuation', 5]],
   );
 });
 
