@@ -11,7 +11,6 @@ import { nearest } from '../dockerfile/suggestion.js';
 import type { Checks } from './checks.js';
 import { cleanPath, type IgnoreMatcher } from './ignore.js';
 import type { Scope } from './scope.js';
-import { isRemote } from './unsupported.js';
 
 /** What the ignore file says; only asked for paths of the context. */
 export type Ignored = Pick<IgnoreMatcher, 'ignores' | 'hasExclusions' | 'ignoresAll'>;
@@ -27,6 +26,8 @@ export type StageView = {
 };
 
 const secret = /(?:_|^)(?:apikey|auth|credentials?|key|password|pword|passwd|secret|token)(?:_|$)/i;
+/** URLs and repositories, as ADD tells them apart from paths. */
+const remote = /^(https?|git|ssh):\/\/|^git@[^/]+:/;
 const harmless = /(?:_|^)(?:public|file|version)(?:_|$)/i;
 
 export class StageChecks {
@@ -131,7 +132,7 @@ export class StageChecks {
     const isOther = instruction.kind === 'copy' && instruction.from !== undefined;
     if (ignored === undefined || isOther || ignored.hasExclusions) return;
     for (const source of instruction.sources) {
-      if (instruction.kind === 'add' && isRemote(source)) continue;
+      if (instruction.kind === 'add' && remote.test(source)) continue;
       const path = cleanPath(source);
       const isRoot = path === '.' || path === '/';
       if (isRoot ? !ignored.ignoresAll : !ignored.ignores(path.replace(/^\//, ''))) continue;
