@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import type { Bench, Case } from './case.js';
-import { cachedCase, copyCase, stepsCase } from './cases/build.js';
+import { cachedCase, copyCase, stagesCase, stepsCase } from './cases/build.js';
 import { fleetCase } from './cases/fleet.js';
 import { nodeCase, outputCase } from './cases/foreground.js';
 import { execCase, networkCase, runCase } from './cases/start.js';
@@ -20,6 +20,7 @@ const cases: readonly Case[] = [
   execCase,
   stepsCase,
   cachedCase,
+  stagesCase,
   copyCase,
   pullCase,
   archiveCase,

@@ -107,3 +107,42 @@ function filesContext({ workspace, scale }: Bench): string {
   writeFileSync(join(directory, 'Dockerfile'), 'FROM scratch\nCOPY src /src\n');
   return directory;
 }
+
+/** Two stages that do not need each other, against the slower of them alone. */
+export const stagesCase: Case = {
+  name: 'build-stages',
+  speed: 'slow',
+  open: (bench) => {
+    const [tool] = present(bench.tools.coracle);
+    if (tool === undefined) return { contenders: [], rows: [] };
+    const command = (directory: string): Command =>
+      buildCommand(bench.baseStore(tool), directory, '--no-cache', '--network', 'none');
+    const both = command(stagesContext(bench, 'both', ['slow', 'quick']));
+    const slowest = command(stagesContext(bench, 'slowest', ['slow']));
+    return {
+      contenders: [
+        { label: tool.name, round: (record) => record('build', timeCommand(both)) },
+        { label: 'slowest stage', round: (record) => record('build', timeCommand(slowest)) },
+      ],
+      rows: [against('slowest stage', 'build of two independent stages of 2 s and 1.9 s', 'build', 1.1)],
+    };
+  },
+};
+
+const stageSeconds = { slow: 2, quick: 1.9 };
+
+/** Stages that wait, and a target that takes a file of each. */
+function stagesContext(
+  { workspace }: Bench,
+  name: string,
+  stages: readonly (keyof typeof stageSeconds)[],
+): string {
+  const directory = join(workspace, `stages-${name}`);
+  mkdirSync(directory, { recursive: true });
+  const made = stages.map(
+    (stage) => `FROM ${baseImage} AS ${stage}\nRUN sleep ${stageSeconds[stage]} && echo ${stage} > /f\n`,
+  );
+  const copies = stages.map((stage) => `COPY --from=${stage} /f /${stage}\n`);
+  writeFileSync(join(directory, 'Dockerfile'), `${made.join('')}FROM ${baseImage}\n${copies.join('')}`);
+  return directory;
+}
