@@ -11,6 +11,7 @@ import {
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { buildCacheOptions, readBuildCache } from './options/build-cache.js';
+import { printCheck, readCall } from './options/build-call.js';
 import { buildOutputOptions, buildOutputRequest, usesStandardOutput } from './options/build-output.js';
 import { readPullPolicy } from './options/pull-policy.js';
 import { registryAccess, registryOptions } from './options/registry.js';
@@ -108,6 +109,13 @@ export const command = defineCommand({
       summary: 'Make no file later than the image (default: as --reproducible)',
     },
     ...buildOutputOptions,
+    { name: 'check', kind: 'switch', summary: 'Check the Dockerfile, build nothing; same as --call=check' },
+    {
+      name: 'call',
+      kind: 'string',
+      value: 'METHOD',
+      summary: 'build, or check[,format=json]: what to do (default: build)',
+    },
     ...registryOptions,
   ],
   refused: {
@@ -118,15 +126,35 @@ export const command = defineCommand({
     'builds are confined in one way':
       'allow cap-add cap-drop security-opt isolation device volume,v userns add-host dns dns-option dns-search group-add runtime',
     'steps leave no containers': 'rm force-rm',
-    'this version has no builders': 'builder call check',
+    'this version has no builders': 'builder',
     'this version does not sign': 'sign-by',
     'this version runs without hooks': 'hooks-dir',
   },
   async handler(values, [context], { open }) {
     const quiet = values.quiet || values.progress === 'quiet';
-    const progress = buildProgress(readMode(values.progress, values.quiet));
+    const call = readCall(values.call, values.check);
+    const progress = buildProgress(
+      call === undefined ? readMode(values.progress ?? process.env.BUILDKIT_PROGRESS, values.quiet) : 'quiet',
+    );
     const source = chooseSource(context, values.file);
     const outputs = buildOutputRequest(values);
+    if (call !== undefined) {
+      const report = await interruptible((signal) =>
+        open().checkBuild({
+          ...source,
+          contexts: readContexts(values['build-context']),
+          ignoreFile: values.ignorefile,
+          buildArgs: readAssignments('--build-arg', values['build-arg'], process.env),
+          target: values.target,
+          pull: readPullPolicy(values.pull),
+          access: registryAccess(values),
+          signal,
+        }),
+      ).catch((error: unknown) => {
+        throw asBuildFailure(error);
+      });
+      return printCheck(report, call);
+    }
     try {
       const result = await interruptible((signal) =>
         open().build({
@@ -186,8 +214,15 @@ function readMode(text: string | undefined, quiet: boolean): ProgressMode {
     case 'rawjson':
     case 'quiet':
       return text;
-    default:
+    case 'auto':
+    case '':
+    case undefined:
       return 'auto';
+    default:
+      // The option's own values are checked before; what is left is the environment.
+      throw new CoracleError('USAGE', `read BUILDKIT_PROGRESS "${text}": not a way to show progress`, {
+        hint: 'auto, tty, plain, rawjson or quiet',
+      });
   }
 }
 

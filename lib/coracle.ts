@@ -3,6 +3,7 @@
  * touches nothing; each verb loads what it needs.
  */
 import type { CacheUnit } from './build/cache-unit.js';
+import type { CheckReport } from './build/check-report.js';
 import type { BuildResult } from './build/options.js';
 import type { PruneResult } from './build/prune.js';
 import type { PrunePolicy } from './build/prune-choice.js';
@@ -45,6 +46,15 @@ export class Coracle extends ContainerVerbs {
   async build(request: BuildRequest): Promise<BuildResult> {
     const { build } = await import('./session/build.js');
     return build(this.session, request);
+  }
+
+  /** What the build checks say of a Dockerfile: as text, as the object of docker's JSON, and whether all is well. */
+  async checkBuild(request: BuildRequest): Promise<CheckReport> {
+    const { check } = await import('./session/build.js');
+    const { checkJson, checkText } = await import('./build/check-report.js');
+    const result = await check(this.session, request);
+    const json = checkJson(result);
+    return { ...result, text: checkText(result), json };
   }
 
   /** Everything known about a container or an image, with the fields of docker's and podman's `inspect`. */

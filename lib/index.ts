@@ -3,6 +3,7 @@
 export { type Annotation, parseAnnotation } from './build/annotation.js';
 export { type AttestOptions, parseAttest } from './build/attest-options.js';
 export { type CacheUnit, cacheUnitKinds } from './build/cache-unit.js';
+export type { CheckReport } from './build/check-report.js';
 export type { BuildEvent, BuildStep } from './build/events.js';
 export type { BuildResult } from './build/options.js';
 export { type BuildOutput, parseOutput, registryOutput, storeOutput } from './build/output.js';

@@ -15,7 +15,11 @@ type State = {
 
 const tailLines = 6;
 const redrawMilliseconds = 80;
-const colour = { plain: '\x1b[0m', done: '\x1b[34m', failed: '\x1b[31m', dim: '\x1b[2m' } as const;
+/** https://no-color.org */
+const colour =
+  (process.env.NO_COLOR ?? '') === ''
+    ? { plain: '\x1b[0m', done: '\x1b[34m', failed: '\x1b[31m', dim: '\x1b[2m' }
+    : { plain: '', done: '', failed: '', dim: '' };
 
 /** Draws on standard error until closed; finished steps stay in the scrollback. */
 export function liveProgress(): BuildProgress {

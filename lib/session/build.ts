@@ -1,8 +1,10 @@
 /** `build`: names as people type them, base images pulled as a policy says, results taken to archives and registries. */
 
+import type { CheckResult } from '../build/check.js';
 import type { BuildEvent } from '../build/events.js';
-import type { BuildResult, ImageExporter } from '../build/options.js';
+import type { BuildEnvironment, BuildOptions, BuildResult, ImageExporter } from '../build/options.js';
 import type { BuildOutput } from '../build/output.js';
+import type { BuildStores } from '../build/session.js';
 import type { Stores } from '../image/stores.js';
 import type { PushOptions } from '../transfer/push.js';
 import type { RegistryAccess } from '../transfer/registry-access.js';
@@ -17,12 +19,25 @@ const silent = (): void => undefined;
 
 /** Builds images; base images are found or pulled as `pull` says. */
 export async function build(session: Session, request: BuildRequest): Promise<BuildResult> {
-  const { context, pull: policy = 'missing', access = {}, onEvent = silent, ...options } = request;
   const { build: run } = await import('../build/build.js');
+  return run(...(await prepared(session, request)));
+}
+
+/** Checks a Dockerfile without building it. */
+export async function check(session: Session, request: BuildRequest): Promise<CheckResult> {
+  const { checkBuild } = await import('../build/check.js');
+  return checkBuild(...(await prepared(session, request)));
+}
+
+async function prepared(
+  session: Session,
+  request: BuildRequest,
+): Promise<[BuildStores, BuildOptions, BuildEnvironment]> {
+  const { context, pull: policy = 'missing', access = {}, onEvent = silent, ...options } = request;
   const { cachePlaces } = await import('./cache-places.js');
   const stores = await session.allStores();
   const registry = options.signal === undefined ? access : { ...access, signal: options.signal };
-  return run(
+  return [
     stores,
     {
       ...options,
@@ -50,7 +65,7 @@ export async function build(session: Session, request: BuildRequest): Promise<Bu
       tool: `coracle-${coracleVersion}`,
       exporter: exporter(stores, registry, onEvent),
     },
-  );
+  ];
 }
 
 function namedFully(output: BuildOutput): BuildOutput {
