@@ -1,4 +1,5 @@
 /** `--progress rawjson`: one SolveStatus object a line, in the shape `docker buildx build --progress rawjson` prints. */
+import { createHash } from 'node:crypto';
 import type { BuildEvent, BuildStep } from '../../lib/index.js';
 import { say } from '../terminal/output.js';
 import type { BuildProgress } from './build-progress.js';
@@ -58,8 +59,11 @@ export function jsonProgress(): BuildProgress {
   return { onEvent, close: () => undefined };
 }
 
+/** Steps without a digest of their own, as the export, get that of their name. */
 function digestOf(id: string): string {
-  return id.startsWith('sha256:') ? id : `sha256:${id}`;
+  if (/^sha256:[0-9a-f]{64}$/.test(id)) return id;
+  if (/^[0-9a-f]{64}$/.test(id)) return `sha256:${id}`;
+  return `sha256:${createHash('sha256').update(id).digest('hex')}`;
 }
 
 function timestamp(milliseconds: number): string {
@@ -88,13 +92,29 @@ function statusOf(event: Of<'progress'>): object {
 }
 
 function warningOf(event: Of<'warning'>): object {
+  const { rule, message, description, url, range, source } = event;
+  const text = rule === undefined ? message : `${rule}: ${message}`;
+  const short = rule === undefined || range === undefined ? text : `${text} (line ${range.startLine})`;
   return {
     level: 1,
-    short: Buffer.from(event.rule === undefined ? event.message : `${event.rule}: ${event.message}`).toString(
-      'base64',
-    ),
-    ...(event.range === undefined
+    short: base64(short),
+    ...(description === undefined ? {} : { detail: [base64(description)] }),
+    ...(url === undefined ? {} : { url }),
+    ...(source === undefined
       ? {}
-      : { range: [{ start: { line: event.range.startLine }, end: { line: event.range.endLine } }] }),
+      : {
+          sourceInfo: {
+            filename: source.name,
+            data: base64(source.lines.join('\n')),
+            language: 'Dockerfile',
+          },
+        }),
+    ...(range === undefined
+      ? {}
+      : { range: [{ start: { line: range.startLine }, end: { line: range.endLine } }] }),
   };
+}
+
+function base64(text: string): string {
+  return Buffer.from(text).toString('base64');
 }
