@@ -20,6 +20,8 @@ struct client *relay_add(struct relay *relay, int fd, bool lossless) {
     *client = (struct client){.relay = relay, .lossless = lossless, .output = lossless, .input = lossless, .next = relay->clients};
     client->watch = (struct watch){.fd = fd, .ready = client_ready, .owner = client};
     relay->clients = client;
+    if (lossless) /* as far as the system allows; a smaller one only means more turns */
+        setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &(int){SOCKET_SIZE}, sizeof(int));
     if (set_nonblocking(fd) == 0 && watch_set(relay->epoll, &client->watch, EPOLLIN) == 0)
         return client;
     client_close(client);

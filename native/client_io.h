@@ -4,7 +4,7 @@
 
 #include "relay.h"
 
-enum { LOSSLESS_LIMIT = 1 << 20, LOSSLESS_LOW = 512 << 10, LOSSY_LIMIT = 4 << 20 };
+enum { SOCKET_SIZE = 1 << 20, LOSSY_LIMIT = 4 << 20 };
 
 /** The listener has a connection; only its owner's uid is let in. */
 void client_arrived(struct watch *watch, uint32_t events);

@@ -6,9 +6,16 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 
 /* A batch has room for the worst case of one piece: every byte escaped as \u00XX. */
-enum { BATCH_SIZE = LOG_TEXT_MAX * 6 + 4096 };
+enum { BATCH_SIZE = LOG_TEXT_MAX * 6 + 4096, BORROW_LEAST = 1024 };
+
+/** What the lines of one read share: the beginning of a k8s-file line, the end of a json-file one. */
+struct log_head {
+    char text[80];
+    size_t size;
+};
 
 int log_reopen(struct log *log) {
     struct stat status;
@@ -47,21 +54,58 @@ static void rotate(struct log *log) {
     log->size = 0;
 }
 
+/** Everything, however little the system takes at a time. */
+static int write_parts(int fd, struct iovec *parts, size_t count) {
+    while (count > 0) {
+        ssize_t put = writev(fd, parts, (int)count);
+        if (put < 0 && errno == EINTR)
+            continue;
+        if (put < 0)
+            return -1;
+        for (; count > 0 && (size_t)put >= parts->iov_len; parts++, count--)
+            put -= (ssize_t)parts->iov_len;
+        if (count > 0)
+            *parts = (struct iovec){(char *)parts->iov_base + put, parts->iov_len - (size_t)put};
+    }
+    return 0;
+}
+
 static void flush(struct log *log) {
-    if (log->used == 0)
+    size_t total = 0;
+    for (size_t i = 0; i < log->count; i++)
+        total += log->parts[i].iov_len;
+    if (total == 0)
         return;
-    if (log->limit > 0 && log->size > 0 && log->size + log->used > log->limit)
+    if (log->limit > 0 && log->size > 0 && log->size + total > log->limit)
         rotate(log);
-    if (write_full(log->fd, log->batch, log->used) < 0)
-        log->dropped += log->used;
+    if (write_parts(log->fd, log->parts, log->count) < 0)
+        log->dropped += total;
     else
-        log->size += log->used;
-    log->used = 0;
+        log->size += total;
+    log->used = log->count = 0;
+}
+
+static void append_part(struct log *log, const void *data, size_t size) {
+    struct iovec *last = log->count > 0 ? &log->parts[log->count - 1] : NULL;
+    if (last && (const char *)last->iov_base + last->iov_len == data)
+        last->iov_len += size;
+    else
+        log->parts[log->count++] = (struct iovec){(void *)(uintptr_t)data, size};
 }
 
 static void append(struct log *log, const void *data, size_t size) {
-    memcpy(log->batch + log->used, data, size);
+    char *to = log->batch + log->used;
+    memcpy(to, data, size);
     log->used += size;
+    append_part(log, to, size);
+}
+
+/** A long text is written from where it was read, which stays until the flush at the end of log_write. */
+static void append_text(struct log *log, const char *data, size_t size) {
+    if (size < BORROW_LEAST)
+        append(log, data, size);
+    else
+        append_part(log, data, size);
 }
 
 /** Bytes of the UTF-8 sequence at `text`, 0 when it is none. */
@@ -94,35 +138,62 @@ static void append_json_text(struct log *log, const char *data, size_t size) {
     }
 }
 
-static void append_piece(struct log *log, const char *time, const char *stream, const char *data, size_t size, bool complete) {
-    char head[80];
-    if (log->used + size * (log->format == LOG_JSON ? 6 : 1) + 256 > BATCH_SIZE)
+/** `head` is the line's beginning up to the mark of a complete line, the same for everything read at once. */
+static void append_line(struct log *log, const struct log_head *head, const char *data, size_t size, bool complete) {
+    append(log, head->text, head->size);
+    append(log, complete ? "F " : "P ", 2);
+    append_text(log, data, size);
+    append(log, "\n", 1);
+}
+
+static void append_piece(struct log *log, const struct log_head *head, const char *data, size_t size, bool complete) {
+    if (log->used + size * (log->format == LOG_JSON ? 6 : 1) + 256 > BATCH_SIZE || log->count + 4 > LOG_PARTS)
         flush(log);
     if (log->format == LOG_K8S) {
-        append(log, head, (size_t)snprintf(head, sizeof head, "%s %s %c ", time, stream, complete ? 'F' : 'P'));
-        append(log, data, size);
-        append(log, "\n", 1);
+        append_line(log, head, data, size, complete);
         return;
     }
     append(log, "{\"log\":\"", 8);
     append_json_text(log, data, size);
     append(log, complete ? "\\n\"" : "\"", complete ? 3 : 1);
-    append(log, head, (size_t)snprintf(head, sizeof head, ",\"stream\":\"%s\",\"time\":\"%s\"}\n", stream, time));
+    append(log, head->text, head->size);
+}
+
+/** memchr for text that may have no newline for long: musl's looks at eight bytes a step. */
+static const char *find_newline(const char *data, size_t size) {
+    typedef unsigned char block __attribute__((vector_size(64)));
+    typedef uint64_t words __attribute__((vector_size(64)));
+    size_t at = 0;
+    for (bool found = false; at + sizeof(block) <= size && !found; at += found ? 0 : sizeof(block)) {
+        block bytes;
+        memcpy(&bytes, data + at, sizeof bytes);
+        const words equal = (words)(bytes == '\n');
+        found = equal[0] | equal[1] | equal[2] | equal[3] | equal[4] | equal[5] | equal[6] | equal[7];
+    }
+    return memchr(data + at, '\n', size - at);
+}
+
+static void make_head(struct log_head *head, enum log_format format, const char *stream) {
+    char time[TIME_TEXT_SIZE];
+    time_text(time);
+    const int size = format == LOG_K8S ? snprintf(head->text, sizeof head->text, "%s %s ", time, stream)
+                                       : snprintf(head->text, sizeof head->text, ",\"stream\":\"%s\",\"time\":\"%s\"}\n", stream, time);
+    head->size = (size_t)size;
 }
 
 void log_write(struct log *log, int stream, const char *data, size_t size) {
-    char time[TIME_TEXT_SIZE];
+    struct log_head head;
     if (log->format == LOG_NONE || log->fd < 0)
         return;
     if (!log->batch && !(log->batch = malloc(BATCH_SIZE))) {
         log->dropped += size;
         return;
     }
-    time_text(time);
+    make_head(&head, log->format, stream == 2 ? "stderr" : "stdout");
     while (size > 0) {
-        const char *end = memchr(data, '\n', size > LOG_TEXT_MAX ? LOG_TEXT_MAX : size);
+        const char *end = find_newline(data, size > LOG_TEXT_MAX ? LOG_TEXT_MAX : size);
         size_t length = end ? (size_t)(end - data) : size > LOG_TEXT_MAX ? LOG_TEXT_MAX : size;
-        append_piece(log, time, stream == 2 ? "stderr" : "stdout", data, length, end != NULL);
+        append_piece(log, &head, data, length, end != NULL);
         data += length + (end ? 1 : 0);
         size -= length + (end ? 1 : 0);
     }

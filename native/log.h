@@ -2,9 +2,11 @@
 #ifndef CORACLE_LOG_H
 #define CORACLE_LOG_H
 
+#include <sys/uio.h>
+
 #include "plan.h"
 
-enum { LOG_TEXT_MAX = 16384 };
+enum { LOG_TEXT_MAX = 16384, LOG_PARTS = 64 };
 
 struct log {
     enum log_format format;
@@ -16,6 +18,9 @@ struct log {
     uint64_t dropped;
     char *batch;
     size_t used;
+    /** What the next write takes: parts of the batch, and long texts where they were read. */
+    struct iovec parts[LOG_PARTS];
+    size_t count;
 };
 
 /** Opens for appending; a plan without a log gives one that swallows everything. */

@@ -67,10 +67,11 @@ static void set_reading(struct relay *relay, bool reading) {
     }
 }
 
+/** What waits for a lossless client stays in the container's pipe: a queue of our own would only be one more copy of it. */
 void relay_flow(struct relay *relay) {
     bool full = false;
     for (const struct client *client = relay->clients; client; client = client->next)
-        full = full || (client->lossless && client->output && !client->leaving && buffer_size(&client->out) >= (relay->paused ? LOSSLESS_LOW : LOSSLESS_LIMIT));
+        full = full || (client->lossless && client->output && !client->leaving && buffer_size(&client->out) > 0);
     if (full != relay->paused && !(full && relay->hurry))
         set_reading(relay, !full);
 }
