@@ -66,6 +66,42 @@ static _Noreturn void exec_helper(const struct plan *plan, const char *netns, bo
     _exit(127);
 }
 
+/** Process 1 of a namespace that dies with A and takes the helper along; tells how the helper's first process ended, ends with the last. */
+static _Noreturn void keep(const struct plan *plan, const char *netns, int write_end, int report) {
+    int status;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    pid_t first = fork();
+    if (first == 0)
+        exec_helper(plan, netns, false, write_end);
+    close(write_end);
+    if (first < 0 || waitpid(first, &status, 0) != first)
+        _exit(125);
+    unsigned char code = (unsigned char)(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+    if (write_full(report, &code, 1) < 0)
+        _exit(125);
+    close(report);
+    while (waitpid(-1, &status, 0) > 0)
+        continue;
+    _exit(WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status));
+}
+
+/**
+ * pasta goes into the background by a fork, which no death signal follows. Where A is not process 1 of a namespace that would end it,
+ * a keeper is; a child of A, as pasta itself would become.
+ */
+static _Noreturn void exec_kept(const struct plan *plan, const char *netns, int write_end) {
+    struct clone_args arguments = {.flags = CLONE_NEWPID | CLONE_PARENT};
+    unsigned char code = 125;
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        _exit(125);
+    long keeper = syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (keeper == 0)
+        keep(plan, netns, write_end, ends[1]);
+    close(ends[1]);
+    _exit(keeper > 0 && read(ends[0], &code, 1) == 1 ? code : 125);
+}
+
 int helper_start(struct helper *helper, const struct plan *plan, const char *netns, struct failure *failure) {
     int ends[2];
     if (!plan->net_helper)
@@ -74,6 +110,8 @@ int helper_start(struct helper *helper, const struct plan *plan, const char *net
     if (pipe2(ends, O_CLOEXEC) < 0)
         return fail(failure, "network", errno, "pipe");
     helper->pid = fork();
+    if (helper->pid == 0 && plan->ns_host[PLAN_NS_PID] && !helper->slirp)
+        exec_kept(plan, netns, ends[1]);
     if (helper->pid == 0)
         exec_helper(plan, netns, helper->slirp, ends[1]);
     int error = errno;

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 
 #include "kernel.h"
 #include "message.h"
@@ -32,6 +33,7 @@ struct container {
 static int tie_to_parent(struct container *container, struct failure *failure) {
     (void)container;
     prctl(PR_SET_NAME, "coracle-init");
+    umask(022); /* S is closed to others; mount points and directories that are made here are for every user of the container */
     return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? fail(failure, "init", errno, "death signal") : 0;
 }
 
@@ -95,7 +97,7 @@ static int resolve_process(struct container *container, struct failure *failure)
         return -1;
     if (process_environment(&container->process, failure) < 0)
         return -1;
-    return process_enter_cwd(container->root, plan->cwd, failure);
+    return process_enter_cwd(container->root, plan->cwd, CWD_MADE, failure);
 }
 
 static int open_terminal(struct container *container, struct failure *failure) {

@@ -47,7 +47,7 @@ static int prepare_process(struct joining *joining, struct failure *failure) {
     const struct plan *plan = joining->process.plan;
     struct process *process = &joining->process;
     if (identity_resolve(joining->root, plan->user, &plan->groups, NULL, &process->identity, failure) < 0 || process_environment(process, failure) < 0 ||
-        process_enter_cwd(joining->root, plan->cwd, failure) < 0)
+        process_enter_cwd(joining->root, plan->cwd, CWD_FOUND, failure) < 0)
         return -1;
     if (!plan->tty)
         return 0;

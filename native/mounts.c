@@ -123,15 +123,31 @@ static enum path_rule rule_of(const struct plan_mount *mount) {
     return below || !(is_tree(mount) || mount->kind == MOUNT_TMPFS) ? PATH_STRICT : PATH_IN_ROOT;
 }
 
+/**
+ * Fills a new mount from the directory it will cover. A tmpfs over nothing has nothing to take, so it keeps its own mode, and a
+ * mode that was asked for outlives that of the directory; a volume takes the owner and mode of a mount point just made too.
+ */
+static int fill(const struct plan_mount *mount, int covered, bool made, int source) {
+    unsigned mode;
+    if (!mount->copy_up)
+        return 0;
+    if (!(made && mount->kind == MOUNT_TMPFS) && copy_tree(covered, source) < 0)
+        return -1;
+    if (parse_octal(mount->mode, 07777, &mode) && fchmodat(source, ".", mode, 0) < 0)
+        return -1;
+    return sys_mount_setattr(source, 0, mount_attributes(mount));
+}
+
 static int attach_one(const struct plan_mount *mount, const struct mount_sources *sources, size_t index, int root, struct failure *failure) {
     int source = sources->mounts[index];
     bool as_file = mount->create == CREATE_AS_SOURCE ? sources->files[index] : mount->create == CREATE_FILE;
+    auto_close int found = path_open(root, mount->destination, rule_of(mount));
     auto_close int target = path_create(root, mount->destination, rule_of(mount), as_file ? PATH_FILE : PATH_DIRECTORY);
     if (target < 0)
         return fail(failure, "mount", errno, "%s", mount->destination);
     if (mount->kind != MOUNT_PROC && path_is_proc(target))
         return fail(failure, "mount", EPERM, "%s is on procfs", mount->destination);
-    if (mount->copy_up && (copy_tree(target, source) < 0 || sys_mount_setattr(source, 0, mount_attributes(mount)) < 0))
+    if (fill(mount, target, found < 0, source) < 0)
         return fail(failure, "mount", errno, "copy %s", mount->destination);
     if (sys_move_mount(source, target, "", MOVE_MOUNT_T_EMPTY_PATH) < 0)
         return fail(failure, "mount", errno, "move_mount %s", mount->destination);

@@ -42,11 +42,15 @@ int process_environment(struct process *process, struct failure *failure) {
     return 0;
 }
 
-int process_enter_cwd(int root, const char *cwd, struct failure *failure) {
+int process_enter_cwd(int root, const char *cwd, enum cwd_rule rule, struct failure *failure) {
     char seen[PATH_MAX];
-    auto_close int directory = path_create(root, cwd ? cwd : "/", PATH_IN_ROOT, PATH_DIRECTORY);
-    if (directory < 0 || fchdir(directory) < 0)
+    cwd = cwd ? cwd : "/";
+    auto_close int directory = rule == CWD_MADE ? path_create(root, cwd, PATH_IN_ROOT, PATH_DIRECTORY) : path_open(root, cwd, PATH_IN_ROOT);
+    if (directory < 0 || fchdir(directory) < 0) {
+        if (rule == CWD_FOUND)
+            failure->code = errno == ENOENT ? 127 : 126;
         return fail(failure, "cwd", errno, "%s", cwd);
+    }
     /* A directory outside the root shows as "(unreachable)". */
     if (!getcwd(seen, sizeof seen) || seen[0] != '/')
         return fail(failure, "cwd", errno ? errno : EPERM, "%s is outside", cwd);

@@ -21,8 +21,10 @@ struct process {
 
 /** The plan's environment and, where asked, HOME. */
 int process_environment(struct process *process, struct failure *failure);
-/** Enters the working directory below `root`, made when missing. */
-int process_enter_cwd(int root, const char *cwd, struct failure *failure);
+/** A container's working directory is made when it is missing; that of a session has to be there. */
+enum cwd_rule { CWD_MADE, CWD_FOUND };
+/** Enters the working directory below `root`. */
+int process_enter_cwd(int root, const char *cwd, enum cwd_rule rule, struct failure *failure);
 /** New session, limits, keyring, privileges, execve. On failure reports it and exits with its code. */
 _Noreturn void process_start(const struct process *process);
 /** As process_start, but stays as the pid 1 that reaps orphans, forwards signals and ends with the process. */

@@ -124,7 +124,7 @@ function mountRequest(head: MountHead, fields: Map<string, string>, text: string
         destination,
         readonly,
         size: bytes,
-        mode: tmpfsMode(mode, text),
+        mode: mode === undefined ? undefined : tmpfsMode(mode, text),
         exec: true,
         copyUp,
       };
@@ -136,7 +136,7 @@ function mountRequest(head: MountHead, fields: Map<string, string>, text: string
   }
 }
 
-/** `--tmpfs DESTINATION[:OPTIONS]`: noexec, filled from the image, mode 1777 unless told otherwise. */
+/** `--tmpfs DESTINATION[:OPTIONS]`: noexec, filled from the image, with the mode it has there, unless told otherwise. */
 export function parseTmpfsFlag(text: string): MountRequest {
   const colon = text.indexOf(':');
   const destination = target(colon < 0 ? text : text.slice(0, colon), 'tmpfs', text);
@@ -153,11 +153,10 @@ export function parseTmpfsFlag(text: string): MountRequest {
     else if (option === 'tmpcopyup' || option === 'notmpcopyup') copyUp = option === 'tmpcopyup';
     else if (option !== 'nosuid' && option !== 'nodev') throw refusedOption('tmpfs', text, option);
   }
-  return { type: 'tmpfs', destination, readonly, size, mode: mode ?? 0o1777, exec, copyUp };
+  return { type: 'tmpfs', destination, readonly, size, mode, exec, copyUp };
 }
 
-function tmpfsMode(text: string | undefined, flag: string): number {
-  if (text === undefined) return 0o1777;
+function tmpfsMode(text: string, flag: string): number {
   if (!/^[0-7]{1,4}$/.test(text)) throw bad('tmpfs', flag, `mode ${text} is not octal`);
   return Number.parseInt(text, 8);
 }

@@ -31,8 +31,8 @@ export type MountRequest =
       readonly readonly: boolean;
       /** Bytes; undefined is the kernel's default of half the memory. */
       readonly size: number | undefined;
-      /** Permission bits, 0o1777 unless given. */
-      readonly mode: number;
+      /** Permission bits; undefined: those of the directory that it is filled from, else 0o1777. */
+      readonly mode: number | undefined;
       readonly exec: boolean;
       /** Fill it from what the image has at the destination. */
       readonly copyUp: boolean;

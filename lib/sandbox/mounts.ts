@@ -105,8 +105,8 @@ export function requestedMount(request: MountRequest, found: RequestFacts): Moun
       };
     case 'tmpfs': {
       const size = request.size === undefined ? [] : [`size=${request.size}`];
-      const mode = `mode=${request.mode.toString(8).padStart(4, '0')}`;
-      const options = [access, 'nosuid', 'nodev', ...execution(request.exec), mode, ...size];
+      const mode = request.mode === undefined ? [] : [`mode=${request.mode.toString(8).padStart(4, '0')}`];
+      const options = [access, 'nosuid', 'nodev', ...execution(request.exec), ...mode, ...size];
       return {
         type: 'tmpfs',
         source: 'tmpfs',

@@ -68,6 +68,12 @@ X='timeout\t200\n' enter f1 child sleep 100
 is "$rc" 137 'an exec session has a timeout'
 enter f1 foreground nosuch
 is "$rc" 127 'an exec of a missing command gives 127'
+C="$caps
+cwd	/no/such" enter f1 child true
+is "$rc $(ls "$T/f1/fs" | grep -c '^no$')" '127 0' 'an exec in a directory that is not there gives 127 and makes none'
+C="$caps
+cwd	/etc/passwd" enter f1 child true
+is "$rc" 126 'an exec in what is no directory gives 126'
 pid=$(sed 's/.*"pid":\([0-9]*\).*/\1/' "$T/f1/live")
 { printf 'socket\t%s\nmode\tchild\ncwd\t/\nenv\tPATH=/bin\narg\tsleep\narg\t1234\n' "$T/f1/s"; } | "$MK" > "$T/f1.exec"
 "$SV" exec 3< "$T/f1.exec" < /dev/null > /dev/null 2>&1 &

@@ -139,11 +139,19 @@ X='umask\t0077\n' run c1 foreground sh -c umask
 is "$(cat "$T/out")" 0077 'the umask is set'
 X='cwd\t/made/here\n' run c1 foreground sh -c 'pwd'
 is "$(cat "$T/out")" /made/here 'a missing working directory is made'
+X='cwd\t/open/here\nuser\tu1\nmount\ttmpfs\ttmpfs\t/mounts/for/all\tmode=1777\n' run c1 foreground sh -c 'pwd; stat -c "%a %u" /open /open/here /mounts/for; touch /mounts/for/all/f'
+is "$rc $(tr '\n' ' ' < "$T/out")" '0 /open/here 755 0 755 0 755 0 ' 'directories made for mounts and as the working directory are open to every user'
 X='home-env\nuser\tu1\n' run c1 foreground sh -c 'echo $HOME'
 is "$(cat "$T/out")" /home/u1 'HOME comes from the passwd file of the image'
 mkdir -p "$T/base/data/sub"; echo a > "$T/base/data/sub/f"; ln -s sub/f "$T/base/data/l"
 X='mount\ttmpfs\ttmpfs\t/data\tcopyup,nosuid\n' run c1 foreground sh -c 'cat /data/l; touch /data/n; mount | grep -c " /data "'
 is "$(tr '\n' ' ' < "$T/out")" 'a 1 ' 'a tmpfs can start with what the image has there'
+chmod 750 "$T/base/data"
+X='mount\ttmpfs\ttmpfs\t/data\tcopyup\nmount\ttmpfs\ttmpfs\t/data/sub\tcopyup,mode=1770\nmount\ttmpfs\ttmpfs\t/none\tcopyup\nmount\ttmpfs\ttmpfs\t/nothing\tcopyup,mode=0711\n' run c1 foreground stat -c %a /data /data/sub /none /nothing
+is "$(tr '\n' ' ' < "$T/out")" '750 1770 1777 711 ' 'its mode is the one asked for, else that of the directory it covers, else open to all'
+mkdir -m 700 "$T/volume"
+X="mount\tbind\t$T/volume\t/unknown\trec,copyup\n" run c1 foreground stat -c %a /unknown
+is "$(cat "$T/out")" 755 'a volume over nothing is as a new directory'
 mkdir "$T/vol"; echo v > "$T/vol/f"; echo one > "$T/file"
 X="mount\tbind\t$T/vol\t/v/deep\trec,nosuid,nodev\nmount\tbind\t$T/file\t/etc/one\tro,nosuid,nodev\n" run c1 foreground sh -c 'cat /v/deep/f /etc/one; echo w > /v/deep/g; echo w > /etc/one || echo ro'
 is "$(grep -v denied "$T/out" | grep -v 'nonexistent' | grep -c .)" 4 'directories and files are bound, mount points are made'

@@ -16,7 +16,7 @@ X='user\tu1\n' enter s1 child sh -c 'id -u; id -G; grep CapEff /proc/self/status
 has '^1000 2000$' 'S10: exec resolves the groups of its user'
 has 'CapEff:	0000000000000000' 'another user than root has no effective capabilities'
 X='cwd\t/proc/self/fd/7\n' enter s1 child true
-is "$rc" 125 'S3: a working directory behind a descriptor is refused'
+is "$rc" 127 'S3: a working directory behind a descriptor is refused'
 kill -9 "$(sv_pid s1)"
 
 fresh s2

@@ -11,7 +11,7 @@ import { parseUser } from '../../lib/sandbox/user.js';
 const cwd = '/home/u/work';
 const bind = { type: 'bind', readonly: false, recursive: true, exec: true } as const;
 const volume = { type: 'volume', readonly: false, copy: true } as const;
-const tmpfs = { type: 'tmpfs', readonly: false, size: undefined, mode: 0o1777 } as const;
+const tmpfs = { type: 'tmpfs', readonly: false, size: undefined, mode: undefined } as const;
 
 const reads = test.macro(
   (t, parse: (text: string, cwd: string) => MountRequest, text: string, expected: MountRequest) => {
