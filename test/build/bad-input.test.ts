@@ -92,7 +92,7 @@ const rows: readonly (readonly [string, string, Expected, Files?, Partial<BuildO
   [
     'a later stage',
     `${base}COPY --from=later a b\nFROM localhost/busybox AS later\n`,
-    { code: 'NOT_FOUND', message: /later/ },
+    { code: 'INVALID', message: /later/ },
     {},
     { target: '0' },
   ],
