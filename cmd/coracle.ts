@@ -20,6 +20,9 @@ async function main(argv: readonly string[]): Promise<number> {
   const before = parseArguments(split.globals, globalOptions).values;
   if (split.command === undefined || split.command === 'help') {
     const { showHelp } = await import('./help.js');
+    const [topic] = split.rest;
+    if (topic !== undefined && !topic.startsWith('-') && findCommand(split.rest) === undefined)
+      throw unknownCommand(topic);
     const asked = before.help === true || split.command === 'help';
     await showHelp(split.rest, asked ? 1 : 2);
     return asked ? 0 : 125;
@@ -113,7 +116,7 @@ function checkCount(command: Command, operands: readonly string[]): void {
       : operands.length < fewest
         ? `at least ${fewest} argument${fewest === 1 ? '' : 's'}`
         : `at most ${most} argument${most === 1 ? '' : 's'}`;
-  throw new CoracleError('USAGE', `coracle ${command.name}: needs ${wanted}, got ${operands.length}`, {
+  throw new CoracleError('USAGE', `${command.name}: needs ${wanted}, got ${operands.length}`, {
     hint: `usage: coracle ${command.name} [OPTIONS] ${command.operands}`,
   });
 }

@@ -4,6 +4,8 @@
  * A message reads `verb object: reason` in lower case with the offending value, e.g.
  * `open image debian:13: not in the store`. `hint` says what the user can do about it.
  */
+import { posix } from 'node:path';
+
 export type ErrorCode =
   /** The command line or an API argument is wrong. */
   | 'USAGE'
@@ -81,14 +83,32 @@ export function ioError(action: string, error: unknown): CoracleError {
       hint: 'free space on that file system, or point --root at another one',
     });
   }
-  const reason = error instanceof Error ? error.message : String(error);
-  const hint = hasErrno(error, 'EROFS')
-    ? 'mount that file system writable, or point --root at another one'
-    : undefined;
-  return new CoracleError('IO', `${action}: ${reason}`, {
+  const hint = ioHint(action, error);
+  return new CoracleError('IO', `${action}: ${ioReason(action, error)}`, {
     cause: error,
     ...(hint === undefined ? {} : { hint }),
   });
+}
+
+/** Node's `EACCES: permission denied, open '/path'` without the call and without a path that the action names already. */
+function ioReason(action: string, error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { code, path } = error as NodeJS.ErrnoException;
+  const reason = code === undefined ? null : /^[A-Z0-9]+: ([^,]+), /.exec(error.message);
+  if (reason === null) return error.message;
+  const named = path === undefined || action.includes(path) || action.includes(`${posix.dirname(path)}/`);
+  return named ? `${reason[1]}` : `${path}: ${reason[1]}`;
+}
+
+/** What the errno asks of the user, where it asks something. */
+function ioHint(action: string, error: unknown): string | undefined {
+  if (hasErrno(error, 'EROFS')) return 'mount that file system writable, or point --root at another one';
+  if (hasErrno(error, 'EACCES', 'EPERM')) {
+    return 'ls -ld shows whose it is: give this user access to it and to the directories above';
+  }
+  if (hasErrno(error, 'ENOENT') && /^(write|create) /.test(action)) return 'make its directory first';
+  if (hasErrno(error, 'EMFILE')) return 'raise the limit of open files: ulimit -n';
+  return undefined;
 }
 
 /** Marks a branch the type system proves unreachable. */

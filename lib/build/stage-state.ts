@@ -3,6 +3,7 @@ import { posix } from 'node:path';
 import type { Command, ExpandedInstruction, Healthcheck } from '../dockerfile/instructions.js';
 import { exposedPorts } from '../dockerfile/ports.js';
 import { type ContainerConfig, keySet } from '../oci/container-config.js';
+import { parseSignal } from '../sandbox/signals.js';
 import { configCommand } from './run-command.js';
 import { Scope } from './scope.js';
 
@@ -97,6 +98,7 @@ export class StageState {
       case 'shell':
         return this.#set({ Shell: instruction.args });
       case 'stopsignal':
+        parseSignal(instruction.signal);
         return this.#set({ StopSignal: instruction.signal });
       case 'healthcheck':
         return this.#set({ Healthcheck: healthcheckOf(instruction.healthcheck) });

@@ -70,7 +70,9 @@ function checkLength(response: HttpResponse, expected: number, action: string): 
   const length = response.headers['content-length'];
   if (length === undefined || Number(length) === expected) return;
   response.message.destroy();
-  throw new CoracleError('INTEGRITY', `${action}: the registry has ${length} bytes, expected ${expected}`);
+  throw new CoracleError('INTEGRITY', `${action}: the registry has ${length} bytes, expected ${expected}`, {
+    hint: 'the registry holds another or a truncated layer: push the image again, or pull another tag',
+  });
 }
 
 function rangeStart(response: HttpResponse, offset: number, size: number, action: string): number {

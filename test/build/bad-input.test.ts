@@ -226,6 +226,18 @@ testWith(
   },
 );
 
+testWith(
+  missingForBuilds,
+  'a STOPSIGNAL that no container could have is refused where it stands',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const context = builder.context({ Dockerfile: `${base}ARG S=FOO\nSTOPSIGNAL $S\n` });
+    const error = await t.throwsAsync(builder.build(context), { instanceOf: CoracleError });
+    t.is(error?.message, 'parse signal "FOO": no such signal');
+    t.regex(error?.excerpt ?? '', /Dockerfile:3:1/);
+  },
+);
+
 testWith(missingForBuilds, 'an unreadable file of the context is named', async (t) => {
   const builder = await Builder.open(t);
   const context = builder.context({ Dockerfile: `${base}COPY . /c\n`, 'd/locked': 'x' });

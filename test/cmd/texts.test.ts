@@ -1,10 +1,11 @@
+import { openSync } from 'node:fs';
 import test from 'ava';
 import { parseMoment } from '../../cmd/options/moment.js';
 import { readPullPolicy } from '../../cmd/options/pull-policy.js';
 import { readLog, readMode, readRestart } from '../../cmd/options/run-texts.js';
 import { readAssignments, readFilters } from '../../cmd/options/texts.js';
 import { formatSize, visible } from '../../cmd/terminal/output.js';
-import { CoracleError, renderError } from '../../lib/errors.js';
+import { CoracleError, ioError, renderError } from '../../lib/errors.js';
 
 const usage = { instanceOf: CoracleError, code: 'USAGE' } as const;
 const now = Date.parse('2026-01-02T03:04:05Z');
@@ -86,4 +87,24 @@ test('an error reads as message, excerpt and hint; its causes only when asked fo
     renderError(new TypeError('x is undefined')),
     /^coracle: unexpected error: TypeError(.|\n)*defect of coracle/,
   );
+});
+
+test('a failed file operation names what failed once, why, and what to do', (t) => {
+  const failure = (code: string, text: string, path: string): Error =>
+    Object.assign(new Error(`${code}: ${text}, open '${path}'`), { code, path });
+  const shown = (action: string, error: unknown): readonly (string | undefined)[] => {
+    const { message, hint } = ioError(action, error);
+    return [message, hint?.split(':')[0]];
+  };
+  const denied = failure('EACCES', 'permission denied', '/a/f');
+  t.deepEqual(shown('read /a/f', denied), ['read /a/f: permission denied', 'ls -ld shows whose it is']);
+  t.is(shown('prepare snapshot', denied)[0], 'prepare snapshot: /a/f: permission denied');
+  const temporary = failure('ENOENT', 'no such file or directory', '/a/.f.tmp');
+  t.deepEqual(shown('write /a/f', temporary), [
+    'write /a/f: no such file or directory',
+    'make its directory first',
+  ]);
+  t.deepEqual(shown('read it', new Error('odd, very')), ['read it: odd, very', undefined]);
+  const real = t.throws(() => openSync('/no/such/file', 'r'));
+  t.is(ioError('read /no/such/file', real).message, 'read /no/such/file: no such file or directory');
 });

@@ -51,9 +51,13 @@ testWith(built, 'wrong usage ends with 125 and says what was meant', async (t) =
   });
   await expect(t, cli, ['run'], {
     code: 125,
-    stderr: /needs at least 1 argument, got 0\nhint: usage: coracle run/,
+    stderr: /^coracle: run: needs at least 1 argument, got 0\nhint: usage: coracle run/,
   });
   await expect(t, cli, ['tag', 'x'], { code: 125, stderr: /needs at least 2 arguments, got 1/ });
+  await expect(t, cli, ['help', 'runn'], {
+    code: 125,
+    stderr: /^coracle: unknown command: runn\nhint: did you mean coracle run\?/,
+  });
   await expect(t, cli, ['info', 'x'], { code: 125, stderr: /needs exactly 0 arguments, got 1/ });
   await expect(t, cli, ['run', '-m', '1g', 'x'], {
     code: 125,
@@ -214,7 +218,7 @@ testWith(
 testWith(built, 'completion offers commands, options and values', async (t) => {
   const cli = openCli(t);
   t.regex(await cli.ok(['completion', 'bash']), /complete -o default -F _coracle coracle/);
-  t.deepEqual((await cli.ok(['__complete', 'im'])).split('\n'), ['images', 'import', '']);
+  t.deepEqual((await cli.ok(['__complete', 'im'])).split('\n'), ['images', 'import', 'image', '']);
   t.regex(await cli.ok(['__complete', 'run', '--de']), /^--detach\n--detach-keys\n--debug\n$/);
   t.is(await cli.ok(['__complete', 'build', '--progress', 'r']), 'rawjson\n');
   await expect(t, cli, ['completion', 'tcsh'], { code: 125, stderr: /must be bash, zsh, fish/ });
