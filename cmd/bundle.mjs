@@ -1,6 +1,6 @@
 /**
- * Fills dist/ beside the native programs: the bundle (coracle.cjs), the loader that dist/coracle starts (main.cjs)
- * and V8's code cache for this Node.js. `node cmd/bundle.mjs [--entry FILE] [--out DIRECTORY] [--sourcemap]`
+ * Fills dist/ beside the native programs: the program in two files (hot.cjs, cold.cjs), the loader that dist/coracle starts
+ * (main.cjs) and V8's code caches for this Node.js. `node cmd/bundle.mjs [--entry FILE] [--out DIRECTORY] `
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -27,57 +27,123 @@ const { values } = parseArgs({
   options: {
     entry: { type: 'string', default: join(commandDirectory, 'coracle.ts') },
     out: { type: 'string', default: join(projectDirectory, 'dist') },
-    sourcemap: { type: 'boolean', default: false },
   },
 });
 const out = resolve(values.out);
+/** What is started all the time, and everything else. */
+const parts = ['hot', 'cold'];
 
 mkdirSync(out, { recursive: true });
-const hash = await writeBundle();
 await writeLoader();
-writeCodeCache(`coracle-${hash}-${process.version}-${process.arch}.cache`);
+const chunks = await bundleChunks();
+writeParts(chunks, (name) => name !== chunks.entry);
+const hot = withScratch((scratch) => traceHot(scratch));
+const hashes = writeParts(chunks, (name) => !hot.has(name));
+withScratch((scratch) => writeCodeCaches(hashes, scratch));
 
-/** One minified CommonJS file whose modules behind `import()` start when asked for. Returns its hash. */
-async function writeBundle() {
-  const placeholder = '0'.repeat(16);
-  const { outputFiles } = await build({
+/**
+ * The modules in chunks: those that are always loaded together are one. esbuild splits only ECMAScript modules, which start
+ * slowly, so each chunk becomes a function.
+ */
+async function bundleChunks() {
+  const { outputFiles, metafile } = await build({
     entryPoints: [values.entry],
-    outfile: join(out, 'coracle.cjs'),
+    outdir: out,
     write: false,
+    metafile: true,
     bundle: true,
+    splitting: true,
     minify: true,
     platform: 'node',
-    format: 'cjs',
+    format: 'esm',
     target: 'node20',
     charset: 'ascii',
-    legalComments: 'external',
-    sourcemap: values.sourcemap ? 'external' : false,
-    // `import()` of a built-in inside vm.Script would need the ESM loader; require() does not.
-    supported: { 'dynamic-import': false },
+    legalComments: 'none',
     define: {
       'import.meta.url': '__bundleUrl',
       'import.meta.dirname': '__dirname',
       'import.meta.filename': '__filename',
+      'import.meta.resolve': 'require.resolve',
     },
-    // The file is one function expression: the loader hands in what a CommonJS module gets.
-    banner: {
-      js: [
-        `//${placeholder}`,
-        '(function(exports,require,module,__filename,__dirname){',
-        'var __bundleUrl="file://"+encodeURI(__filename).replace(/[?#]/g,encodeURIComponent);',
-      ].join('\n'),
-    },
-    footer: { js: '})' },
     plugins: [plainStringWidth()],
     nodePaths: [join(projectDirectory, 'node_modules')],
     logLevel: 'warning',
   });
-  const bundle = outputFiles.find(({ path }) => path.endsWith('coracle.cjs'));
-  const digest = createHash('sha256').update(bundle.contents).digest('hex').slice(0, 16);
-  for (const { path, text } of outputFiles) {
-    publish(join(out, basename(path)), path === bundle.path ? text.replace(placeholder, digest) : text);
+  const entry = Object.entries(metafile.outputs).find(
+    ([, { entryPoint }]) => entryPoint !== undefined && resolve(entryPoint) === resolve(values.entry),
+  );
+  const texts = new Map();
+  for (const { path, text } of outputFiles) texts.set(`./${basename(path)}`, functionBody(text, path));
+  return { texts, entry: `./${basename(entry[0])}` };
+}
+
+/**
+ * A chunk as the body of a function of `require` that returns its exports. Its imports are statements of their own and its
+ * exports stand at its end, as esbuild prints them; chunks do not import each other in circles, so values can be taken at once. `import()`
+ * of a built-in inside vm.Script would need the ESM loader, so it becomes a require() as well.
+ */
+function functionBody(text, path) {
+  const statement =
+    /(?<=^|[;}\n])import(?:\s*([\w$]+))?,?(?:\s*\*as ([\w$]+))?(?:\{([^{}]*)\})?\s*(?:from)?"([^"]+)";/g;
+  let head = '';
+  const rest = text.trim().replace(statement, (...found) => {
+    head += importText(found);
+    return '';
+  });
+  const [, body, names = '', whole] = /^([\s\S]*?)(?:export\{([^}]*)\};|export default ([\w$]+\(\));)?$/.exec(
+    rest,
+  );
+  const lazy = body.replace(/\bimport\(("[^"]+")\)/g, 'Promise.resolve().then(()=>require($1))');
+  const exported = [
+    ...names.split(',').filter(Boolean).map(exportText),
+    ...(whole === undefined ? [] : [`default:${whole}`]),
+  ];
+  const code = `${head}${lazy}return{${exported.join(',')}}`;
+  try {
+    new Function('require', code);
+  } catch (error) {
+    throw new Error(`bundle ${path}: a form of import or export that is not known here`, { cause: error });
   }
-  return digest;
+  return code;
+}
+
+function importText([, single, whole, names, from]) {
+  const source = `require(${JSON.stringify(from)})`;
+  const isChunk = from.startsWith('.');
+  if (single === undefined && whole === undefined && names === undefined) return `${source};`;
+  return [
+    single === undefined ? '' : `const ${single}=${source}${isChunk ? '.default' : ''};`,
+    whole === undefined ? '' : `const ${whole}=${source};`,
+    names === undefined ? '' : `const{${names.replaceAll(' as ', ':')}}=${source};`,
+  ].join('');
+}
+
+/** `a as b` of a list of exports, for an object. */
+function exportText(item) {
+  const [local, name = local] = item.split(' as ');
+  return name === local ? local : `${name}:${local}`;
+}
+
+/**
+ * Writes the two files of chunks, each a function expression that gives its chunks' functions by name. What `isCold` says
+ * goes into the second one, which is read when something in it is asked for. Returns the files' hashes.
+ */
+function writeParts({ texts, entry }, isCold) {
+  const names = [...texts.keys()].sort();
+  return Object.fromEntries(
+    parts.map((part) => {
+      const members = names.filter((name) => isCold(name) === (part === 'cold'));
+      const bodies = members.map((name) => `${JSON.stringify(name)}:function(require){${texts.get(name)}}`);
+      const code = [
+        '(function(entry,require,__filename,__dirname){',
+        'var __bundleUrl="file://"+encodeURI(__filename).replace(/[?#]/g,encodeURIComponent);',
+        `return{entry:${JSON.stringify(entry)},chunks:{${bodies.join(',\n')}}}})`,
+      ].join('\n');
+      const hash = createHash('sha256').update(code).digest('hex').slice(0, 16);
+      publish(join(out, `${part}.cjs`), `//${hash}\n${code}`);
+      return [part, hash];
+    }),
+  );
 }
 
 /** yargs measures help text with string-width, whose Intl.Segmenter costs 11 ms; our help is plain text. */
@@ -98,45 +164,77 @@ async function writeLoader() {
   publish(join(out, 'main.cjs'), code);
 }
 
-/** The cache beside the bundle, made after the commands people wait for have run once. */
-function writeCodeCache(name) {
+/** The chunks that the commands people wait for load: found out by running them. */
+function traceHot(scratch) {
+  const trace = join(scratch, 'trace');
+  prepare(scratch);
+  if (
+    !warmUp({ scratch, commands: warmCommands(scratch), trace }) &&
+    !warmUp({ scratch, commands: [['version']], trace })
+  ) {
+    throw new Error('trace the start: the bundle does not load');
+  }
+  return new Set(JSON.parse(readFileSync(trace, 'utf8')));
+}
+
+/** The caches beside the files, made after the commands people wait for have run once. */
+function writeCodeCaches(hashes, scratch) {
+  prepare(scratch);
+  if (!warmUp({ scratch, commands: warmCommands(scratch), caches: scratch })) {
+    process.stderr.write('bundle: the warm-up did not finish: the code caches hold the start only\n');
+    if (!warmUp({ scratch, commands: [['version']], caches: scratch }))
+      throw new Error('make code caches: the bundle does not load');
+  }
+  // A process of its own again: the hot cache is made, and what builds compile has no place in it.
+  const other = join(scratch, 'other');
+  mkdirSync(other);
+  if (warmUp({ scratch, commands: coldCommands(scratch), caches: other })) {
+    renameSync(join(other, 'cold.cache'), join(scratch, 'cold.cache'));
+  }
+  for (const old of readdirSync(out).filter((file) => file.endsWith('.cache'))) rmSync(join(out, old));
+  for (const part of parts.filter((part) => existsSync(join(scratch, `${part}.cache`)))) {
+    publish(
+      join(out, `${part}-${hashes[part]}-${process.version}-${process.arch}.cache`),
+      readFileSync(join(scratch, `${part}.cache`)),
+    );
+  }
+}
+
+function withScratch(action) {
   const scratch = mkdtempSync(join(tmpdir(), 'coracle-warm-up-'));
   try {
-    const part = join(scratch, name);
-    // In a process of its own: what only an import compiles would make every start read a larger cache.
-    warmUp(join(scratch, 'unused.cache'), scratch, prepareCommands(scratch));
-    if (!warmUp(part, scratch, warmCommands(scratch))) {
-      process.stderr.write('bundle: the warm-up did not finish: the code cache holds the start only\n');
-      if (!warmUp(part, scratch, [['version']])) throw new Error('make code cache: the bundle does not load');
-    }
-    for (const old of readdirSync(out).filter((file) => file.endsWith('.cache'))) rmSync(join(out, old));
-    publish(join(out, name), readFileSync(part));
+    return action(scratch);
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }
 }
 
-function warmUp(cache, scratch, commands) {
+/** Runs commands in one process; true when it came to its end. */
+function warmUp({ scratch, commands, trace, caches }) {
   const environment = { ...process.env };
   delete environment.NODE_OPTIONS;
   delete environment.NODE_EXTRA_CA_CERTS;
   const script = join(commandDirectory, 'warm-up.cjs');
-  const args = [script, join(out, 'coracle.cjs'), cache, scratch, JSON.stringify(commands)];
-  const { status } = spawnSync(process.execPath, args, {
+  const request = JSON.stringify({ directory: out, scratch, commands, trace, caches });
+  const { status } = spawnSync(process.execPath, [script, request], {
     env: environment,
     stdio: 'ignore',
     timeout: 30_000,
   });
-  return status === 0 && existsSync(cache);
+  return status === 0;
 }
 
-/** An image to run. */
-function prepareCommands(scratch) {
+/**
+ * An image to run, and what only a first run has to do. In a process of its own: what it compiles would make every start
+ * read a larger cache.
+ */
+function prepare(scratch) {
   const rootfs = join(scratch, 'rootfs');
   mkdirSync(join(rootfs, 'bin'), { recursive: true });
   writeFileSync(join(rootfs, 'bin', 'true'), '#!/bin/true\n', { mode: 0o755 });
   spawnSync('tar', ['-cf', join(scratch, 'warm.tar'), '-C', rootfs, 'bin']);
-  return [['--root', join(scratch, 'root'), 'import', join(scratch, 'warm.tar'), 'localhost/warm']];
+  const load = ['--root', join(scratch, 'root'), 'import', join(scratch, 'warm.tar'), 'localhost/warm'];
+  warmUp({ scratch, commands: [load, ...warmCommands(scratch)] });
 }
 
 /** What is run most. */
@@ -147,9 +245,35 @@ function warmCommands(scratch) {
     ['version'],
     [...root, 'images'],
     [...root, ...run, 'localhost/warm', '/bin/true'],
-    [...root, 'exec', 'warm', 'true'],
+    [...root, 'create', '--name', 'box', '--network', 'none', 'localhost/warm', '/bin/true'],
+    [...root, 'start', '-a', 'box'],
+    ['@running', join(scratch, 'root')],
+    [...root, 'exec', '-e', 'A=b', 'box', 'true'],
     [...root, 'ps', '-a'],
+    [...root, 'logs', 'box'],
+    [...root, 'inspect', 'box'],
   ];
+}
+
+/** What is run less often, but not rarely. */
+function coldCommands(scratch) {
+  const context = join(scratch, 'context');
+  mkdirSync(context);
+  writeFileSync(
+    join(context, 'Dockerfile'),
+    'FROM scratch\nARG A=b\nENV B=$A\nCOPY Dockerfile /\nCMD ["/true"]\n',
+  );
+  const build = [
+    '--root',
+    join(scratch, 'root'),
+    'build',
+    '--progress',
+    'plain',
+    '-t',
+    'localhost/made',
+    context,
+  ];
+  return [build, build, ['pull', '--help']];
 }
 
 /**

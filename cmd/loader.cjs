@@ -1,24 +1,45 @@
 /**
- * Starts the bundle from V8's code cache: no parsing, no compiling. Installed as dist/main.cjs beside coracle.cjs.
+ * Starts the program from V8's code cache: no parsing, no compiling. Installed as dist/main.cjs beside hot.cjs, what is
+ * started all the time, and cold.cjs, which is read when something in it is asked for.
  *
  * A cache is only ever an accelerator. V8 refuses one made by another version or under other flags, the name
- * carries the bundle's hash, and without one the bundle runs as it is and leaves a cache for the next start.
+ * carries the file's hash, and without one the file runs as it is and leaves a cache for the next start.
  */
 'use strict';
 const fs = require('node:fs');
 const vm = require('node:vm');
 
-const filename = `${__dirname}/coracle.cjs`;
-// The bundle is ASCII; as latin1 its text needs no decoding. Its first line is `//` and 16 digits of its hash.
-const text = fs.readFileSync(filename, 'latin1');
 const flags = [...process.execArgv, process.env.NODE_OPTIONS ?? ''].join(' ').trim();
-const key = `${text.slice(2, 18)}-${process.version}-${process.arch}`;
-const beside = flags === '' ? readCache(`${__dirname}/coracle-${key}.cache`) : undefined;
-const own = beside === undefined ? ownCachePath() : undefined;
-const cachedData = beside ?? (own && readCache(own));
-const script = new vm.Script(text, { filename, cachedData });
-if (cachedData === undefined || script.cachedDataRejected) process.once('exit', keepCache);
-script.runInThisContext()(exports, require, module, filename, __dirname);
+const loaded = new Map();
+const hot = load('hot');
+let cold;
+requireChunk(hot.entry);
+
+/** Chunks by their names, everything else as Node does. */
+function requireChunk(name) {
+  if (name[0] !== '.') return require(name);
+  let exported = loaded.get(name);
+  if (exported === undefined) {
+    if (hot.chunks[name] === undefined) cold ??= load('cold');
+    exported = (hot.chunks[name] ?? cold.chunks[name])(requireChunk);
+    loaded.set(name, exported);
+  }
+  return exported;
+}
+
+function load(part) {
+  const filename = `${__dirname}/${part}.cjs`;
+  // The file is ASCII; as latin1 its text needs no decoding. Its first line is `//` and 16 digits of its hash.
+  const text = fs.readFileSync(filename, 'latin1');
+  const key = `${part}-${text.slice(2, 18)}-${process.version}-${process.arch}`;
+  const beside = flags === '' ? readCache(`${__dirname}/${key}.cache`) : undefined;
+  const own = beside === undefined ? ownCachePath(key) : undefined;
+  const cachedData = beside ?? (own && readCache(own));
+  const script = new vm.Script(text, { filename, cachedData });
+  if (cachedData === undefined || script.cachedDataRejected)
+    process.once('exit', () => keepCache(script, key));
+  return script.runInThisContext()(undefined, requireChunk, filename, __dirname);
+}
 
 /** The bytes of a cache that nobody but this user or root could have written, undefined when there is none. */
 function readCache(path) {
@@ -35,7 +56,7 @@ function readCache(path) {
   }
 }
 
-function ownCachePath() {
+function ownCachePath(key) {
   const { HOME, XDG_CACHE_HOME } = process.env;
   const base = XDG_CACHE_HOME || (HOME && `${HOME}/.cache`);
   if (!base?.startsWith('/')) return undefined;
@@ -45,8 +66,8 @@ function ownCachePath() {
 }
 
 /** After the run, so that functions compiled on the way are in it. Failing (read-only home, full disk) costs nothing. */
-function keepCache() {
-  const path = ownCachePath();
+function keepCache(script, key) {
+  const path = ownCachePath(key);
   if (path === undefined) return;
   const part = `${path}.${process.pid}`;
   try {
