@@ -21,7 +21,7 @@ export const command = defineCommand({
     ['coracle run --rm -v .:/src -w /src node npm test', 'A tool on the current directory'],
     ['coracle run --rm --network none --read-only --cap-drop ALL alpine id', 'As little as possible'],
   ],
-  options: [...createOptions, detachOption],
+  options: [detachOption, ...createOptions],
   refused: refusedByRun,
   async handler(values, [image = '', ...words], { open }) {
     const request = runRequest(values, words);
