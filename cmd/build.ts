@@ -13,6 +13,7 @@ import { interruptible } from './interrupt.js';
 import { buildCacheOptions, readBuildCache } from './options/build-cache.js';
 import { printCheck, readCall } from './options/build-call.js';
 import { buildOutputOptions, buildOutputRequest, usesStandardOutput } from './options/build-output.js';
+import { refusedOfRuns, runOptions, runSettings } from './options/build-runs.js';
 import { readPullPolicy } from './options/pull-policy.js';
 import { registryAccess, registryOptions } from './options/registry.js';
 import { readAssignments, writeTextFile } from './options/texts.js';
@@ -109,6 +110,7 @@ export const command = defineCommand({
       summary: 'Make no file later than the image (default: as --reproducible)',
     },
     ...buildOutputOptions,
+    ...runOptions,
     { name: 'check', kind: 'switch', summary: 'Check the Dockerfile, build nothing; same as --call=check' },
     {
       name: 'call',
@@ -120,11 +122,7 @@ export const command = defineCommand({
   ],
   refused: {
     'name the platforms: --platform linux/amd64,linux/arm64': 'all-platforms',
-    'this version has no secrets and agents in builds': 'secret ssh',
-    'this version has no resource limits':
-      'memory,m memory-swap cpu-period cpu-quota cpu-shares,c cpuset-cpus cpuset-mems cgroup-parent ulimit shm-size',
-    'builds are confined in one way':
-      'allow cap-add cap-drop security-opt isolation device volume,v userns add-host dns dns-option dns-search group-add runtime',
+    ...refusedOfRuns,
     'steps leave no containers': 'rm force-rm',
     'this version has no builders': 'builder',
     'this version does not sign': 'sign-by',
@@ -171,6 +169,7 @@ export const command = defineCommand({
           target: values.target,
           ...readBuildCache(values),
           network: values.network === undefined ? undefined : parseNetwork(values.network),
+          ...runSettings(values),
           jobs: values.jobs,
           sourceDateEpoch: values['source-date-epoch'] ?? process.env.SOURCE_DATE_EPOCH,
           reproducible: values.reproducible,

@@ -9,6 +9,14 @@ export type { BuildResult } from './build/options.js';
 export { type BuildOutput, parseOutput, registryOutput, storeOutput } from './build/output.js';
 export type { PruneResult } from './build/prune.js';
 export type { PrunePolicy } from './build/prune-choice.js';
+export {
+  checkIsolation,
+  parseEntitlement,
+  parseSecretFlag,
+  parseSshFlag,
+} from './build/run-flags.js';
+export type { BuildSecret, BuildSsh, Entitlement, RunSettings } from './build/run-settings.js';
+export { proxyArguments } from './build/scope.js';
 export { humanDuration } from './container/ages.js';
 export type { Change } from './container/changes.js';
 export type { LogEntry, LogOptions } from './container/logs.js';

@@ -6,9 +6,12 @@ import type { ContextFiles } from './context.js';
 import type { ContextTree } from './context-tree.js';
 import { type CopySource, contextSource } from './copy-source.js';
 import type { FetchedTree } from './fetched-tree.js';
-import type { CopyStep } from './plan.js';
+import type { MountSource } from './run-mount.js';
 import { StatCache } from './stat-cache.js';
 import { treeSource } from './tree-source.js';
+
+/** Whoever reads a context: a COPY, a mount. It is the key of what was read, so that nothing is read twice. */
+export type ContextUser = { readonly from: MountSource; readonly filesTime?: number };
 
 type Directory = { readonly tree: ContextTree; readonly stats: StatCache; readonly handle: Handle };
 
@@ -16,7 +19,7 @@ export class ContextSources {
   readonly #stores: Pick<Stores, 'paths'>;
   readonly #files: ReadonlyMap<string | undefined, ContextFiles>;
   readonly #directories = new Map<string | undefined, Directory>();
-  readonly #sources = new WeakMap<CopyStep, CopySource>();
+  readonly #sources = new WeakMap<ContextUser, CopySource>();
 
   /** `named` by the names that sources have. */
   constructor(
@@ -40,7 +43,7 @@ export class ContextSources {
   }
 
   /** The context's files as `step` sees them. A directory works without an agent until something is copied. */
-  source(step: CopyStep, agent: () => Agent, signal: AbortSignal | undefined): CopySource {
+  source(step: ContextUser, agent: () => Agent, signal: AbortSignal | undefined): CopySource {
     const known = this.#sources.get(step);
     if (known !== undefined) return known;
     const source = this.#open(step, agent, signal);
@@ -53,12 +56,20 @@ export class ContextSources {
     return [...this.#directories.values()].flatMap(({ stats }) => stats.changes(path));
   }
 
+  /** The directory of a context, the user's or a fetched one. */
+  root(from: MountSource): string {
+    const name = from.kind === 'context' ? from.name : undefined;
+    const files = this.#files.get(name);
+    if (files === undefined) throw new RangeError(`context ${name} was not opened`);
+    return files.kind === 'directory' ? files.tree.root : files.tree.path;
+  }
+
   /** Remembers what was learnt of the directories' files. */
   save(): void {
     for (const { stats } of this.#directories.values()) stats.save();
   }
 
-  #open({ from, filesTime }: CopyStep, agent: () => Agent, signal: AbortSignal | undefined): CopySource {
+  #open({ from, filesTime }: ContextUser, agent: () => Agent, signal: AbortSignal | undefined): CopySource {
     const name = from.kind === 'context' ? from.name : undefined;
     const directory = this.#directories.get(name);
     if (directory !== undefined) {

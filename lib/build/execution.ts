@@ -6,7 +6,9 @@ import { CoracleError } from '../errors.js';
 import { present } from '../oci/guards.js';
 import { type BuildSource, placeError } from './build-source.js';
 import type { ResolvedOrigin } from './copy-step.js';
-import type { BuildPlan, CopyStep, PlannedStage } from './plan.js';
+import type { BuildPlan, PlannedStage, RunStep } from './plan.js';
+import type { MountOrigins } from './run-inputs.js';
+import type { MountSource, RunMount } from './run-mount.js';
 import type { BuildSession } from './session.js';
 import type { Slots } from './slots.js';
 import {
@@ -122,10 +124,11 @@ export class Execution {
     this.steps++;
     try {
       // A stage that failed is told of once, by its own step.
-      const origin = step.kind === 'copy' ? await this.#origin(step) : undefined;
+      const origin = step.kind === 'copy' ? await this.#origin(step.from) : undefined;
+      const mounts = step.kind === 'run' ? await this.#mountOrigins(step) : undefined;
       return await slots.run(async () => {
         session.options.signal?.throwIfAborted();
-        return this.#executor.execute({ step, stage, parent, origin });
+        return this.#executor.execute({ step, stage, parent, origin, mounts });
       });
     } catch (error) {
       this.#fail(step, placeError(error, source, step));
@@ -144,8 +147,17 @@ export class Execution {
     if (first) stop();
   }
 
-  async #origin({ from }: CopyStep): Promise<ResolvedOrigin> {
+  async #mountOrigins(step: RunStep): Promise<MountOrigins> {
+    const origins = new Map<RunMount, ResolvedOrigin>();
+    for (const mount of step.mounts) if ('from' in mount) origins.set(mount, await this.#origin(mount.from));
+    return origins;
+  }
+
+  async #origin(from: MountSource): Promise<ResolvedOrigin> {
     if (from.kind === 'context') return from;
+    if (from.kind === 'scratch') {
+      return { kind: 'files', identity: 'scratch', claim: 'scratch', top: async () => undefined };
+    }
     if (from.kind === 'stage') {
       const { files } = await this.#stage(from.index);
       return { kind: 'files', identity: files.key, claim: files.claim, top: files.top };

@@ -11,9 +11,10 @@ import type { CachePlaces } from './cache-place.js';
 import type { LayoutSelection } from './context-source.js';
 import type { BuildListener } from './events.js';
 import type { ArchiveOutput, BuildOutput, ImageOutput, LayerForm } from './output.js';
+import type { RunSettings } from './run-settings.js';
 import type { RequestUrl } from './url.js';
 
-export type BuildOptions = {
+export type BuildOptions = RunSettings & {
   /**
    * The build context: a directory, a git repository or URL of an archive; or bytes, which are an archive, or a
    * Dockerfile that needs no files.

@@ -7,6 +7,7 @@ import type { Platform } from '../oci/platform.js';
 import type { ModeChange } from './file-mode.js';
 import type { GitReference } from './git-reference.js';
 import type { RunCommand } from './run-command.js';
+import type { MountSource, RunMount } from './run-mount.js';
 import type { Times } from './times.js';
 
 /** Where COPY --from, or FROM, takes its files. */
@@ -40,6 +41,10 @@ export type RunStep = StepCommon & {
   readonly network: 'default' | 'none' | 'host';
   /** Whose programs it runs. */
   readonly platform: Platform;
+  readonly security: 'sandbox' | 'insecure';
+  /** Where the build sets it by BUILDKIT_SANDBOX_HOSTNAME. */
+  readonly hostname?: string;
+  readonly mounts: readonly RunMount[];
 };
 
 export type CopyStep = StepCommon & {
@@ -123,8 +128,16 @@ export type BuildPlan = {
 
 /** The stages whose results `stage` reads while it is made. */
 export function dependencies(stage: PlannedStage): readonly number[] {
-  const copied = stage.steps.flatMap((step) =>
-    step.kind === 'copy' && step.from.kind === 'stage' ? [step.from.index] : [],
-  );
-  return stage.base.kind === 'stage' ? [stage.base.index, ...copied] : copied;
+  const read = stage.steps.flatMap(stagesOf);
+  return stage.base.kind === 'stage' ? [stage.base.index, ...read] : read;
+}
+
+/** The stages that a step reads files of, beside its own. */
+export function stagesOf(step: Step): readonly number[] {
+  const sources = step.kind === 'copy' ? [step.from] : step.kind === 'run' ? mountSources(step) : [];
+  return sources.flatMap((source) => (source.kind === 'stage' ? [source.index] : []));
+}
+
+function mountSources(step: RunStep): readonly MountSource[] {
+  return step.mounts.flatMap((mount) => ('from' in mount ? [mount.from] : []));
 }

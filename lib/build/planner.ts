@@ -31,7 +31,10 @@ import { imageTime, readEpoch, type TimeOptions, type Times, timesOnBase } from 
 
 export type PlanInput = {
   readonly dockerfile: Dockerfile;
-  readonly options: Pick<BuildOptions, 'buildArgs' | 'target' | 'network' | 'sourceDateEpoch' | 'from'> &
+  readonly options: Pick<
+    BuildOptions,
+    'buildArgs' | 'target' | 'network' | 'allow' | 'proxies' | 'sourceDateEpoch' | 'from'
+  > &
     TimeOptions;
   /** The context's own time in seconds, where it has one: a commit's, an archive's. */
   readonly contextTime?: number | undefined;

@@ -11,14 +11,18 @@ import type { SnapshotRecord } from '../snapshot/record.js';
 import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
 import { BuildCache } from './cache.js';
 import type { ImportedCaches } from './cache-import.js';
+import { CacheMounts } from './cache-mounts.js';
 import { clampTimes } from './clamp-times.js';
-import type { ContextSources } from './context-sources.js';
+import type { ContextSources, ContextUser } from './context-sources.js';
 import type { CopySource } from './copy-source.js';
 import type { BuildListener } from './events.js';
 import type { BuildOptions } from './options.js';
 import type { Accounts } from './owner.js';
-import type { CopyStep, Step } from './plan.js';
+import type { Step } from './plan.js';
 import { type RemoteInput, RemoteSources } from './remote-sources.js';
+import type { MountSource } from './run-mount.js';
+import { Secrets } from './secrets.js';
+import { SshAgents } from './ssh-agents.js';
 import { treeSource } from './tree-source.js';
 
 /** The stores, and what of the host a RUN needs. */
@@ -41,6 +45,9 @@ export class BuildSession {
   readonly imports: ImportedCaches | undefined;
   /** What ADD takes from elsewhere. */
   readonly remotes: RemoteSources;
+  readonly cacheMounts: CacheMounts;
+  readonly secrets: Secrets;
+  readonly ssh: SshAgents;
   readonly #contexts: ContextSources;
   readonly #layers = new Map<string, Promise<Handle>>();
   #agent: Agent | undefined;
@@ -58,6 +65,9 @@ export class BuildSession {
     this.options = input.options;
     this.onEvent = input.onEvent;
     this.cache = new BuildCache(`${input.stores.paths.build}/cache`, input.stores.snapshots);
+    this.cacheMounts = new CacheMounts(input.stores.paths, input.stores.locks);
+    this.secrets = new Secrets(input.options.secrets ?? []);
+    this.ssh = new SshAgents(input.options.ssh ?? [], input.stores.env, input.stores.runtime);
     this.#contexts = input.contexts;
     this.remotes = new RemoteSources({
       ...input.remotes,
@@ -75,8 +85,13 @@ export class BuildSession {
     return this.#agent;
   }
 
+  /** The directory of a context. */
+  contextRoot(from: MountSource): string {
+    return this.#contexts.root(from);
+  }
+
   /** The context's files as `step` sees them. Works without an agent until something is copied. */
-  context(step: CopyStep): CopySource {
+  context(step: ContextUser): CopySource {
     return this.#contexts.source(step, () => this.agent(), this.options.signal);
   }
 
@@ -151,6 +166,7 @@ export class BuildSession {
 
   async close(): Promise<void> {
     this.#contexts.save();
+    await this.ssh.close();
     const agent = this.#agent;
     if (agent === undefined) return;
     const { paths } = this.stores;

@@ -1,6 +1,6 @@
 /** Every step a display should know of, in the order of the file. */
 import type { BuildStep } from './events.js';
-import type { BuildPlan } from './plan.js';
+import { type BuildPlan, stagesOf } from './plan.js';
 
 /** The last step: what becomes of the targets. */
 export const exportStep = 'export';
@@ -19,12 +19,11 @@ export function shownSteps(plan: BuildPlan, targets: readonly number[]): readonl
     let previous = stage.fromId;
     for (const step of stage.steps) {
       if (step.kind === 'config') continue;
-      const from =
-        step.kind === 'copy' && step.from.kind === 'stage' ? lastStep(plan, step.from.index) : undefined;
+      const from = stagesOf(step).flatMap((index) => lastStep(plan, index) ?? []);
       steps.push({
         id: step.id,
         name: step.name,
-        inputs: from === undefined ? [previous] : [previous, from],
+        inputs: [...new Set([previous, ...from])],
         range: step.range,
       });
       previous = step.id;

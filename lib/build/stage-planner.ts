@@ -10,22 +10,12 @@ import type {
 } from '../dockerfile/instructions.js';
 import { parseTrigger } from '../dockerfile/parse.js';
 import { present } from '../oci/guards.js';
-import { type BuildSource, instructionError, placeError } from './build-source.js';
+import { type BuildSource, placeError } from './build-source.js';
 import { sha256 } from './cache-key.js';
 import { planCopy } from './copy-plan.js';
-import type {
-  ConfigStep,
-  CopyStep,
-  PlannedStage,
-  RunStep,
-  Source,
-  StageBase,
-  Step,
-  WorkdirStep,
-} from './plan.js';
+import type { ConfigStep, CopyStep, PlannedStage, Source, StageBase, Step, WorkdirStep } from './plan.js';
 import type { Planner } from './planner.js';
-import { runCommand } from './run-command.js';
-import { proxyArguments } from './scope.js';
+import { planRun } from './run-planner.js';
 import { StageChecks } from './stage-checks.js';
 import { StageState } from './stage-state.js';
 import { refuseUnsupported } from './unsupported.js';
@@ -125,7 +115,7 @@ export class StagePlanner {
       case 'arg':
         return this.#declare(expanded);
       case 'run':
-        return this.#run(expanded, source);
+        return this.#run(expanded);
       case 'copy':
       case 'add':
         return this.#copy(expanded);
@@ -149,41 +139,10 @@ export class StagePlanner {
     this.#push({ kind: 'config', range, createdBy: original, shown: original });
   }
 
-  #run(instruction: ExpandedRunInstruction, source: BuildSource): void {
-    if (instruction.network === 'host' && this.#planner.input.options.network !== 'host') {
-      throw instructionError(
-        source,
-        instruction,
-        'UNSUPPORTED',
-        'run with --network=host: the build was not allowed to',
-        {
-          hint: 'add --network host to the build command',
-        },
-      );
-    }
-    const { args, files } = runCommand(instruction.command, this.#state.shell);
-    const shown = this.#state.scope.arguments();
-    const prefix = shown.length === 0 ? '' : `|${shown.length} ${shown.join(' ')} `;
-    this.#push({
-      kind: 'run',
-      range: instruction.range,
-      createdBy: `RUN ${prefix}${args.join(' ')}`,
-      shown: instruction.original,
-      command: { args, files },
-      env: this.#state.scope.variables(),
-      proxies: this.#proxies(),
-      cwd: this.#state.workdir,
-      user: this.#state.user,
-      network: instruction.network,
-      platform: this.#planner.platformOf(this.#stage.index),
-    } satisfies Unnamed<RunStep>);
-  }
-
-  #proxies(): readonly string[] {
-    return proxyArguments.flatMap((name) => {
-      const value = this.#state.scope.has(name) ? undefined : this.#planner.buildArgument(name);
-      return value === undefined ? [] : [`${name}=${value}`];
-    });
+  async #run(instruction: ExpandedRunInstruction): Promise<void> {
+    this.#push(
+      await planRun(instruction, { planner: this.#planner, state: this.#state, stage: this.#stage.index }),
+    );
   }
 
   async #copy(instruction: CopyInstruction | AddInstruction): Promise<void> {

@@ -8,7 +8,8 @@ import { type CacheKey, type NamedInputs, stepKey } from './cache-key.js';
 import { copyInputs, copyStep, quickCopyInputs, type ResolvedOrigin } from './copy-step.js';
 import { linkInputs, linkLayer } from './link-layer.js';
 import type { PlannedStage } from './plan.js';
-import { runInputs, runStep } from './run-step.js';
+import { type MountOrigins, runInputs } from './run-inputs.js';
+import { runStep } from './run-step.js';
 import type { BuildSession } from './session.js';
 import { rootKey, type StageFiles, type StepResult } from './stage-files.js';
 import { type FileStep, nameStep, StepCache, type StepNames } from './step-cache.js';
@@ -21,6 +22,8 @@ export type PlacedStep<S extends FileStep = FileStep> = {
   readonly parent: StageFiles;
   /** Of COPY: where its files come from. */
   readonly origin: ResolvedOrigin | undefined;
+  /** Of RUN: where the files of its mounts come from. */
+  readonly mounts: MountOrigins | undefined;
 };
 
 /** A step's result and the names that others may know it by. */
@@ -45,11 +48,13 @@ export class StepExecutor {
 
   /** The step's result, from the cache or made now. */
   async execute(placed: PlacedStep): Promise<StepResult> {
-    const { step, stage, parent, origin } = placed;
+    const { step, stage, parent } = placed;
     const quick = quickNames(placed);
     const known = quick === undefined ? undefined : this.#find(placed, quick);
     if (known !== undefined) return this.#note(stage, quick, known);
-    const names = nameStep(step, parent, await this.#inputs(step, origin));
+    const inputs = await this.#inputs(placed);
+    const claimed = asClaimed(placed);
+    const names = nameStep(step, parent, inputs, claimed && (await this.#inputs(claimed)));
     const result = await this.#once(placed, names);
     if (quick !== undefined) await this.#cache.remember(step, parent, quick, result);
     return this.#note(stage, quick, result);
@@ -137,10 +142,11 @@ export class StepExecutor {
     return result;
   }
 
-  async #run({ step, parent, origin }: PlacedStep, names: StepNames): Promise<StepResult> {
+  async #run(placed: PlacedStep, names: StepNames): Promise<StepResult> {
+    const { step, parent } = placed;
     this.#session.onEvent({ kind: 'started', step: step.id, time: Date.now() });
     const below = await parent.top();
-    const made = await this.#make(step, below, origin);
+    const made = await this.#make(placed, below);
     const created = new Date().toISOString();
     const result = resultOf(this.#anew(names), parent, {
       top: made ?? below,
@@ -159,13 +165,12 @@ export class StepExecutor {
   }
 
   #make(
-    step: FileStep,
+    { step, origin, mounts = new Map() }: PlacedStep,
     below: SnapshotRecord | undefined,
-    origin: ResolvedOrigin | undefined,
   ): Promise<SnapshotRecord | undefined> {
     switch (step.kind) {
       case 'run':
-        return runStep(this.#session, step, below);
+        return runStep(this.#session, step, below, mounts);
       case 'workdir':
         return workdirStep(this.#session, step, below);
       case 'copy':
@@ -173,16 +178,28 @@ export class StepExecutor {
     }
   }
 
-  async #inputs(step: FileStep, origin: ResolvedOrigin | undefined): Promise<NamedInputs> {
+  async #inputs({ step, origin, mounts = new Map() }: PlacedStep): Promise<NamedInputs> {
     switch (step.kind) {
       case 'run':
-        return runInputs(step);
+        return runInputs(this.#session, step, mounts);
       case 'workdir':
         return workdirInputs(step);
       case 'copy':
         return copyInputs(this.#session, step, origin ?? { kind: 'context' });
     }
   }
+}
+
+/** The step with the sources of its mounts named as any machine has them; undefined where that changes nothing. */
+function asClaimed(placed: PlacedStep): PlacedStep | undefined {
+  const mounts = [...(placed.mounts ?? [])];
+  if (!mounts.some(([, origin]) => origin.kind === 'files' && origin.claim !== origin.identity))
+    return undefined;
+  const claimed = mounts.map(
+    ([mount, origin]) =>
+      [mount, origin.kind === 'files' ? { ...origin, identity: origin.claim } : origin] as const,
+  );
+  return { ...placed, mounts: new Map(claimed) };
 }
 
 /** Names that need no look at the files that COPY takes. */

@@ -4,7 +4,7 @@ import { type BuildSource, instructionError } from './build-source.js';
 
 /** Flags each instruction carries out; anything else on it is refused. */
 const supportedFlags: Readonly<Partial<Record<StageInstruction['kind'], readonly string[]>>> = {
-  run: ['network', 'security'],
+  run: ['mount', 'network', 'security'],
   copy: ['from', 'chown', 'chmod', 'link', 'parents', 'exclude'],
   add: ['chown', 'chmod', 'link', 'exclude', 'unpack', 'checksum', 'keep-git-dir'],
   healthcheck: ['interval', 'timeout', 'start-period', 'start-interval', 'retries'],
@@ -17,17 +17,12 @@ const supportedFlags: Readonly<Partial<Record<StageInstruction['kind'], readonly
 export function refuseUnsupported(instruction: StageInstruction, source: BuildSource): void {
   const allowed = supportedFlags[instruction.kind] ?? [];
   for (const flag of instruction.flags) {
-    if (!allowed.includes(flag.name) || isRefusedValue(flag)) throw refused(instruction, flag, source);
+    if (!allowed.includes(flag.name)) throw refused(instruction, flag, source);
   }
 }
 
-function isRefusedValue(flag: Flag): boolean {
-  return flag.name === 'security' && flag.value !== undefined && flag.value !== 'sandbox';
-}
-
 function refused(instruction: StageInstruction, flag: Flag, source: BuildSource): Error {
-  const value = isRefusedValue(flag) ? `=${flag.value}` : '';
-  const what = `${instruction.kind.toUpperCase()} --${flag.name}${value}`;
+  const what = `${instruction.kind.toUpperCase()} --${flag.name}`;
   return instructionError(
     source,
     { range: flag.range },

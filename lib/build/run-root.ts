@@ -1,0 +1,85 @@
+/** A RUN's root file system: the stage's stack, the step's layer on top of it, mount points the stage lacks below it. */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { findProgram } from '../host/id-map.js';
+import { openInStore, pathInStore } from '../image/stores.js';
+import type { Handle, Time } from '../native/agent.js';
+import type { PlanRecord } from '../native/plan.js';
+import type { StorageDriver } from '../snapshot/driver.js';
+import { initLayer } from '../snapshot/init-layer.js';
+import { rootPlan } from '../snapshot/root-plan.js';
+import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
+import type { BuildSession } from './session.js';
+
+export type RunRoot = {
+  readonly active: ActiveSnapshot;
+  readonly driver: StorageDriver;
+  /** A further lowest layer: what the stage lacks of mount points. */
+  readonly stubs: string | undefined;
+};
+
+/** Runs `action` with the plan's records of the root; afterwards the step's layer is in the kernel's form. */
+export async function withRoot(
+  session: BuildSession,
+  root: RunRoot,
+  action: (records: readonly PlanRecord[]) => Promise<void>,
+): Promise<void> {
+  const since = root.driver === 'copy' ? await flattenRoot(session, root) : undefined;
+  await action(rootRecords(session, root));
+  if (root.driver === 'fuse-overlayfs') await normalise(session, root.active);
+  if (since !== undefined) await compareRoot(session, root, since);
+}
+
+function rootRecords(session: BuildSession, root: RunRoot): readonly PlanRecord[] {
+  const { stores } = session;
+  const { active, driver } = root;
+  if (driver === 'copy') return rootPlan(driver, [], { rootdir: treeOf(active) });
+  const fuse = driver === 'fuse-overlayfs' ? findProgram('fuse-overlayfs', stores.env) : undefined;
+  return rootPlan(driver, lowerLayers(session, root), {
+    upper: active.fs,
+    work: active.work,
+    volatile: true,
+    ...(fuse === undefined ? {} : { fuseProgram: fuse }),
+  });
+}
+
+function lowerLayers(session: BuildSession, { active, stubs }: RunRoot): readonly string[] {
+  const { stores } = session;
+  const layers = active.parent === undefined ? [] : stores.snapshots.layerPaths(active.parent);
+  return [...layers, initLayer(stores.paths), ...(stubs === undefined ? [] : [stubs])];
+}
+
+/** The copy driver's whole tree; it goes with the staging directory. */
+function treeOf(active: ActiveSnapshot): string {
+  return join(active.work, 'tree');
+}
+
+async function flattenRoot(session: BuildSession, root: RunRoot): Promise<Time> {
+  const agent = session.agent();
+  const tree = treeOf(root.active);
+  mkdirSync(tree, { mode: 0o755 });
+  const target = await openInStore(agent, session.stores.paths, tree, { writable: true });
+  return agent.flatten(await lowerStack(session, root), target);
+}
+
+async function compareRoot(session: BuildSession, root: RunRoot, since: Time): Promise<void> {
+  const agent = session.agent();
+  const { paths } = session.stores;
+  const tree = await openInStore(agent, paths, treeOf(root.active));
+  const target = await openInStore(agent, paths, root.active.fs, { writable: true });
+  await agent.compare(await lowerStack(session, root), tree, target, since);
+  await agent.remove(0, pathInStore(paths, treeOf(root.active)), { recursive: true });
+}
+
+/** A handle of everything below the step's layer. */
+export async function lowerStack(session: BuildSession, root: RunRoot): Promise<Handle> {
+  const agent = session.agent();
+  const { paths } = session.stores;
+  const handles = lowerLayers(session, root).map((path) => openInStore(agent, paths, path));
+  return agent.stack(await Promise.all(handles));
+}
+
+async function normalise(session: BuildSession, active: ActiveSnapshot): Promise<void> {
+  const agent = session.agent();
+  await agent.normalise(await openInStore(agent, session.stores.paths, active.fs, { writable: true }));
+}
