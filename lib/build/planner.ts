@@ -29,18 +29,17 @@ import { StagePlanner } from './stage-planner.js';
 import { scratchConfig } from './stage-state.js';
 import { imageTime, readEpoch, type TimeOptions, type Times, timesOnBase } from './times.js';
 
+/** The options that a plan depends on, beside those of time. */
+type PlannedOption = 'buildArgs' | 'target' | 'network' | 'allow' | 'proxies' | 'sourceDateEpoch' | 'from';
+
 export type PlanInput = {
   readonly dockerfile: Dockerfile;
-  readonly options: Pick<
-    BuildOptions,
-    'buildArgs' | 'target' | 'network' | 'allow' | 'proxies' | 'sourceDateEpoch' | 'from'
-  > &
-    TimeOptions;
+  readonly options: TimeOptions & Pick<BuildOptions, PlannedOption>;
   /** The context's own time in seconds, where it has one: a commit's, an archive's. */
   readonly contextTime?: number | undefined;
   /** What the image is for. */
   readonly platform: Platform;
-  /** What builds it; this machine by default. */
+  /** This machine by default. */
   readonly buildPlatform?: Platform;
   readonly resolveImage: BuildEnvironment['resolveImage'];
   /** The contexts by name; none where it is left out. */

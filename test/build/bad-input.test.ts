@@ -36,9 +36,9 @@ const rows: readonly (readonly [string, string, Expected, Files?, Partial<BuildO
     { code: 'INVALID', message: /chwon/, excerpt: /Dockerfile:2:6/ },
   ],
   [
-    'a flag of later versions',
-    `${base}RUN --mount=type=cache,target=/x true\n`,
-    { code: 'UNSUPPORTED', message: /RUN --mount/, excerpt: /\^/ },
+    'a device in a RUN',
+    `${base}RUN --device=vendor.com/x true\n`,
+    { code: 'UNSUPPORTED', message: /RUN --device/, excerpt: /\^/ },
   ],
   ['an empty Dockerfile', '# nothing\n', { code: 'INVALID', message: /holds no instructions/ }],
   ['no FROM', 'RUN true\n', { code: 'INVALID', message: /FROM/, excerpt: /Dockerfile:1/ }],

@@ -208,11 +208,11 @@ const refused = test.macro(async (t, text: string, code: ErrorCode, message: Reg
 });
 
 test(
-  'a cache mount is refused by name',
+  'a device is refused by name',
   refused,
-  'FROM a\nRUN --mount=type=cache,target=/x y\n',
+  'FROM a\nRUN --device=vendor.com/x y\n',
   'UNSUPPORTED',
-  /RUN --mount/,
+  /RUN --device/,
   2,
 );
 test(

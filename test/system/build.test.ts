@@ -96,9 +96,9 @@ const refusals: readonly (readonly [string, string, RegExp])[] = [
     /nosuchcommand: not found[\s\S]*exit code: 127/,
   ],
   [
-    'a flag of later versions',
-    'FROM busybox\nRUN --mount=type=cache,target=/c true\n',
-    /RUN --mount is not supported[\s\S]*\^/,
+    'a device in a RUN',
+    'FROM busybox\nRUN --device=vendor.com/x true\n',
+    /RUN --device is not supported[\s\S]*\^/,
   ],
 ];
 
