@@ -60,16 +60,41 @@ async function candidatesFor(
   current: string,
   context: Context,
 ): Promise<readonly string[]> {
-  const found = findCommand(words.slice(0, -1).filter((word) => !word.startsWith('-')));
+  const before = words.slice(0, -1);
+  const asked = valueOption(globalOptions, before.at(-1));
+  if (asked !== undefined) return asked.choices ?? [];
+  const rest = before.slice(operandPlaces(before, globalOptions)[0] ?? before.length);
+  const found = findCommand(rest);
   if (found === undefined) return firstWords();
   if (found.kind === 'group') return verbsOf(found.group).map(({ verb }) => verb);
   const { command: chosen } = await found.entry.load();
   const options: readonly OptionSpec[] = [...chosen.options, ...globalOptions];
-  const previous = options.find((option) => `--${option.name}` === words.at(-2));
-  if (previous?.choices !== undefined) return previous.choices;
+  const given = rest.slice(found.words);
+  const [operand] = operandPlaces(given, options);
+  // Behind the image or container come words that are not ours.
+  if (chosen.stopAtOperand === true && operand !== undefined) return [];
+  const previous = valueOption(options, given.at(-1));
+  if (previous !== undefined) return previous.choices ?? [];
   if (current.startsWith('-'))
     return options.filter((option) => option.unsupported === undefined).map((option) => `--${option.name}`);
   return operandCandidates(chosen, context);
+}
+
+/** The option that takes the word behind `word` as its value. */
+function valueOption(options: readonly OptionSpec[], word: string | undefined): OptionSpec | undefined {
+  const short = word === undefined ? undefined : /^-[a-z]*([a-z])$/i.exec(word)?.[1];
+  return options.find(
+    ({ name, short: letter, kind }) =>
+      (`--${name}` === word || (letter !== undefined && letter === short)) &&
+      (kind === 'string' || kind === 'number' || kind === 'list'),
+  );
+}
+
+/** Where the words stand that are neither options nor their values. */
+function operandPlaces(words: readonly string[], options: readonly OptionSpec[]): readonly number[] {
+  return [...words.keys()].filter(
+    (index) => !words[index]?.startsWith('-') && valueOption(options, words[index - 1]) === undefined,
+  );
 }
 
 async function operandCandidates(chosen: Command, context: Context): Promise<readonly string[]> {

@@ -203,13 +203,21 @@ static int walk_directory(struct walk *walk, const struct directory *directory, 
     return result;
 }
 
-/* Handle and path of a request to what is there. */
-static int take_found(struct agent *agent, struct request *request, unsigned flags, struct target *target) {
+/* Handle and path of a request. */
+static int take_target(struct agent *agent, struct request *request, unsigned flags, struct target *target) {
     struct handle *handle = handle_at(agent, take_u32(request));
     int result = take_path(request, request->path);
     if (result < 0)
         return result;
     return handle ? path_resolve(agent, handle, request->path, flags, false, target) : -EBADF;
+}
+
+/* What a whole request of handle and path is about. */
+static int find_requested(struct agent *agent, struct request *request, struct target *target, struct found *found) {
+    int result = take_target(agent, request, request->flags, target);
+    if (result == 0)
+        result = complete(request);
+    return result == 0 ? target_find(target, found) : result;
 }
 
 static void answer_end(struct agent *agent) {
@@ -224,11 +232,7 @@ static const char *name_in(const struct target *target) {
 int op_stat(struct agent *agent, struct request *request) {
     struct target target;
     struct found found;
-    int result = take_found(agent, request, request->flags, &target);
-    if (result == 0)
-        result = complete(request);
-    if (result == 0)
-        result = target_find(&target, &found);
+    int result = find_requested(agent, request, &target, &found);
     if (result < 0)
         return result;
     struct walk walk = {.agent = agent, .limit = 1};
@@ -254,11 +258,7 @@ int op_list(struct agent *agent, struct request *request) {
     struct target target;
     struct found found;
     struct walk walk = {.agent = agent, .limit = 1};
-    int result = take_found(agent, request, request->flags, &target);
-    if (result == 0)
-        result = complete(request);
-    if (result == 0)
-        result = target_find(&target, &found);
+    int result = find_requested(agent, request, &target, &found);
     if (result < 0)
         return result;
     result = found.kind == FOUND_DIRECTORY ? start_at(&walk, &target) : -ENOTDIR;
@@ -291,7 +291,7 @@ static int walk_from(struct walk *walk, const struct target *target) {
 int op_walk(struct agent *agent, struct request *request) {
     struct target target;
     struct walk walk = {.agent = agent};
-    int result = take_found(agent, request, request->flags, &target);
+    int result = take_target(agent, request, request->flags, &target);
     walk.raw = take_u8(request);
     walk.contents = take_u8(request);
     walk.limit = take_u32(request);
@@ -309,7 +309,7 @@ int op_walk(struct agent *agent, struct request *request) {
 int op_read(struct agent *agent, struct request *request) {
     struct target target;
     struct found found;
-    int result = take_found(agent, request, request->flags, &target);
+    int result = take_target(agent, request, request->flags, &target);
     uint64_t offset = take_u64(request), length = take_u64(request);
     if (result == 0)
         result = complete(request);
@@ -335,7 +335,7 @@ int op_read(struct agent *agent, struct request *request) {
 int op_resolve(struct agent *agent, struct request *request) {
     struct target target;
     struct found found;
-    int result = take_found(agent, request, FLAG_FOLLOW, &target);
+    int result = take_target(agent, request, FLAG_FOLLOW, &target);
     if (result == 0)
         result = complete(request);
     if (result == 0)

@@ -50,7 +50,6 @@ static void announce(struct session *session, int code) {
     drop_fd(&session->notify);
     if (session->plan->mode == MODE_DETACH)
         drop_fd(&session->status.fd);
-    session->status.prose = -1;
 }
 
 static void tell_end(struct session *session) {

@@ -76,9 +76,12 @@ function liveTransfer(): TransferProgress {
   };
 }
 
+/** Nothing of it is on its way any more, so there is no bar. */
+const finished: ReadonlySet<string> = new Set(['done', 'exists', 'pushed']);
+
 function lineText({ event, since }: Line): string {
   const head = `${shortId(event.id)}: ${event.status}`;
-  if (event.current === undefined || event.status === 'done' || event.status === 'exists') return head;
+  if (event.current === undefined || finished.has(event.status)) return head;
   const seconds = Math.max(0.1, (Date.now() - since) / 1000);
   const rate = event.current / seconds;
   const left =

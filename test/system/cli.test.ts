@@ -221,6 +221,14 @@ testWith(built, 'completion offers commands, options and values', async (t) => {
   t.deepEqual((await cli.ok(['__complete', 'im'])).split('\n'), ['images', 'import', 'image', '']);
   t.regex(await cli.ok(['__complete', 'run', '--de']), /^--detach\n--detach-keys\n--debug\n$/);
   t.is(await cli.ok(['__complete', 'build', '--progress', 'r']), 'rawjson\n');
+  const offers = async (...words: readonly string[]): Promise<string> =>
+    (await cli.ok(['__complete', ...words])).trimEnd();
+  t.is(await offers('--storage-driver', 'c'), 'copy');
+  t.is(await offers('--storage-driver', 'copy', 'bui'), 'build\nbuilder');
+  t.is(await offers('--root', cli.directory, 'run', '--pull', 'a'), 'always');
+  for (const asked of [['--name'], ['-v'], ['-itv'], ['image'], ['--rm', '--name', 'x', 'image', 'sh']]) {
+    t.is(await offers('run', ...asked, ''), '', asked.join(' '));
+  }
   await expect(t, cli, ['completion', 'tcsh'], { code: 125, stderr: /must be bash, zsh, fish/ });
 });
 

@@ -1,4 +1,4 @@
-/** The live displays of build and pull on a terminal. */
+/** The live displays of build, push and pull on a terminal. */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -80,6 +80,35 @@ testWith(
   },
 );
 
+const layerLine = /^[0-9a-f]{12}: /;
+
+testWith(
+  [...journeyNeeds, missingRegistry()],
+  'a push on a terminal shows a line a blob, then that the registry has it',
+  async (t) => {
+    const cli = openCli(t);
+    const tar = join(cli.directory, 'big.tar');
+    writeFileSync(tar, makeTar([{ name: 'big', content: randomBytes(60_000_000) }]));
+    for (const columns of [80, 40]) {
+      const name = `${(await startRegistry(t)).host}/big:1`;
+      await cli.ok(['import', '-q', tar, name]);
+      const push = async (): Promise<readonly string[]> => {
+        const terminal = cli.terminal(['push', name], { columns });
+        t.is((await terminal.exit).code, 0, terminal.text());
+        const { lines, cursor } = renderScreen(terminal.text(), columns);
+        t.deepEqual([cursor.column, cursor.visible], [0, true]);
+        t.true(
+          lines.every((line) => /^$|^[0-9a-f]{12}: (pushed|exists)$|^sha256:|^[0-9a-f]+$/.test(line)),
+          lines.join('\n'),
+        );
+        return lines.filter((line) => layerLine.test(line)).map((line) => line.slice(14));
+      };
+      t.deepEqual(await push(), ['pushed', 'pushed'], 'the layer and the configuration');
+      t.deepEqual([...new Set(await push())], ['exists']);
+    }
+  },
+);
+
 testWith(
   [...journeyNeeds, missingRegistry()],
   'a pull on a terminal shows a line a layer, however often it is redrawn',
@@ -96,7 +125,7 @@ testWith(
       const terminal = other.terminal(['pull', name], { columns });
       t.is((await terminal.exit).code, 0, terminal.text());
       const { lines, cursor } = renderScreen(terminal.text(), columns);
-      const layers = lines.filter((line) => /^[0-9a-f]{12}: /.test(line));
+      const layers = lines.filter((line) => layerLine.test(line));
       t.is(layers.length, 1, lines.join('\n'));
       t.true(
         lines.every((line) => /^$|^[0-9a-f]{12}: done$|^sha256:|^[0-9a-f]+$/.test(line)),
