@@ -16,7 +16,7 @@ build=(gcc libc6-dev make musl-tools libzstd-dev libdeflate-dev python3 g++ busy
 # Other implementations that read or repeat what coracle made, and what tests serve, trace and package with.
 tests=(
   mmdebstrap docker-registry skopeo umoci qemu-user-static podman buildah crun golang-github-containers-common
-  apache2-utils openssl clang libclang-rt-dev procps iproute2 nginx-light zstd strace git
+  apache2-utils openssl clang libclang-rt-dev procps iproute2 nginx-light zstd strace git openssh-client
 )
 devices=(/dev/fuse /dev/net/tun)
 subids=65536

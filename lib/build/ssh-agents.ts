@@ -78,7 +78,7 @@ export class Forwarding {
   static async open(agent: string, directory: string, name: string): Promise<Forwarding> {
     // A path of a socket has at most 107 bytes; through the descriptor it is short however deep the store lies.
     const descriptor = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
-    const server = createServer();
+    const server = createServer({ allowHalfOpen: true });
     const forwarding = new Forwarding(join(directory, name), server, descriptor);
     server.on('connection', (client) => forwarding.#pass(client, agent));
     await new Promise<void>((resolve, reject) => {
@@ -99,7 +99,7 @@ export class Forwarding {
   }
 
   #pass(client: Socket, agent: string): void {
-    const upstream = connect(agent);
+    const upstream = connect({ path: agent, allowHalfOpen: true });
     for (const [socket, other] of [
       [client, upstream],
       [upstream, client],

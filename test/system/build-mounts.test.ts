@@ -1,9 +1,18 @@
 /** RUN --mount, --network and --security, on each storage driver, with the secrets that must stay nowhere. */
 
-import { mkdirSync, readdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { join } from 'node:path';
-import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
+import { spawn } from 'node:child_process';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { type Cli, runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { missingDevice, missingProgram } from '../helpers/host.js';
@@ -185,19 +194,42 @@ testWith(journeyNeeds, 'S33: a step is let out of its confinement only by name',
   t.regex(host.stderr, /--network=host: the build was not allowed to/);
 });
 
-testWith(journeyNeeds, 'an ssh agent of this host answers inside, and is gone afterwards', async (t) => {
-  const cli = await openCliWithBusybox(t);
-  const socket = join(cli.directory, 'agent');
-  const server = createServer((client) => client.on('data', () => client.end('the answer\n')));
-  await new Promise<void>((resolve) => server.listen(socket, resolve));
-  t.teardown(() => void server.close());
-  const ask = 'RUN --mount=type=ssh echo hello | nc local:$SSH_AUTH_SOCK > /said; test -S $SSH_AUTH_SOCK\n';
-  const built = await build(cli, `FROM busybox\n${ask}`, '--ssh', `default=${socket}`);
-  t.is(built.code, 0, built.stderr);
-  const look = 'cat /said; ls -d /run/buildkit 2>/dev/null; true';
-  t.is(await cli.ok(['run', '--rm', '--network', 'none', 'made', 'sh', '-c', look]), 'the answer\n');
-  t.true(statSync(socket).isSocket());
-  const without = await build(cli, 'FROM busybox\nRUN --mount=type=ssh,required=true true\n');
-  t.is(without.code, 1);
-  t.regex(without.stderr, /--ssh/);
-});
+testWith(
+  [...journeyNeeds, missingProgram('ssh-agent'), missingProgram('ssh-add'), missingProgram('ssh-keygen')],
+  'keys, and an agent of this host, answer inside and are gone afterwards',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const key = join(cli.directory, 'key');
+    await runProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', 'of the test', '-f', key]);
+    const place = context(cli, '');
+    await copyProgram('/usr/bin/ssh-add', join(place, 'root'));
+    const dockerfile = `FROM busybox
+COPY root/ /
+RUN --mount=type=ssh ssh-add -l > /said
+RUN --mount=type=ssh,id=other,target=/agent SSH_AUTH_SOCK=/agent ssh-add -l >> /said
+`;
+    const socket = join(cli.directory, 'agent');
+    const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+    t.teardown(() => void agent.kill());
+    await eventually(async () => existsSync(socket) || undefined);
+    await runProgram('ssh-add', [key], { env: { SSH_AUTH_SOCK: socket } });
+    const built = await build(cli, dockerfile, '--ssh', `default=${key}`, '--ssh', `other=${socket}`);
+    t.is(built.code, 0, built.stderr);
+    const look = 'cat /said; ls -d /agent /run/buildkit 2>/dev/null; true';
+    const said = await cli.ok(['run', '--rm', '--network', 'none', 'made', 'sh', '-c', look]);
+    t.regex(said, /^(256 SHA256:\S+ of the test \(ED25519\)\n){2}$/);
+    t.true(statSync(socket).isSocket());
+    const without = await build(cli, 'FROM busybox\nRUN --mount=type=ssh,required=true true\n');
+    t.is(without.code, 1);
+    t.regex(without.stderr, /--ssh/);
+  },
+);
+
+/** A program with the libraries it is linked with, below a directory that becomes an image's root. */
+async function copyProgram(program: string, root: string): Promise<void> {
+  const { stdout } = await runProgram('ldd', [program]);
+  for (const path of [program, ...(stdout.match(/\/\S+/g) ?? [])]) {
+    mkdirSync(join(root, dirname(path)), { recursive: true });
+    copyFileSync(path, join(root, path));
+  }
+}
