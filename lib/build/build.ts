@@ -16,6 +16,7 @@ import type { BuildEnvironment, BuildOptions, BuildResult } from './options.js';
 import { checkOutputs } from './outputs.js';
 import { type PlanInput, planBuild } from './planner.js';
 import { type MergedPlan, mergePlans } from './platform-plans.js';
+import { Secrets } from './secrets.js';
 import { BuildSession, type BuildStores } from './session.js';
 import { exportStep, shownSteps } from './shown-steps.js';
 import { Slots } from './slots.js';
@@ -37,7 +38,8 @@ export async function build(
   const transfers = new CacheTransfers(options, environment);
   const stop = new AbortController();
   const signal = AbortSignal.any([stop.signal, ...(options.signal === undefined ? [] : [options.signal])]);
-  const contexts = new Contexts({ stores, options, environment });
+  const secrets = new Secrets(options.secrets ?? []);
+  const contexts = new Contexts({ stores, options, environment, readSecret: (id) => secrets.read(id) });
   const lease = stores.staging.lease();
   let session: BuildSession | undefined;
   try {
@@ -62,7 +64,7 @@ export async function build(
     const { fetcher, request, readSecret } = contexts;
     const shared = { stores, options: { ...options, signal }, onEvent };
     const remotes = { fetcher, request, readSecret };
-    session = new BuildSession({ ...shared, contexts: sources, imports, remotes });
+    session = new BuildSession({ ...shared, contexts: sources, imports, remotes, secrets });
     const slots = new Slots(options.jobs ?? availableParallelism());
     const execution = new Execution({ plan, session, source, slots, stop: () => stop.abort() });
     const results = await execution.results(targets);

@@ -6,6 +6,7 @@ import type { BuildSource } from './build-source.js';
 import { Contexts } from './contexts.js';
 import type { BuildEnvironment, BuildOptions } from './options.js';
 import { Planner } from './planner.js';
+import { Secrets } from './secrets.js';
 import type { BuildStores } from './session.js';
 
 export type CheckResult = {
@@ -25,7 +26,8 @@ export async function checkBuild(
   options: BuildOptions,
   environment: BuildEnvironment,
 ): Promise<CheckResult> {
-  const contexts = new Contexts({ stores, options, environment });
+  const secrets = new Secrets(options.secrets ?? []);
+  const contexts = new Contexts({ stores, options, environment, readSecret: (id) => secrets.read(id) });
   const lease = stores.staging.lease();
   try {
     const { dockerfile, files } = await contexts.main();

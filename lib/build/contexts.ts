@@ -35,7 +35,7 @@ export type ContextInput = {
   readonly options: BuildOptions;
   readonly environment: BuildEnvironment;
   /** For credentials. */
-  readonly readSecret?: ReadSecret | undefined;
+  readonly readSecret: ReadSecret;
 };
 
 type BuildEnv = Readonly<Record<string, string | undefined>>;
@@ -58,7 +58,7 @@ export class Contexts {
     this.#input = input;
     const { stores, options, environment } = input;
     this.request = environment.requestUrl ?? noRequests;
-    this.readSecret = input.readSecret ?? (() => undefined);
+    this.readSecret = input.readSecret;
     const onWarning = (message: string): void => environment.onEvent({ kind: 'warning', message });
     this.fetcher = new Fetcher({
       stores,

@@ -21,7 +21,7 @@ import type { Accounts } from './owner.js';
 import type { Step } from './plan.js';
 import { type RemoteInput, RemoteSources } from './remote-sources.js';
 import type { MountSource } from './run-mount.js';
-import { Secrets } from './secrets.js';
+import type { Secrets } from './secrets.js';
 import { SshAgents } from './ssh-agents.js';
 import { treeSource } from './tree-source.js';
 
@@ -59,6 +59,7 @@ export class BuildSession {
     readonly imports?: ImportedCaches | undefined;
     readonly contexts: ContextSources;
     readonly remotes: Omit<RemoteInput, 'stores' | 'agent'>;
+    readonly secrets: Secrets;
   }) {
     this.imports = input.imports;
     this.stores = input.stores;
@@ -66,7 +67,7 @@ export class BuildSession {
     this.onEvent = input.onEvent;
     this.cache = new BuildCache(`${input.stores.paths.build}/cache`, input.stores.snapshots);
     this.cacheMounts = new CacheMounts(input.stores.paths, input.stores.locks);
-    this.secrets = new Secrets(input.options.secrets ?? []);
+    this.secrets = input.secrets;
     this.ssh = new SshAgents(input.options.ssh ?? [], input.stores.env, input.stores.runtime);
     this.#contexts = input.contexts;
     this.remotes = new RemoteSources({
