@@ -1,11 +1,11 @@
 /** Real Dockerfiles over Debian and its package archive: built, used, and built again without a step that runs. */
-import { mkdtempSync } from 'node:fs';
+import { cpSync, mkdtempSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { eventually, journeyNeeds } from '../helpers/busybox.js';
-import { type Cli, cliIn } from '../helpers/cli.js';
+import { type Cli, cliIn, runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { fixturePath, missingDevice, missingProgram, removeTree } from '../helpers/host.js';
 import { debianTar, missingArchive, missingDebootstrap } from '../helpers/image.js';
@@ -60,6 +60,46 @@ testWith(needs, 'a database server: queried from inside and through its port', a
   t.is(await cli.ok([...client, 'set', 'word', 'kept']), 'OK\n');
   t.is(await ask(port, 'GET word\r\n', /\r\n.*\r\n/), '$4\r\nkept\r\n');
 });
+
+testWith(
+  [...needs, missingProgram('ssh'), missingProgram('ssh-keygen')],
+  'an ssh server: a guest comes in by key',
+  async (t) => {
+    const cli = await openStore(t);
+    const context = join(shared, 'sshd');
+    cpSync(fixturePath('real', 'sshd'), context, { recursive: true });
+    const key = join(shared, 'key');
+    const made = await runProgram('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+    t.is(made.code, 0, made.stderr);
+    cpSync(`${key}.pub`, join(context, 'authorized_keys'));
+    await build(t, cli, 'sshd', context);
+    const port = await serveImage(t, cli, 'sshd', 22);
+    const options = [
+      '-F',
+      'none',
+      '-i',
+      key,
+      '-o',
+      'StrictHostKeyChecking=no',
+      '-o',
+      'UserKnownHostsFile=/dev/null',
+    ];
+    const words = [
+      ...options,
+      '-o',
+      'BatchMode=yes',
+      '-p',
+      `${port}`,
+      'guest@127.0.0.1',
+      'id -un; cat .ssh/*',
+    ];
+    const seen = await eventually(async () => {
+      const { code, stdout } = await runProgram('ssh', words);
+      return code === 0 ? stdout : undefined;
+    });
+    t.is(seen, `guest\n${readFileSync(`${key}.pub`, 'utf8')}`);
+  },
+);
 
 /** What a server answers to `text`, as far as `end` matches. */
 function ask(port: number, text: string, end: RegExp): Promise<string> {
