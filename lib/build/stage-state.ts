@@ -13,6 +13,11 @@ const defaultShell: readonly string[] = ['/bin/sh', '-c'];
 /** The config a stage FROM scratch starts with, as BuildKit has it. */
 export const scratchConfig: ContainerConfig = { Env: [defaultPath], WorkingDir: '/' };
 
+/** As BuildKit: a stage on an image without PATH gets the usual one, in its config as well. */
+function withPath(env: readonly string[]): readonly string[] {
+  return env.some((entry) => entry.startsWith('PATH=')) ? env : [...env, defaultPath];
+}
+
 /** Instructions that only change the config. */
 export type ConfigInstruction = Exclude<
   ExpandedInstruction,
@@ -31,7 +36,7 @@ export class StageState {
     const { OnBuild: _triggers, ...inherited } = config;
     this.#config = inherited;
     this.author = author;
-    this.scope = parent === undefined ? new Scope(config.Env) : Scope.inherited(parent);
+    this.scope = parent === undefined ? new Scope(withPath(config.Env ?? [])) : Scope.inherited(parent);
   }
 
   get config(): ContainerConfig {

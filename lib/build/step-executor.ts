@@ -66,10 +66,16 @@ export class StepExecutor {
     return result;
   }
 
-  #once(placed: PlacedStep, names: StepNames): Promise<StepResult> {
-    const running = this.#running.get(names.key) ?? this.#findOrMake(placed, names);
-    this.#running.set(names.key, running);
-    return running;
+  async #once(placed: PlacedStep, names: StepNames): Promise<StepResult> {
+    const running = this.#running.get(names.key);
+    if (running === undefined) {
+      const made = this.#findOrMake(placed, names);
+      this.#running.set(names.key, made);
+      return made;
+    }
+    const result = await running;
+    this.#tellCached(placed.step);
+    return result;
   }
 
   async #findOrMake(placed: PlacedStep, names: StepNames): Promise<StepResult> {

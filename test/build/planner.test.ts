@@ -40,6 +40,9 @@ function kinds(steps: readonly Step[]): readonly string[] {
   return steps.map((step) => step.kind);
 }
 
+/** What a stage on an image without PATH gets. */
+const path = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
 test('instructions fold into the config of the image', async (t) => {
   const stage = target(
     await plan(`FROM base
@@ -57,7 +60,7 @@ HEALTHCHECK --interval=5s CMD true
 `),
   );
   t.deepEqual(stage.config, {
-    Env: ['A=1', 'B=two words'],
+    Env: [path, 'A=1', 'B=two words'],
     Labels: { 'org.example.name': '1' },
     WorkingDir: '/srv/app',
     User: '1000:1000',
@@ -79,8 +82,8 @@ test('ENTRYPOINT drops the CMD of the base but not one of its own stage', async 
 
 test('a RUN sees ENVs and declared ARGs, the image only ENVs', async (t) => {
   const stage = target(await plan('FROM base\nARG V=1\nENV W=$V\nRUN build\n', { buildArgs: { V: '2' } }));
-  t.deepEqual(runs(stage)[0]?.env, ['V=2', 'W=2']);
-  t.deepEqual(stage.config.Env, ['W=2']);
+  t.deepEqual(runs(stage)[0]?.env, [path, 'V=2', 'W=2']);
+  t.deepEqual(stage.config.Env, [path, 'W=2']);
   t.is(runs(stage)[0]?.createdBy, 'RUN |1 V=2 /bin/sh -c build');
 });
 
@@ -88,14 +91,14 @@ test('a global ARG reaches FROM, and a stage only where it is declared again', a
   const stage = target(await plan('ARG TAG=base\nFROM $TAG\nRUN echo "$TAG"\nARG TAG\nRUN echo "$TAG"\n'));
   t.deepEqual(
     runs(stage).map((step) => step.env),
-    [[], ['TAG=base']],
+    [[path], [path, 'TAG=base']],
   );
 });
 
 test('a stage FROM a stage goes on with its ARGs, and an ENV of the name wins', async (t) => {
   const stage = target(await plan('FROM base AS a\nARG V=1\nENV W=2\nFROM a\nRUN x\n'));
-  t.deepEqual(runs(stage)[0]?.env, ['V=1', 'W=2']);
-  t.deepEqual(stage.config.Env, ['W=2']);
+  t.deepEqual(runs(stage)[0]?.env, [path, 'V=1', 'W=2']);
+  t.deepEqual(stage.config.Env, [path, 'W=2']);
 });
 
 test('history shows every declared ARG in front of RUN, an unset one empty', async (t) => {
@@ -108,12 +111,13 @@ test('the predefined ARGs know the platform and the target, and build arguments 
     'FROM base AS one\nARG TARGETSTAGE TARGETARCH BUILDOS TARGETOSVERSION\nRUN x\nFROM base\nARG TARGETSTAGE\nRUN y\n';
   const first = target(await plan(text, { target: 'one', buildArgs: { TARGETARCH: 'riscv64' } }));
   t.deepEqual(runs(first)[0]?.env, [
+    path,
     'TARGETSTAGE=one',
     'TARGETARCH=riscv64',
     'BUILDOS=linux',
     'TARGETOSVERSION=',
   ]);
-  t.deepEqual(runs(target(await plan(text)))[0]?.env, ['TARGETSTAGE=default']);
+  t.deepEqual(runs(target(await plan(text)))[0]?.env, [path, 'TARGETSTAGE=default']);
 });
 
 test('--from of a later stage, or of the stage itself, is refused at its line', async (t) => {
@@ -135,7 +139,7 @@ test('proxy arguments reach the process but neither its identity nor the history
   );
   const [step] = runs(stage);
   t.deepEqual(step?.proxies, ['http_proxy=http://proxy.invalid']);
-  t.deepEqual(step?.env, []);
+  t.deepEqual(step?.env, [path]);
   t.notRegex(step?.createdBy ?? '', /proxy/);
 });
 
@@ -157,7 +161,7 @@ test('a target may be named by name or index', async (t) => {
 test('triggers of the base run first and are not passed on', async (t) => {
   const stage = target(await plan('FROM base\nRUN second\n', {}, { OnBuild: ['RUN first', 'ENV T=1'] }));
   t.deepEqual(kinds(stage.steps), ['run', 'config', 'run']);
-  t.deepEqual(runs(stage)[1]?.env, ['T=1']);
+  t.deepEqual(runs(stage)[1]?.env, [path, 'T=1']);
   t.is(stage.config.OnBuild, undefined);
 });
 
