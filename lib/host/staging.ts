@@ -64,16 +64,17 @@ export class StagingOwner {
     return path;
   }
 
-  /** Gives up the directory with all that is left in it. */
+  /** Gives up the directory with all that is left in it. Once its lock file is gone, a sweep may take it first. */
   close(paths: StorePaths): void {
     try {
       rmSync(join(this.#path, ownerLockName), { force: true });
       rmdirSync(this.#path);
     } catch (error) {
-      if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST')) throw ioError(`remove ${this.#path}`, error);
-      moveToTrash(paths, this.#path);
+      if (hasErrno(error, 'ENOTEMPTY', 'EEXIST')) moveToTrash(paths, this.#path);
+      else if (!hasErrno(error, 'ENOENT')) throw ioError(`remove ${this.#path}`, error);
+    } finally {
+      for (const lock of this.#locks) lock.release();
     }
-    for (const lock of this.#locks) lock.release();
   }
 }
 

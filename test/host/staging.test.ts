@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { type StorePaths, storePaths } from '../../lib/host/paths.js';
 import { StagingArea, sweepStaging } from '../../lib/host/staging.js';
@@ -33,6 +33,18 @@ test('a closed owner leaves nothing in staging; what it had goes to the trash', 
   area.close();
   t.deepEqual(readdirSync(paths.staging), []);
   t.is(listTrash(paths).length, 1);
+});
+
+test('a sweep that comes between the two steps of closing takes the directory, and the close succeeds', (t) => {
+  const paths = store(t);
+  const area = new StagingArea(paths, fileLocks);
+  const directory = dirname(area.open().file());
+  // What another process sees after the first step: no lock file, so nobody's directory.
+  rmSync(join(directory, 'lock'));
+  t.is(sweepStaging(paths, fileLocks), 1);
+  t.notThrows(() => area.close());
+  t.false(existsSync(directory));
+  t.true(area.alone(() => undefined));
 });
 
 test('trees of different owners are spread: staging is told before it holds the first', (t) => {
