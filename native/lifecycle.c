@@ -140,14 +140,15 @@ static void schedule_restart(struct supervisor *supervisor) {
     relay_broadcast(&supervisor->relay, FRAME_STATE, "state=restarting\n");
 }
 
-static bool leaves_nothing(const struct plan *plan) {
-    return plan->removals.count > 0 || plan->renames.count > 0;
+static bool leaves_nothing(const struct supervisor *supervisor) {
+    const struct plan *plan = supervisor->plan;
+    return (plan->removals.count > 0 || plan->renames.count > 0) && !(plan->keep_started && supervisor->started_at > 0);
 }
 
 /** A volatile overlay promised nothing; this makes what it wrote durable before anybody records it, if it stays. */
 static void sync_upper(struct supervisor *supervisor) {
     struct failure failure = {0};
-    if (!supervisor->plan->is_volatile || !supervisor->plan->upper || leaves_nothing(supervisor->plan))
+    if (!supervisor->plan->is_volatile || !supervisor->plan->upper || leaves_nothing(supervisor))
         return;
     auto_close int upper = open(supervisor->plan->upper, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (upper >= 0 && syncfs(upper) == 0)
@@ -160,7 +161,7 @@ static void sync_upper(struct supervisor *supervisor) {
 /** A has died or never lived: what belongs to others than us stays in the trash, for the next command. */
 static void clean_without_infra(struct supervisor *supervisor) {
     struct failure ignored = {0};
-    if (supervisor->cleaned || supervisor->record.lock < 0 || !leaves_nothing(supervisor->plan))
+    if (supervisor->cleaned || supervisor->record.lock < 0 || !leaves_nothing(supervisor))
         return;
     cleaning_run(supervisor->plan, &ignored);
     supervisor->cleaned = true;
@@ -174,7 +175,7 @@ void lifecycle_drained(struct supervisor *supervisor) {
         return;
     }
     supervisor->phase = PHASE_CLEANING;
-    if (!leaves_nothing(supervisor->plan) || message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_CLEAN}, NULL, 0) < 0)
+    if (!leaves_nothing(supervisor) || message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_CLEAN}, NULL, 0) < 0)
         lifecycle_over(supervisor);
 }
 

@@ -171,6 +171,8 @@ struct plan {
     const char *log_path;
     uint64_t log_size;
     unsigned log_files;
+    /** Renames and removals are for a container whose process was never executed. */
+    bool keep_started;
     struct strings removals;
     PLAN_LIST(struct plan_rename) renames;
     struct plan_health health;

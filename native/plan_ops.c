@@ -48,6 +48,7 @@ FLAG_OP(set_nnp, no_new_privileges)
 FLAG_OP(set_init, init)
 FLAG_OP(set_signal_proxy, signal_proxy)
 FLAG_OP(set_output_only, output_only)
+FLAG_OP(set_keep_started, keep_started)
 
 static bool set_id(struct plan *plan, char **arguments, size_t count) {
     plan->id = arguments[0];
@@ -346,6 +347,7 @@ static const struct plan_op ops[] = {
     {"log", PLAN_RUN, 4, 4, set_log},
     {"remove", PLAN_RUN, 1, 1, add_removal},
     {"rename", PLAN_RUN, 2, 2, add_rename},
+    {"keep-started", PLAN_RUN, 0, 0, set_keep_started},
     {"health", PLAN_RUN, 9, 9, set_health},
     {"detach-keys", ANY_CLIENT, 1, 1, set_detach_keys},
     {"sig-proxy", ANY_CLIENT, 0, 0, set_signal_proxy},

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "health.h"
+#include "status.h"
 
 /** Field 22 of /proc/PID/stat: with the pid it names a process for good. */
 static unsigned long long start_ticks(pid_t pid) {
@@ -104,12 +105,14 @@ static void json_escape(const char *text, char *out, size_t room) {
 }
 
 size_t record_exit_text(const struct exit_record *exit, char out[RECORD_SIZE]) {
-    char object[sizeof exit->failure->object * 6 + 8] = "";
+    char prose[600] = "", error[sizeof prose * 6 + 8];
     const struct failure *failure = exit->failure;
-    json_escape(failure->object, object, sizeof object);
+    if (failure->stage)
+        failure_text(failure, prose, sizeof prose);
+    json_escape(prose, error, sizeof error);
     return (size_t)snprintf(out, RECORD_SIZE,
                             "{\"v\":1,\"code\":%d,\"signal\":%d,\"oom\":%d,\"error\":\"%s\",\"stage\":\"%s\",\"errno\":%d,\"started\":\"%s\",\"finished\":\"%s\",\"restarts\":%u}",
-                            exit->code, exit->signal, exit->oom, object, failure->stage ? failure->stage : "", failure->number, exit->started, exit->finished,
+                            exit->code, exit->signal, exit->oom, error, failure->stage ? failure->stage : "", failure->number, exit->started, exit->finished,
                             exit->restarts);
 }
 

@@ -28,24 +28,26 @@ void status_exit(const struct status *status, int code, int signal, int oom) {
 }
 
 void status_warning(const struct status *status, const struct failure *failure) {
-    char object[1200], line[1400], text[800];
+    char prose[800], object[1200], encoded[sizeof prose * 3], line[sizeof object + sizeof encoded + 100];
+    failure_text(failure, prose, sizeof prose);
     percent_encode(failure->object, object, sizeof object);
-    snprintf(line, sizeof line, "warn %s %d %s\n", failure->stage, failure->number, object);
+    percent_encode(prose, encoded, sizeof encoded);
+    snprintf(line, sizeof line, "warn %s %d %s %s\n", failure->stage, failure->number, object, encoded);
     say(status, line);
-    if (status->prose < 0)
-        return;
-    failure_text(failure, text, sizeof text);
-    dprintf(status->prose, "coracle: warning: %s\n", text);
+    if (status->prose >= 0)
+        dprintf(status->prose, "coracle: warning: %s\n", prose);
 }
 
 void status_error(const struct status *status, const struct failure *failure) {
-    char object[1200], line[1400];
+    char prose[900], object[1200], encoded[sizeof prose * 3], line[sizeof object + sizeof encoded + 100];
+    failure_prose(failure, prose, sizeof prose);
     percent_encode(failure->object, object, sizeof object);
-    snprintf(line, sizeof line, "error %s %d %s %d\n", failure->stage, failure->number, object, failure->code);
+    percent_encode(prose, encoded, sizeof encoded);
+    snprintf(line, sizeof line, "error %s %d %s %d %s\n", failure->stage, failure->number, object, failure->code, encoded);
     say(status, line);
 }
 
-/** What the user can do. The same sentences as in lib/native/status.ts. */
+/** What the user can do. */
 static const char *hint_of(const struct failure *failure) {
     static const char *const hints[][2] = {
         {"publish", "choose another host port, or stop what uses it"},

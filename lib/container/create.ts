@@ -115,7 +115,8 @@ function decide({ stores, options, image, id }: Request): Draft {
 }
 
 function checkHostname(hostname: string): string {
-  if (/^[a-zA-Z0-9_]([a-zA-Z0-9_.-]{0,62}[a-zA-Z0-9_])?$/.test(hostname)) return hostname;
+  const label = '[a-zA-Z0-9_]([a-zA-Z0-9_-]*[a-zA-Z0-9_])?';
+  if (hostname.length <= 64 && new RegExp(`^${label}(\\.${label})*$`).test(hostname)) return hostname;
   throw new CoracleError('USAGE', `set hostname "${hostname}": not a host name`, {
     hint: 'up to 64 letters, digits, dots and dashes',
   });

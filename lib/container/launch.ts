@@ -20,6 +20,8 @@ export type LaunchChoice = {
   readonly mode: 'detach' | 'foreground';
   readonly network: Pick<NetworkPlan, 'records'>;
   readonly seccompFile: string | undefined;
+  /** Nobody has seen the container yet: it goes when its process cannot be executed. */
+  readonly fresh?: boolean | undefined;
   /** The client of a start in the foreground, where it differs from what the container was made with. */
   readonly client?: {
     readonly outputOnly?: boolean | undefined;
@@ -68,7 +70,7 @@ export function launchSpec(
         ? undefined
         : { ...record.healthcheck, plan: `${places.directory}/health.plan` },
     log: record.log,
-    cleanup: record.autoRemove ? cleanup(stores, record) : undefined,
+    cleanup: record.autoRemove || choice.fresh === true ? cleanup(stores, record) : undefined,
     ...(choice.mode === 'foreground' ? clientSpec(options, choice.client) : { signalProxy: false }),
   };
 }
@@ -121,7 +123,7 @@ function layerPaths(stores: ContainerStores, record: ContainerRecord): readonly 
   });
 }
 
-/** What `--rm` removes, done by the infra process so that no program of ours need stay. */
+/** What `--rm` or a failed `run` removes, done by the infra process so that no program of ours need stay. */
 function cleanup(stores: ContainerStores, record: ContainerRecord): CleanupSpec {
   const { paths } = stores;
   const { directory, socketDirectory } = containerPlaces(stores, record.id);
@@ -136,5 +138,6 @@ function cleanup(stores: ContainerStores, record: ContainerRecord): CleanupSpec 
       { from: directory, to: trash(record.id) },
     ],
     remove: [trash(`${record.id}.name`), trash(record.id), ...volumes.map(trash), socketDirectory],
+    keepStarted: !record.autoRemove,
   };
 }

@@ -19,6 +19,8 @@ import { type ContainerPlaces, type ContainerStores, containerPlaces } from './s
 export type StartOptions = {
   /** A network planned just now can be handed in. */
   readonly network?: NetworkPlan | undefined;
+  /** Made for this start: it goes when its process cannot be executed. */
+  readonly fresh?: boolean | undefined;
   /** In the foreground: our standard input is not the container's. */
   readonly outputOnly?: boolean | undefined;
   /** In the foreground: instead of what the container was made with. */
@@ -72,9 +74,9 @@ async function prepareStart(
       name: record.name,
     });
   const filter = await confinementFilter(stores, record);
-  const { outputOnly, detachKeys, signalProxy } = options;
+  const { outputOnly, detachKeys, signalProxy, fresh } = options;
   const client = { outputOnly, detachKeys, signalProxy };
-  const spec = launchSpec(stores, record, { mode, network, seccompFile: filter?.program, client });
+  const spec = launchSpec(stores, record, { mode, network, seccompFile: filter?.program, fresh, client });
   const records = planLaunch(spec);
   if (record.healthcheck !== undefined) {
     const { healthPlan } = await import('./health-plan.js');

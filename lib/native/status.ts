@@ -4,13 +4,22 @@ import { CoracleError } from '../errors.js';
 
 export type Status =
   | { readonly kind: 'ready' | 'started'; readonly pid: number }
-  | { readonly kind: 'warn'; readonly stage: string; readonly errno: number; readonly object: string }
+  | {
+      readonly kind: 'warn';
+      readonly stage: string;
+      readonly errno: number;
+      readonly object: string;
+      /** For people: what was not applied and why. */
+      readonly prose: string;
+    }
   | {
       readonly kind: 'error';
       readonly stage: string;
       readonly errno: number;
       readonly object: string;
       readonly exitCode: number;
+      /** For people: what failed and why, and after `\nhint: ` what they can do. */
+      readonly prose: string;
     }
   | { readonly kind: 'exit'; readonly code: number; readonly signal: number; readonly oom: boolean };
 
@@ -22,7 +31,13 @@ export function parseStatus(line: string): Status {
     case 'started':
       return { kind, pid: Number(fields[0]) };
     case 'warn':
-      return { kind, stage: fields[0] ?? '', errno: Number(fields[1]), object: decode(fields[2]) };
+      return {
+        kind,
+        stage: fields[0] ?? '',
+        errno: Number(fields[1]),
+        object: decode(fields[2]),
+        prose: decode(fields[3]),
+      };
     case 'error':
       return {
         kind,
@@ -30,6 +45,7 @@ export function parseStatus(line: string): Status {
         errno: Number(fields[1]),
         object: decode(fields[2]),
         exitCode: Number(fields[3] ?? 125),
+        prose: decode(fields[4]),
       };
     case 'exit':
       return { kind, code: Number(fields[0]), signal: Number(fields[1]), oom: fields[2] === '1' };
@@ -50,37 +66,10 @@ export function errnoName(errno: number): string {
   return entry?.[0] ?? `errno ${errno}`;
 }
 
-const hints: Readonly<Record<string, string>> = {
-  publish: 'choose another host port, or stop what uses it',
-  idmap: 'coracle doctor says what user namespaces need on this host',
-  userns: 'coracle doctor says what user namespaces need on this host',
-  overlay:
-    'choose another driver with --storage-driver fuse-overlayfs or copy; coracle doctor says which work here',
-  fuse: 'install fuse-overlayfs and make /dev/fuse accessible; coracle doctor says more',
-  network:
-    'choose another network with --network slirp4netns, host or none; coracle doctor says which work here',
-  user: 'name a user of the image, or a number that the container has an id for; coracle info says how many those are',
-};
-
-const reasons: Readonly<Record<string, string>> = {
-  ENOENT: 'no such file or directory',
-  EACCES: 'permission denied',
-  EPERM: 'operation not permitted',
-  EADDRINUSE: 'address already in use',
-  EADDRNOTAVAIL: 'no such address on this host',
-  ENOEXEC: 'exec format error',
-  ENOSPC: 'no space left on device',
-  ENOTDIR: 'not a directory',
-  EINVAL: 'invalid argument',
-  EMFILE: 'too many open files',
-};
-
-/** A failed start as an error with the exit code the command should end with. */
+/** A failed start as an error with the exit code the command should end with. The words are the supervisor's. */
 export function startError(status: Extract<Status, { kind: 'error' }>): CoracleError {
-  const name = status.errno === 0 ? '' : errnoName(status.errno);
-  const reason = status.errno === 0 ? '' : `: ${reasons[name] ?? name}`;
-  const hint = hints[status.stage];
-  return new CoracleError('START', `start container: ${status.stage}: ${status.object}${reason}`, {
+  const [message = '', hint] = status.prose.split('\nhint: ');
+  return new CoracleError('START', message, {
     exitCode: status.exitCode,
     ...(hint === undefined ? {} : { hint }),
   });

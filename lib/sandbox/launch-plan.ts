@@ -139,6 +139,7 @@ function cleanupRecords(cleanup: CleanupSpec | undefined): PlanRecord[] {
   return [
     ...cleanup.rename.map(({ from, to }): PlanRecord => ['rename', from, to]),
     ...each('remove', cleanup.remove),
+    ...flag('keep-started', cleanup.keepStarted),
   ];
 }
 

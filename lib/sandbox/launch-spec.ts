@@ -59,6 +59,8 @@ export type RestartPolicy = {
 export type CleanupSpec = {
   readonly rename: readonly { readonly from: string; readonly to: string }[];
   readonly remove: readonly string[];
+  /** Nothing of it once the container's process was executed. */
+  readonly keepStarted: boolean;
 };
 
 /** A command that tells how a container does: the plan of its exec session in a file. Milliseconds. */

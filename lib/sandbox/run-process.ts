@@ -77,7 +77,7 @@ function outcome(text: string, output: RunOutput): RunOutcome {
     const status = parseStatus(line);
     if (status.kind === 'error') throw startError(status);
     if (status.kind === 'exit') exit = status;
-    if (status.kind === 'warn') output.onWarning?.(`${status.stage}: ${status.object}`);
+    if (status.kind === 'warn') output.onWarning?.(status.prose);
   }
   if (exit !== undefined) return { code: exit.code, signal: exit.signal, oom: exit.oom };
   throw new CoracleError('START', 'run process: its supervisor ended without a word', {

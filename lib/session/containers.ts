@@ -7,7 +7,6 @@ import { CoracleError } from '../errors.js';
 import type { PortMapping } from '../network/network-plan.js';
 import type { ContainerListing, ExecStarted, RemoveRequest, StopRequest } from './requests.js';
 import type { Session } from './session.js';
-import { startWarning } from './start-warning.js';
 
 /** Containers, newest first; what killed processes left behind is taken away before. */
 export async function listContainers(
@@ -56,7 +55,7 @@ export async function execInContainer(
   const { view, stores } = await open(session, name);
   const { execDetached } = await import('../container/exec.js');
   const { pid, warnings } = await execDetached(stores, view, options);
-  return { pid, warnings: warnings.map(startWarning) };
+  return { pid, warnings: warnings.map(({ prose }) => prose) };
 }
 
 /** Runs a command in a running container in place of this process. */

@@ -11,7 +11,6 @@ import type { PortRequest } from '../network/network-plan.js';
 import { resolveImage } from './image-source.js';
 import type { RunningContainer, RunRequest } from './requests.js';
 import type { Session } from './session.js';
-import { startWarning } from './start-warning.js';
 
 /** Runs a container in the background; returns once its process was executed. */
 export async function runDetached(
@@ -21,8 +20,10 @@ export async function runDetached(
 ): Promise<RunningContainer> {
   const { stores, created } = await prepare(session, image, request);
   const { record, network } = created;
-  const started = await orLeaveNothing(session, record, () => startContainer(stores, record, { network }));
-  for (const warning of started.warnings) request.onWarning?.(startWarning(warning));
+  const started = await orLeaveNothing(session, record, () =>
+    startContainer(stores, record, { network, fresh: true }),
+  );
+  for (const warning of started.warnings) request.onWarning?.(warning.prose);
   return { id: record.id, name: record.name };
 }
 
@@ -32,10 +33,10 @@ export async function runReplacing(session: Session, image: string, request: Run
   const { stores, created } = await prepare(session, image, request);
   const { record, network } = created;
   await session.close();
-  return orLeaveNothing(session, record, () => startInForeground(stores, record, { network }));
+  return orLeaveNothing(session, record, () => startInForeground(stores, record, { network, fresh: true }));
 }
 
-/** A container of `--rm` that no supervisor took over is removed here. */
+/** A container that no supervisor took over is removed here; one that it could not start, by the supervisor. */
 async function orLeaveNothing<T>(
   session: Session,
   record: ContainerRecord,
@@ -44,10 +45,8 @@ async function orLeaveNothing<T>(
   try {
     return await start();
   } catch (error) {
-    if (record.autoRemove) {
-      const { removeUnheld } = await import('../container/collect.js');
-      await removeUnheld(await session.allStores(), record);
-    }
+    const { removeUnheld } = await import('../container/collect.js');
+    await removeUnheld(await session.allStores(), record);
     throw error;
   }
 }

@@ -7,14 +7,13 @@ import { CoracleError } from '../errors.js';
 import { open } from './containers.js';
 import type { AttachRequest, RestartRequest, StartRequest } from './requests.js';
 import type { Session } from './session.js';
-import { startWarning } from './start-warning.js';
 
 /** Starts a container in the background; one that runs is left alone. */
 export async function start(session: Session, name: string, request: StartRequest): Promise<void> {
   const { stores, view } = await open(session, name);
   if (isActive(view)) return;
   const started = await startContainer(stores, view.record);
-  for (const warning of started.warnings) request.onWarning?.(startWarning(warning));
+  for (const warning of started.warnings) request.onWarning?.(warning.prose);
 }
 
 /** Starts a container in place of this process; one that runs is attached to. */
@@ -47,7 +46,7 @@ export async function restart(session: Session, name: string, request: RestartRe
   const { stores, view } = await open(session, name);
   if (isActive(view)) await stopForRestart(stores, view, request);
   const started = await startContainer(stores, view.record);
-  for (const warning of started.warnings) request.onWarning?.(startWarning(warning));
+  for (const warning of started.warnings) request.onWarning?.(warning.prose);
 }
 
 async function stopForRestart(

@@ -23,6 +23,19 @@ export function openSource(source: ArchiveSource): AsyncIterable<Uint8Array> {
   return readPath(source);
 }
 
+/** Says of which source a malformed or damaged content was, where `work` finds one. */
+export async function namingSource<T>(source: ArchiveSource, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (!(error instanceof CoracleError) || typeof source !== 'string') throw error;
+    if (error.code !== 'INVALID' && error.code !== 'INTEGRITY') throw error;
+    const { code, message, hint } = error;
+    const details = hint === undefined ? { cause: error } : { cause: error, hint };
+    throw new CoracleError(code, `read ${nameOf(source)}: ${message}`, details);
+  }
+}
+
 /**
  * Opens a source for reading by name, and gives it to `use`. What can be read only once, or is compressed, is
  * written to the store's staging first.
@@ -88,6 +101,10 @@ async function* readPath(path: string): AsyncGenerator<Uint8Array, void> {
 }
 
 function sourceError(path: string, error: unknown): CoracleError {
-  if (!hasErrno(error, 'ENOENT')) return ioError(`read ${path === '-' ? 'standard input' : path}`, error);
+  if (!hasErrno(error, 'ENOENT')) return ioError(`read ${nameOf(path)}`, error);
   return new CoracleError('NOT_FOUND', `read ${path}: no such file`, { cause: error });
+}
+
+function nameOf(path: string): string {
+  return path === '-' ? 'standard input' : path;
 }

@@ -6,7 +6,7 @@ import { applyLayer } from '../layer/apply.js';
 import { decompress } from '../layer/compression.js';
 import { hostPlatform, type Platform } from '../oci/platform.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
-import { type ArchiveSource, openSource } from './archive-source.js';
+import { type ArchiveSource, namingSource, openSource } from './archive-source.js';
 import { applyChanges } from './config-change.js';
 import { ignoreEvents, type OnTransferEvent } from './events.js';
 
@@ -39,7 +39,7 @@ export async function importImage(
   const created = options.created ?? new Date().toISOString();
   const lease = stores.staging.lease();
   try {
-    const top = await extractRoot(stores, source, onEvent);
+    const top = await namingSource(source, () => extractRoot(stores, source, onEvent));
     const history = [
       {
         created,

@@ -4,7 +4,7 @@ import type { ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import { layoutNames } from '../oci/layout.js';
 import type { Archive } from './archive.js';
-import { type ArchiveSource, withArchive } from './archive-source.js';
+import { type ArchiveSource, namingSource, withArchive } from './archive-source.js';
 import { loadDockerArchive } from './docker-archive.js';
 import { loadLegacyArchive } from './docker-legacy.js';
 import { ignoreEvents, type OnTransferEvent } from './events.js';
@@ -23,7 +23,9 @@ export async function loadImages(
 ): Promise<readonly ImageRecord[]> {
   const lease = stores.staging.lease();
   try {
-    return await withArchive(stores, source, (archive) => loadArchive(stores, archive, onEvent));
+    return await namingSource(source, () =>
+      withArchive(stores, source, (archive) => loadArchive(stores, archive, onEvent)),
+    );
   } finally {
     lease.release();
   }

@@ -44,18 +44,19 @@ test('a NUL would move every later field: it is refused', (t) => {
 test('status lines become values, and failures errors with the exit code', (t) => {
   t.deepEqual(parseStatus('started 4711'), { kind: 'started', pid: 4711 });
   t.deepEqual(parseStatus('exit 137 9 1'), { kind: 'exit', code: 137, signal: 9, oom: true });
-  t.deepEqual(parseStatus('warn rlimit 1 nofile%20%C3%A4'), {
+  t.deepEqual(parseStatus('warn rlimit 1 nofile%20%C3%A4 set%20limit%20nofile'), {
     kind: 'warn',
     stage: 'rlimit',
     errno: 1,
     object: 'nofile ä',
+    prose: 'set limit nofile',
   });
-  const failed = parseStatus('error exec 2 /no%20such 127');
+  const failed = parseStatus('error exec 2 /no%20such 127 execute%20/no%20such:%20gone%0Ahint:%20look');
   t.is(failed.kind, 'error');
   if (failed.kind !== 'error') return;
   const error = startError(failed);
   t.like(error, { code: 'START', exitCode: 127 });
-  t.regex(error.message, /\/no such.*no such file/);
+  t.like(error, { message: 'execute /no such: gone', hint: 'look' });
   t.throws(() => parseStatus('gibberish'), { instanceOf: CoracleError });
 });
 

@@ -50,7 +50,7 @@ const spec: LaunchSpec = {
   stop: { signal: 15, timeoutMs: 10_000 },
   restart: { name: 'on-failure', maximum: 3 },
   log: { driver: 'k8s-file', path: '/l', maxSize: 0, maxFiles: 1 },
-  cleanup: { rename: [{ from: '/a', to: '/b' }], remove: ['/b'] },
+  cleanup: { rename: [{ from: '/a', to: '/b' }], remove: ['/b'], keepStarted: false },
   detachKeys: Uint8Array.of(16, 17),
   signalProxy: true,
 };

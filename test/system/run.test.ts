@@ -127,9 +127,41 @@ testWith(networked, 'a published port is reached from the host, and a taken one 
     'true',
   ]);
   t.is(code, 125);
-  t.regex(stderr, new RegExp(`${port}.*address already in use\nhint: choose another host port`));
-  await cli.ok(['rm', '-f', 'web', 'two']);
+  t.regex(stderr, new RegExp(`${port}.*address in use\nhint: choose another host port`));
+  t.is(
+    await cli.ok(['ps', '-aq', '--filter', 'name=two']),
+    '',
+    'a run that could not start leaves no container',
+  );
+  await cli.ok(['rm', '-f', 'web']);
 });
+
+testWith(
+  journeyNeeds,
+  'a run whose process cannot be executed leaves no container, a created one keeps why',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    for (const [program, code] of [
+      ['nosuch', 127],
+      ['/etc/passwd', 126],
+    ] as const) {
+      for (const mode of [[], ['-d']]) {
+        const run = await cli.run(['run', ...mode, '--name', 'x', '--network', 'none', 'busybox', program]);
+        t.is(run.code, code, run.stderr);
+        t.regex(run.stderr, /^coracle: execute .*(not found in PATH|permission denied)/);
+      }
+    }
+    t.is(await cli.ok(['ps', '-aq']), '');
+    await cli.ok(['create', '--name', 'x', '--network', 'none', 'busybox', 'nosuch']);
+    t.is((await cli.run(['start', 'x'])).code, 127);
+    t.regex(
+      await cli.ok(['inspect', '--format', '{{.State.Error}}', 'x']),
+      /^execute nosuch: not found in PATH/,
+    );
+    await cli.ok(['run', '--name', 'y', '--network', 'none', 'busybox', 'true']);
+    t.is(await cli.ok(['ps', '-a', '--format', '{{.Names}}']), 'y\nx\n');
+  },
+);
 
 testWith(journeyNeeds, 'a terminal with input is refused where there is none to read from', async (t) => {
   const cli = await openCliWithBusybox(t);
