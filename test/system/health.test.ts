@@ -39,6 +39,19 @@ testWith(journeyNeeds, 'a container is starting, unhealthy, then healthy, as its
   t.not(await cli.ok(['ps', '-q', '--filter', 'health=healthy']), '');
 });
 
+testWith(journeyNeeds, 'S28: a check is confined as every other process of its container', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const look =
+    'grep -E "^(Cap|NoNewPrivs|Seccomp|Uid|Gid)" /proc/self/status; cd /proc/self/ns; for name in *; do readlink $name; done';
+  await run(cli, 'box', '--cap-drop', 'CHOWN', '--health-cmd', look, ...often, 'busybox', 'sleep', '1000');
+  await status(cli, 'healthy');
+  const seen = await cli.ok(['inspect', '-f', '{{(index .State.Health.Log 0).Output}}', 'box']);
+  t.regex(seen, /^CapEff:\t0+[0-9a-f]*[1-9a-f]/m);
+  t.regex(seen, /^Seccomp:\t2$/m);
+  t.regex(seen, /user:\[\d+\]/);
+  t.is(seen.trimEnd(), (await cli.ok(['exec', 'box', 'sh', '-c', look])).trimEnd());
+});
+
 testWith(journeyNeeds, 'failures of the start period do not count', async (t) => {
   const cli = await openCliWithBusybox(t);
   const period = ['--health-start-period', '1h', '--health-start-interval', '50ms'];
