@@ -17,6 +17,13 @@ check_node() {
     fail 'find Node.js: 20 or newer is needed (Debian 12 has 18): install it from https://nodejs.org/en/download'
 }
 
+# node-pty is compiled: with the headers that came with Node.js where they did, else node-gyp fetches them.
+use_node_headers() {
+  local prefix
+  prefix=$(node -p 'path.dirname(path.dirname(process.execPath))')
+  [ ! -e "$prefix/include/node/node.h" ] || export npm_config_nodedir="${npm_config_nodedir:-$prefix}"
+}
+
 # Exact versions of the lock file; nothing to do while it is no newer than what npm noted at the last install.
 install_modules() {
   local noted=node_modules/.package-lock.json
@@ -24,6 +31,7 @@ install_modules() {
   [ ! -L node_modules ] || fail 'install node modules: node_modules is a link; remove it first'
   if [ ! -e "$noted" ] || [ package-lock.json -nt "$noted" ]; then
     say 'npm ci'
+    use_node_headers
     npm ci --no-audit --no-fund || fail 'install node modules: npm ci failed; see above'
     touch "$noted"
   fi
