@@ -232,7 +232,9 @@ function prepare(scratch) {
   const rootfs = join(scratch, 'rootfs');
   mkdirSync(join(rootfs, 'bin'), { recursive: true });
   writeFileSync(join(rootfs, 'bin', 'true'), '#!/bin/true\n', { mode: 0o755 });
-  spawnSync('tar', ['-cf', join(scratch, 'warm.tar'), '-C', rootfs, 'bin']);
+  // Files of root: a user can remove their copies in the store again.
+  const owner = ['--owner=0', '--group=0', '--numeric-owner'];
+  spawnSync('tar', ['-cf', join(scratch, 'warm.tar'), ...owner, '-C', rootfs, 'bin']);
   const load = ['--root', join(scratch, 'root'), 'import', join(scratch, 'warm.tar'), 'localhost/warm'];
   warmUp({ scratch, commands: [load, ...warmCommands(scratch)] });
 }
