@@ -22,7 +22,8 @@ main() {
   show coracle build -t hello test/fixtures/hello
   show coracle images
   explain 'Run, with a published port'
-  show coracle run -d --name hello-quickstart -p "127.0.0.1:$port:8080" hello
+  # --init: busybox httpd as process 1 would not end at the signal of stop
+  show coracle run -d --init --name hello-quickstart -p "127.0.0.1:$port:8080" hello
   # The port answers before the server inside listens.
   show curl --silent --fail --retry 10 --retry-all-errors --retry-delay 1 --output "$place/page" \
     "http://127.0.0.1:$port/"
