@@ -22,6 +22,12 @@ export async function forEach(
   return code;
 }
 
+/** Tells failures of work that was done for many at once; the exit code. */
+export function sayFailures(failures: readonly { readonly error: CoracleError }[], context: Context): number {
+  for (const { error } of failures) say(visible(renderError(error, { stack: context.globals.debug })));
+  return failures.length > 0 ? 1 : 0;
+}
+
 /** As `forEach`, but all begin at once, for what is mostly waiting; prints the names for which `action` says so, in order. */
 export async function forEachTogether(
   names: readonly string[],

@@ -26,14 +26,15 @@ export const command = defineCommand({
       choices: ['all', 'container', 'image'],
       summary: 'What the name must be (default: all)',
     },
+    { name: 'size', short: 's', kind: 'switch', summary: 'Of containers also SizeRw and SizeRootFs' },
   ],
-  refused: { 'sizes are not counted': 'size,s', 'name the container': 'latest,l' },
+  refused: { 'name the container': 'latest,l' },
   async handler(values, operands, context) {
     const { format = 'json', type = 'all' } = values;
     const render = format === 'json' ? undefined : compileTemplate(format);
     const found: unknown[] = [];
     const code = await forEach(operands, context, async (name) => {
-      const document = await context.open().inspect(name, { type: readType(type) });
+      const document = await context.open().inspect(name, { type: readType(type), size: values.size });
       if (render === undefined) found.push(document);
       else printLine(visible(render(document)));
     });

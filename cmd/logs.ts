@@ -1,24 +1,26 @@
 /** `coracle logs`. */
-import { CoracleError, type LogEntry } from '../lib/index.js';
+import { CoracleError, type LogEntry, mergeLogs, type NamedLogEntry } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { forEach } from './each.js';
 import { interruptible } from './interrupt.js';
 import { parseMoment } from './options/moment.js';
+import { latestOption, selectContainers } from './selection.js';
 import { writeAll } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'logs',
-  summary: 'Print the log of a container',
-  operands: 'CONTAINER',
-  count: [1, 1],
+  summary: 'Print the logs of containers',
+  operands: 'CONTAINER...',
+  count: [0, Number.POSITIVE_INFINITY],
   completes: 'containers',
   examples: [
     ['coracle logs web', 'All it printed'],
     ['coracle logs -f --tail 20 web', 'The last 20 lines, then what comes'],
     ['coracle logs -t --since 10m web', 'The last ten minutes, with times'],
+    ['coracle logs -f --names --color web db', 'Of two, in the order of time, each line with a name'],
   ],
   options: [
-    { name: 'follow', short: 'f', kind: 'switch', summary: 'Go on until the container ends' },
+    { name: 'follow', short: 'f', kind: 'switch', summary: 'Go on until the containers end' },
     { name: 'tail', short: 'n', kind: 'string', value: 'N', summary: 'Only the last N lines, or "all"' },
     {
       name: 'since',
@@ -28,13 +30,12 @@ export const command = defineCommand({
     },
     { name: 'until', kind: 'string', value: 'TIME', summary: 'Not what was printed after' },
     { name: 'timestamps', short: 't', kind: 'switch', summary: 'Put the time in front of each line' },
+    { name: 'names', kind: 'switch', summary: 'Of several containers: names instead of ids' },
+    { name: 'color', kind: 'switch', summary: 'Of several containers: a colour for each' },
+    latestOption,
   ],
-  refused: {
-    'output is never coloured': 'color',
-    'it prints one log at a time': 'names latest,l',
-    'logs have no attributes': 'details',
-  },
-  async handler(values, [name = ''], context) {
+  refused: { 'logs have no attributes': 'details' },
+  async handler(values, operands, context) {
     const now = Date.now();
     const options = {
       follow: values.follow,
@@ -42,13 +43,35 @@ export const command = defineCommand({
       since: values.since === undefined ? undefined : parseMoment(values.since, now),
       until: values.until === undefined ? undefined : parseMoment(values.until, now),
     };
+    const names = await selectContainers('logs', operands, values, 'all', context);
+    const open = (name: string, signal: AbortSignal): AsyncGenerator<LogEntry> =>
+      context.open().logs(name, { ...options, signal });
     return interruptible(async (signal) => {
-      const code = await forEach([name], context, async () => {
+      if (names.length > 1) {
+        const prefixes = await readPrefixes(names, values.names, values.color);
+        const print = linePrinter(prefixes, values.timestamps);
+        for await (const named of mergeLogs(names.map((name) => open(name, signal)))) print(named);
+        return signal.aborted ? 130 : 0;
+      }
+      const code = await forEach(names, context, async (name) => {
         const print = values.timestamps ? timedPrinter() : printEntry;
-        for await (const entry of context.open().logs(name, { ...options, signal })) print(entry);
+        for await (const entry of open(name, signal)) print(entry);
       });
       return signal.aborted ? 130 : code;
     });
+
+    async function readPrefixes(
+      all: readonly string[],
+      byName: boolean,
+      coloured: boolean,
+    ): Promise<readonly string[]> {
+      const known = await context.open().containers({ all: true });
+      return all.map((text, index) => {
+        const one = known.find(({ name }) => name === text) ?? known.find(({ id }) => id.startsWith(text));
+        const label = byName ? (one?.name ?? text) : (one?.id.slice(0, 12) ?? text);
+        return coloured ? `\u001b[${31 + (index % 6)}m${label}\u001b[0m` : label;
+      });
+    }
   },
 });
 
@@ -71,5 +94,21 @@ function timedPrinter(): (entry: LogEntry) => void {
     printEntry(entry);
     if (entry.data.at(-1) === 0x0a) open.delete(entry.stream);
     else open.add(entry.stream);
+  };
+}
+
+/** Whole lines of several containers, each behind whose it is: their parts would get mixed. */
+function linePrinter(prefixes: readonly string[], timed: boolean): (named: NamedLogEntry) => void {
+  const parts = new Map<string, Buffer[]>();
+  return ({ source, entry }) => {
+    const key = `${source} ${entry.stream}`;
+    const line = [...(parts.get(key) ?? []), entry.data];
+    if (entry.data.at(-1) !== 0x0a) {
+      parts.set(key, line);
+      return;
+    }
+    parts.delete(key);
+    const head = `${prefixes[source]} ${timed ? `${entry.time} ` : ''}`;
+    writeAll(entry.stream === 'stderr' ? 2 : 1, Buffer.concat([Buffer.from(head), ...line]));
   };
 }

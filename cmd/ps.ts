@@ -1,10 +1,14 @@
 /** `coracle ps`. */
-import type { ContainerListing } from '../lib/index.js';
-import { defineCommand } from './command.js';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { isatty } from 'node:tty';
+import { type ContainerListing, CoracleError } from '../lib/index.js';
+import { type Context, defineCommand } from './command.js';
 import { containerFilters, matchesFilters } from './container-filters.js';
+import { interruptible } from './interrupt.js';
 import { checkQuiet, formatOption, labelField, labelHeading, labelsText, printListing } from './listing.js';
+import { sortContainers, sortKeys } from './options/container-order.js';
 import { readFilters } from './options/texts.js';
-import { printLine } from './terminal/output.js';
+import { formatSize, printLine, writeAll } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'ps',
@@ -30,38 +34,96 @@ export const command = defineCommand({
     { name: 'last', short: 'n', kind: 'number', value: 'N', summary: 'The N made last, running or not' },
     { name: 'latest', short: 'l', kind: 'switch', summary: 'The one made last, running or not' },
     { name: 'noheading', kind: 'switch', summary: 'Leave the headings out' },
+    {
+      name: 'size',
+      short: 's',
+      kind: 'switch',
+      summary: 'Measure what they wrote, and that with their images',
+    },
+    {
+      name: 'sort',
+      kind: 'string',
+      value: 'KEY',
+      choices: sortKeys,
+      summary: 'Order (default: the newest first)',
+    },
+    { name: 'watch', short: 'w', kind: 'number', value: 'SECONDS', summary: 'Again and again, so often' },
+    { name: 'sync', kind: 'switch', summary: 'Accepted: the state is never remembered, always looked at' },
     formatOption,
   ],
   refused: {
-    'sizes of containers are not counted': 'size,s',
     'this version has no pods': 'pod,p',
-    'it lists once': 'watch,w',
-    'the order is that of creation': 'sort',
     'namespaces are not listed': 'namespace ns',
+    'other programs have stores of their own': 'external storage',
   },
   async handler(values, _operands, context) {
     checkQuiet(values.quiet, values.format);
-    const wanted = readFilters(values.filter, containerFilters);
-    const last = values.latest ? 1 : values.last;
-    const byState = wanted.some(({ key }) => key === 'status' || key === 'exited');
-    const all = values.all || byState || last !== undefined;
-    const found = await context.open().containers({ all });
-    const shown = found.filter((one) => matchesFilters(one, wanted)).slice(0, last);
-    const id = (one: ContainerListing): string => (values['no-trunc'] ? one.id : one.id.slice(0, 12));
-    if (values.quiet) {
-      for (const one of shown) printLine(id(one));
+    if (values.quiet && values.size) {
+      throw new CoracleError('USAGE', 'use --quiet and --size: only one of them at a time');
+    }
+    if (values.watch === undefined) {
+      await list(values, context);
       return 0;
     }
-    printListing({
-      rows: shown.map((one) => rowOf(one, values['no-trunc'])),
-      headings,
-      columns: ['ID', 'Image', 'Command', 'RunningFor', 'Status', 'Ports', 'Names'],
-      format: values.format,
-      bare: values.noheading,
+    const pause = readSeconds(values.watch);
+    return interruptible(async (signal) => {
+      while (!signal.aborted) {
+        if (isatty(1)) writeAll(1, '\u001b[H\u001b[2J');
+        await list(values, context);
+        await sleep(pause, undefined, { signal }).catch(() => undefined);
+      }
+      return 130;
     });
-    return 0;
   },
 });
+
+function readSeconds(seconds: number): number {
+  if (seconds > 0 && seconds < 86_400) return seconds * 1000;
+  throw new CoracleError('USAGE', `invalid argument "${seconds}" for --watch: must be a number of seconds`);
+}
+
+type PsValues = {
+  readonly [name in 'all' | 'quiet' | 'no-trunc' | 'latest' | 'size' | 'noheading']: boolean;
+} & {
+  readonly filter: readonly string[];
+  readonly last: number | undefined;
+  readonly sort: string | undefined;
+  readonly format: string | undefined;
+};
+
+async function list(values: PsValues, context: Context): Promise<void> {
+  const wanted = readFilters(values.filter, containerFilters);
+  const last = values.latest ? 1 : values.last;
+  const byState = wanted.some(({ key }) => key === 'status' || key === 'exited');
+  const all = values.all || byState || last !== undefined;
+  const found = await context.open().containers({ all, size: needsSize(values) });
+  const chosen = found.filter((one) => matchesFilters(one, wanted)).slice(0, last);
+  const shown = values.sort === undefined ? chosen : sortContainers(chosen, values.sort);
+  if (values.quiet) {
+    for (const one of shown) printLine(values['no-trunc'] ? one.id : one.id.slice(0, 12));
+    return;
+  }
+  printListing({
+    rows: shown.map((one) => rowOf(one, values['no-trunc'])),
+    headings,
+    columns: [
+      'ID',
+      'Image',
+      'Command',
+      'RunningFor',
+      'Status',
+      'Ports',
+      'Names',
+      ...(values.size ? (['Size'] as const) : []),
+    ],
+    format: values.format,
+    bare: values.noheading,
+  });
+}
+
+function needsSize({ size, sort, format }: PsValues): boolean {
+  return size || sort === 'size' || format?.includes('.Size') === true;
+}
 
 const headings = {
   ID: 'CONTAINER ID',
@@ -80,6 +142,7 @@ const headings = {
   Mounts: 'MOUNTS',
   ExitCode: 'EXIT CODE',
   Pid: 'PID',
+  Size: 'SIZE',
 };
 
 function rowOf(one: ContainerListing, whole: boolean): Record<keyof typeof headings, unknown> {
@@ -102,5 +165,10 @@ function rowOf(one: ContainerListing, whole: boolean): Record<keyof typeof headi
     Mounts: one.mounts.join(','),
     ExitCode: one.exitCode ?? 0,
     Pid: one.pid ?? 0,
+    Size: sizeText(one),
   };
+}
+
+function sizeText({ size }: ContainerListing): string {
+  return size === undefined ? '' : `${formatSize(size.written)} (virtual ${formatSize(size.whole)})`;
 }

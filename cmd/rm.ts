@@ -36,7 +36,7 @@ export const command = defineCommand({
     cidfileOption,
     { name: 'ignore', short: 'i', kind: 'switch', summary: 'Pass over those that do not exist' },
   ],
-  refused: { 'containers have no links': 'link depend' },
+  refused: { 'containers have no links': 'link', 'no container depends on another': 'depend' },
   async handler(values, operands, context) {
     const names = await selectContainers('rm', operands, values, 'all', context);
     return forEach(names, context, async (name) => {

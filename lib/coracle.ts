@@ -11,7 +11,6 @@ import type { DoctorReport } from './doctor/report.js';
 import type { ImageRecord } from './image/image-record.js';
 import type { ImageSummary } from './image/image-summary.js';
 import type { RemoveImagesResult } from './image/remove-images.js';
-import { ContainerVerbs } from './session/container-verbs.js';
 import type { Inspection } from './session/inspect.js';
 import type {
   BuildRequest,
@@ -23,6 +22,7 @@ import type {
   VersionInformation,
 } from './session/requests.js';
 import { type OpenOptions, Session } from './session/session.js';
+import { StoreVerbs } from './session/store-verbs.js';
 import type { TransferEvent } from './transfer/events.js';
 import type { RegistryAccess } from './transfer/registry-access.js';
 import type { ArchiveFormat } from './transfer/save.js';
@@ -37,7 +37,7 @@ export function openCoracle(options: OpenOptions = {}): Coracle {
  * or the beginning of one id, where a bare name means `localhost/NAME` before `docker.io/library/NAME`.
  * Every method throws CoracleError. `close` when done.
  */
-export class Coracle extends ContainerVerbs {
+export class Coracle extends StoreVerbs {
   constructor(options: OpenOptions) {
     super(new Session(options));
   }
@@ -60,10 +60,10 @@ export class Coracle extends ContainerVerbs {
   /** Everything known about a container or an image, with the fields of docker's and podman's `inspect`. */
   async inspect(
     name: string,
-    request: { readonly type?: 'all' | 'container' | 'image' } = {},
+    request: { readonly type?: 'all' | 'container' | 'image'; readonly size?: boolean } = {},
   ): Promise<Inspection> {
     const { inspect } = await import('./session/inspect.js');
-    return inspect(this.session, name, request.type ?? 'all');
+    return inspect(this.session, name, request);
   }
 
   /** All images, newest first. */

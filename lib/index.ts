@@ -20,10 +20,12 @@ export { proxyArguments } from './build/scope.js';
 export { humanDuration } from './container/ages.js';
 export type { Change } from './container/changes.js';
 export type { LogEntry, LogOptions } from './container/logs.js';
+export { mergeLogs, type NamedLogEntry } from './container/merge-logs.js';
 export { parseNetwork, parseRunFlags, type RunFlags } from './container/run-flags.js';
 export type { ExecOptions, RunOptions } from './container/run-options.js';
 export type { ContainerUsage } from './container/stats.js';
 export type { ProcessTable } from './container/top.js';
+export { type WaitCondition, waitConditions } from './container/wait.js';
 export { Coracle, openCoracle } from './coracle.js';
 export { parseDuration } from './dockerfile/duration.js';
 export { nearest } from './dockerfile/suggestion.js';
@@ -31,11 +33,15 @@ export type { DoctorReport, Finding } from './doctor/report.js';
 export { CoracleError, type ErrorCode, hasErrno, ioError, renderError } from './errors.js';
 export type { ImageRecord } from './image/image-record.js';
 export type { ImageSummary } from './image/image-summary.js';
+export type { ImageUsage } from './image/image-usage.js';
 export type { RemoveImagesResult } from './image/remove-images.js';
 export type { PortMapping } from './network/network-plan.js';
 export { familiarReference, parseReference } from './oci/reference.js';
 export { parseSize } from './sandbox/sizes.js';
+export type { ContainerSize } from './session/container-size.js';
+export type { DiskUsage, UsageTotal } from './session/disk-usage.js';
 export type { Inspection } from './session/inspect.js';
+export type { PruneFilter, SystemPruned, SystemPruneRequest } from './session/prune.js';
 export type {
   AttachRequest,
   BuildRequest,
@@ -46,6 +52,7 @@ export type {
   ExecStarted,
   HostInformation,
   ImportRequest,
+  ListRequest,
   LoginRequest,
   PullRequest,
   PushRequest,
@@ -57,6 +64,7 @@ export type {
   StatsRequest,
   StopRequest,
   VersionInformation,
+  WaitRequest,
 } from './session/requests.js';
 export type { OpenOptions } from './session/session.js';
 export { coracleVersion } from './session/version.js';

@@ -5,8 +5,9 @@
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { openInStore, type Stores } from '../image/stores.js';
+import type { Stores } from '../image/stores.js';
 import { countReferences } from '../image/sweep.js';
+import { treeBytes } from '../image/tree-bytes.js';
 import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
 import { BuildCache, type CacheRecord } from './cache.js';
 import { CacheMounts } from './cache-mounts.js';
@@ -105,24 +106,6 @@ class LayerSizes {
       if (!(error instanceof CoracleError) || error.code !== 'NO_SPACE') throw error;
     }
   }
-}
-
-/** Bytes of the files below a directory of the store, whoever owns them; a file with several names counts once. */
-async function treeBytes(stores: Stores, path: string): Promise<number> {
-  const agent = await stores.openAgent();
-  const handle = await openInStore(agent, stores.paths, path);
-  const counted = new Set<string>();
-  let bytes = 0;
-  for await (const event of agent.walk(handle, '.', { raw: true })) {
-    if (event.kind !== 'entry') continue;
-    const { type, size, dev, ino, nlink } = event.entry;
-    const key = `${dev}:${ino}`;
-    if (type !== 'file' || counted.has(key)) continue;
-    if (nlink > 1) counted.add(key);
-    bytes += size;
-  }
-  await agent.release(handle);
-  return bytes;
 }
 
 async function mountUnits(stores: Stores): Promise<readonly CacheUnit[]> {

@@ -1,6 +1,6 @@
 /** What a container printed, from its log files. */
-import { watch } from 'node:fs';
 import { CoracleError } from '../errors.js';
+import { DirectoryChanges } from '../host/directory-changes.js';
 import { LineReader, logFiles } from './log-file.js';
 import { type LogEntry, notBefore, parseLogLine } from './log-line.js';
 import { isHeld } from './state.js';
@@ -143,43 +143,5 @@ async function* followed(
     }
   } finally {
     changes.close();
-  }
-}
-
-/** How long a change may go unnoticed: a lost supervisor changes no file. */
-const patience = 500;
-
-class DirectoryChanges {
-  readonly #watcher: ReturnType<typeof watch>;
-  #changed = false;
-  #wake: () => void = () => undefined;
-
-  constructor(directory: string, signal: AbortSignal | undefined) {
-    signal?.addEventListener('abort', () => this.#notice(), { once: true });
-    this.#watcher = watch(directory, () => this.#notice());
-    // The directory may be removed while it is watched; the lock then says that the container is gone.
-    this.#watcher.on('error', () => this.#notice());
-  }
-
-  async wait(): Promise<void> {
-    if (!this.#changed) {
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, patience);
-        this.#wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
-    }
-    this.#changed = false;
-  }
-
-  close(): void {
-    this.#watcher.close();
-  }
-
-  #notice(): void {
-    this.#changed = true;
-    this.#wake();
   }
 }

@@ -14,6 +14,7 @@ import { manifestLimit, parseManifest } from '../oci/manifest.js';
 import { isImageConfig, isIndex, isManifest } from '../oci/media-types.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import { cachedSnapshots, containerUses } from './container-use.js';
+import type { IndexEntry } from './index-file.js';
 import type { Stores } from './stores.js';
 
 export type References = {
@@ -45,6 +46,16 @@ export type SweepResult = {
 /** What tags, containers and, if it is to be kept, the build cache refer to. */
 export async function countReferences(stores: Stores, options: SweepOptions): Promise<References> {
   return count(stores, options, await loadChainIds());
+}
+
+/** What some entries of index.json refer to. */
+export async function referencesOf(
+  stores: Stores,
+  entries: readonly Pick<IndexEntry, 'descriptor'>[],
+): Promise<References> {
+  const walk = new ReferenceWalk(stores, await loadChainIds());
+  for (const { descriptor } of entries) walk.descriptor(descriptor);
+  return walk;
 }
 
 /** Removes what nothing refers to. */

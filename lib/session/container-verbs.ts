@@ -13,6 +13,7 @@ import type {
   CopyEnd,
   CopyRequest,
   ExecStarted,
+  ListRequest,
   RemoveRequest,
   RestartRequest,
   RunningContainer,
@@ -20,6 +21,7 @@ import type {
   StartRequest,
   StatsRequest,
   StopRequest,
+  WaitRequest,
 } from './requests.js';
 import type { Session } from './session.js';
 
@@ -133,7 +135,7 @@ export abstract class ContainerVerbs {
   }
 
   /** The containers that run, or all; newest first. */
-  async containers(options: { readonly all?: boolean } = {}): Promise<readonly ContainerListing[]> {
+  async containers(options: ListRequest = {}): Promise<readonly ContainerListing[]> {
     const { listContainers } = await import('./containers.js');
     return listContainers(this.session, options);
   }
@@ -162,10 +164,19 @@ export abstract class ContainerVerbs {
     return remove(this.session, container, request);
   }
 
-  /** Waits until a container does not run and resolves with its exit code; -1 for one that may be missing and is. */
-  async wait(container: string, request: { readonly ignoreMissing?: boolean } = {}): Promise<number> {
+  /**
+   * Waits until a container does not run and resolves with its exit code; -1 for one that may be missing and is, and
+   * where another condition was waited for.
+   */
+  async wait(container: string, request: WaitRequest = {}): Promise<number> {
     const { wait } = await import('./containers.js');
-    return wait(this.session, container, request.ignoreMissing);
+    return wait(this.session, container, request);
+  }
+
+  /** Whether there is a container of this name or id. */
+  async containerExists(container: string): Promise<boolean> {
+    const { containerExists } = await import('./containers.js');
+    return containerExists(this.session, container);
   }
 
   /** What a container changed over its image. */

@@ -5,27 +5,47 @@ import type { ExecOptions } from '../container/run-options.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import type { PortMapping } from '../network/network-plan.js';
-import type { ContainerListing, ExecStarted, RemoveRequest, StopRequest } from './requests.js';
+import type { ContainerSize } from './container-size.js';
+import type {
+  ContainerListing,
+  ExecStarted,
+  ListRequest,
+  RemoveRequest,
+  StopRequest,
+  WaitRequest,
+} from './requests.js';
 import type { Session } from './session.js';
 
 /** Containers, newest first; what killed processes left behind is taken away before. */
 export async function listContainers(
   session: Session,
-  options: { readonly all?: boolean | undefined },
+  options: ListRequest,
 ): Promise<readonly ContainerListing[]> {
   const stores = await session.stores();
   const { detachLeftovers } = await import('../container/collect.js');
   const { summarizeContainer } = await import('../container/listing.js');
   detachLeftovers(stores);
   const now = Date.now();
-  return new ContainerStore(stores.paths)
+  const views = new ContainerStore(stores.paths)
     .list()
-    .filter(({ status }) => options.all === true || isActive({ status }))
-    .map((view) => ({
-      ...summarizeContainer(view, now),
-      network: view.record.network,
-      mounts: mountSources(view),
-    }));
+    .filter(({ status }) => options.all === true || isActive({ status }));
+  const sizes = options.size === true ? await containerSizes(session, views) : undefined;
+  return views.map((view) => ({
+    ...summarizeContainer(view, now),
+    network: view.record.network,
+    mounts: mountSources(view),
+    ...(sizes === undefined ? {} : { size: sizes.get(view.record.id) }),
+  }));
+}
+
+async function containerSizes(
+  session: Session,
+  views: readonly ContainerView[],
+): Promise<ReadonlyMap<string, ContainerSize>> {
+  const { containerSize } = await import('./container-size.js');
+  const sizes = new Map<string, ContainerSize>();
+  for (const view of views) sizes.set(view.record.id, await containerSize(session, view));
+  return sizes;
 }
 
 function mountSources({ record }: ContainerView): string[] {
@@ -109,15 +129,17 @@ export async function remove(session: Session, name: string, request: RemoveRequ
 }
 
 /** The exit code, -1 for a container that does not exist where that is fine. */
-export async function wait(
-  session: Session,
-  name: string,
-  ignoreMissing: boolean | undefined,
-): Promise<number> {
-  const found = await openUnless(session, name, ignoreMissing);
+export async function wait(session: Session, name: string, request: WaitRequest): Promise<number> {
+  const found = await openUnless(session, name, request.ignoreMissing);
   if (found === undefined) return -1;
-  const { waitContainer } = await import('../container/lifecycle.js');
-  return (await waitContainer(found.stores, found.view))?.code ?? 0;
+  const { conditions = ['stopped'], interval, signal } = request;
+  const { waitForCondition } = await import('../container/wait.js');
+  return waitForCondition(found.stores, found.view, { conditions, interval, signal });
+}
+
+/** Whether there is such a container. */
+export async function containerExists(session: Session, name: string): Promise<boolean> {
+  return new ContainerStore((await session.stores()).paths).find(name) !== undefined;
 }
 
 async function signalNumber(text: string): Promise<number> {

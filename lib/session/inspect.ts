@@ -13,11 +13,15 @@ export type Inspection = Readonly<Record<string, unknown>>;
 export async function inspect(
   session: Session,
   name: string,
-  type: 'all' | 'container' | 'image',
+  request: { readonly type?: 'all' | 'container' | 'image'; readonly size?: boolean },
 ): Promise<Inspection> {
+  const { type = 'all', size = false } = request;
   const stores = await session.allStores();
   const container = type === 'image' ? undefined : new ContainerStore(stores.paths).find(name);
-  if (container !== undefined) return containerDocument(session, container);
+  if (container !== undefined) {
+    const document = await containerDocument(session, container);
+    return size ? { ...document, ...(await sizeFields(session, container)) } : document;
+  }
   const image =
     type === 'container'
       ? undefined
@@ -44,6 +48,12 @@ async function containerDocument(session: Session, view: ContainerView): Promise
     mounts: containerMounts(stores.paths, record, directory),
     ownAddress: view.status === 'running' ? address : undefined,
   });
+}
+
+async function sizeFields(session: Session, view: ContainerView): Promise<Inspection> {
+  const { containerSize } = await import('./container-size.js');
+  const { written, whole } = await containerSize(session, view);
+  return { SizeRw: written, SizeRootFs: whole };
 }
 
 async function sizeOf(session: Session, image: ImageRecord): Promise<number> {

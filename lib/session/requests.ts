@@ -3,10 +3,12 @@ import type { BuildEvent } from '../build/events.js';
 import type { BuildOptions } from '../build/options.js';
 import type { ContainerSummary } from '../container/listing.js';
 import type { RunOptions } from '../container/run-options.js';
+import type { WaitCondition } from '../container/wait.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import type { TransferEvent } from '../transfer/events.js';
 import type { PullPolicy } from '../transfer/pull.js';
 import type { RegistryAccess } from '../transfer/registry-access.js';
+import type { ContainerSize } from './container-size.js';
 
 /** What a verb that may pull is told about registries. */
 export type PullRequest = RegistryAccess & {
@@ -49,6 +51,24 @@ export type ContainerListing = ContainerSummary & {
   readonly network: string;
   /** Host paths and volume names that it mounts. */
   readonly mounts: readonly string[];
+  /** Where it was asked for. */
+  readonly size?: ContainerSize | undefined;
+};
+
+export type ListRequest = {
+  /** Also those that do not run. */
+  readonly all?: boolean | undefined;
+  /** Measure what they wrote. */
+  readonly size?: boolean | undefined;
+};
+
+export type WaitRequest = {
+  readonly ignoreMissing?: boolean | undefined;
+  /** Any of them ends the wait; that it does not run, by default. */
+  readonly conditions?: readonly WaitCondition[] | undefined;
+  /** Milliseconds after which it is looked again in any case; changes are noticed at once. */
+  readonly interval?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
 };
 
 export type StartRequest = {

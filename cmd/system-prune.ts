@@ -1,0 +1,64 @@
+/** `coracle system prune`. */
+import { CoracleError } from '../lib/index.js';
+import { defineCommand } from './command.js';
+import { sayFailures } from './each.js';
+import { pruneFilters, readPruneFilters } from './options/prune-filters.js';
+import { confirm } from './terminal/confirm.js';
+import { formatSize, printLine } from './terminal/output.js';
+
+export const command = defineCommand({
+  name: 'system prune',
+  summary: 'Remove what no container uses',
+  operands: '',
+  count: [0, 0],
+  examples: [
+    ['coracle system prune', 'Ended containers, nameless images, unused build cache, after a question'],
+    ['coracle system prune -af --volumes', 'All images and volumes that no container uses as well'],
+    ['coracle system prune -f --filter until=168h', 'What is older than a week'],
+  ],
+  options: [
+    { name: 'all', short: 'a', kind: 'switch', summary: 'Also images with a name that no container uses' },
+    { name: 'volumes', kind: 'switch', summary: 'Also volumes that no container uses, with what is in them' },
+    { name: 'force', short: 'f', kind: 'switch', summary: 'Do not ask' },
+    {
+      name: 'filter',
+      kind: 'list',
+      value: 'FILTER=VALUE',
+      summary: `Only these: ${pruneFilters.join(', ')}`,
+    },
+  ],
+  refused: { 'other programs have stores of their own': 'external', 'build cache goes as well': 'build' },
+  async handler(values, _operands, context) {
+    const filter = readPruneFilters(values.filter);
+    if (!values.force && !confirm(question(values.all, values.volumes))) return 1;
+    const { all, volumes } = values;
+    const pruned = await context.open().pruneSystem({ all, volumes, filter });
+    printGroup('Deleted Containers', pruned.containers);
+    printGroup('Deleted Volumes', pruned.volumes);
+    printGroup('Deleted Images', pruned.images);
+    if (pruned.cache > 0) printGroup('Deleted Build Cache', [`${pruned.cache} parts`]);
+    printLine(`Total reclaimed space: ${formatSize(pruned.bytes)}`);
+    const problems = pruned.problems.map((problem) => ({
+      name: 'store',
+      error: new CoracleError('INVALID', `free layers: ${problem}`),
+    }));
+    return sayFailures([...pruned.failures, ...problems], context);
+  },
+});
+
+function question(all: boolean, volumes: boolean): string {
+  const things = [
+    'all containers that do not run',
+    ...(volumes ? ['all volumes not used by at least one container'] : []),
+    all ? 'all images without at least one container' : 'all images without a name and without containers',
+    'all build cache that no image needs',
+  ];
+  const lines = things.map((thing) => `\t- ${thing}\n`).join('');
+  return `WARNING! This command removes:\n${lines}\nAre you sure you want to continue? [y/N] `;
+}
+
+function printGroup(heading: string, names: readonly string[]): void {
+  if (names.length === 0) return;
+  printLine(heading);
+  for (const name of names) printLine(name);
+}

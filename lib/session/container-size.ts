@@ -1,0 +1,21 @@
+/** What a container's files amount to, as `ps --size` and `inspect --size` count: bytes of the files themselves. */
+import { join } from 'node:path';
+import type { ContainerView } from '../container/view.js';
+import { treeBytes } from '../image/tree-bytes.js';
+import type { Session } from './session.js';
+
+export type ContainerSize = {
+  /** Bytes that it wrote over its image. */
+  readonly written: number;
+  /** These and the image's. */
+  readonly whole: number;
+};
+
+/** Measures a container. With the copy driver all its files are its own. */
+export async function containerSize(session: Session, view: ContainerView): Promise<ContainerSize> {
+  const stores = await session.stores();
+  const written = await treeBytes(stores, join(view.directory, 'fs'));
+  if (view.record.driver === 'copy') return { written, whole: written };
+  const image = stores.images.list().find(({ id }) => id === view.record.imageId);
+  return { written, whole: written + (image?.size ?? 0) };
+}

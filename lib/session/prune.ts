@@ -1,0 +1,154 @@
+/** Taking away what nothing uses: `container prune`, `system prune`. */
+import { pruneCache } from '../build/prune.js';
+import { ContainerStore } from '../container/container-store.js';
+import { removeContainer } from '../container/lifecycle.js';
+import { readReservation } from '../container/names.js';
+import { type ContainerView, isActive } from '../container/view.js';
+import { CoracleError } from '../errors.js';
+import { sweep } from '../image/sweep.js';
+import { diskBytes } from '../image/tree-bytes.js';
+import { VolumeStore } from '../volume/volume-store.js';
+import type { AllStores, Session } from './session.js';
+
+/** What may go: all of it must fit. */
+export type PruneFilter = {
+  /** Made before this time, RFC 3339 in UTC. */
+  readonly before?: string | undefined;
+  /** `NAME` or `NAME=value`. */
+  readonly labels?: readonly string[] | undefined;
+  readonly withoutLabels?: readonly string[] | undefined;
+};
+
+export type Failure = { readonly name: string; readonly error: CoracleError };
+
+/** What was taken away, and the bytes that this freed on the disk. */
+export type Pruned = {
+  readonly removed: readonly string[];
+  readonly bytes: number;
+  readonly failures: readonly Failure[];
+};
+
+export type SystemPruneRequest = {
+  /** Every image that no container uses, also one with a name. */
+  readonly all?: boolean | undefined;
+  readonly volumes?: boolean | undefined;
+  readonly filter?: PruneFilter | undefined;
+};
+
+export type SystemPruned = {
+  readonly containers: readonly string[];
+  readonly images: readonly string[];
+  readonly volumes: readonly string[];
+  /** Parts of the build cache. */
+  readonly cache: number;
+  readonly bytes: number;
+  readonly failures: readonly Failure[];
+  /** Damaged records that keep unreferenced files from being freed. */
+  readonly problems: readonly string[];
+};
+
+/** Removes containers that do not run. */
+export async function pruneContainers(session: Session, filter: PruneFilter = {}): Promise<Pruned> {
+  const stores = await session.allStores();
+  const removed: string[] = [];
+  const failures: Failure[] = [];
+  let bytes = 0;
+  for (const view of new ContainerStore(stores.paths).list()) {
+    if (isActive(view) || isBeingStarted(stores, view) || !fits(view.record, filter)) continue;
+    try {
+      const size = await diskBytes(stores, view.directory);
+      await removeContainer(stores, view, { volumes: false });
+      removed.push(view.record.id);
+      bytes += size;
+    } catch (error) {
+      failures.push({ name: view.record.name, error: expected(error) });
+    }
+  }
+  return { removed, bytes, failures };
+}
+
+/** Removes all that no container uses. */
+export async function pruneSystem(session: Session, request: SystemPruneRequest = {}): Promise<SystemPruned> {
+  const { all = false, volumes = false, filter = {} } = request;
+  const stores = await session.allStores();
+  const before = await wholeStore(stores);
+  const containers = await pruneContainers(session, filter);
+  const images = pruneImages(stores, all, filter);
+  const gone = volumes ? await pruneVolumes(stores, filter) : [];
+  const swept = await sweep(stores, { buildCache: 'keep' });
+  // Labels are no matter of the build cache.
+  const labelled = [...(filter.labels ?? []), ...(filter.withoutLabels ?? [])].length > 0;
+  const unusedSince = filter.before === undefined ? undefined : Date.parse(filter.before);
+  const cache = labelled ? undefined : await pruneCache(stores, { unusedSince });
+  return {
+    containers: containers.removed,
+    images: images.removed,
+    volumes: gone,
+    cache: cache?.pruned.length ?? 0,
+    bytes: Math.max(0, before - (await wholeStore(stores))),
+    failures: [...containers.failures, ...images.failures],
+    problems: cache?.problems ?? swept.problems,
+  };
+}
+
+function pruneImages(stores: AllStores, all: boolean, filter: PruneFilter): Omit<Pruned, 'bytes'> {
+  const removed: string[] = [];
+  const failures: Failure[] = [];
+  for (const { id, references, created = '', labels } of stores.images.list()) {
+    if ((!all && references.length > 0) || !fits({ created, labels }, filter)) continue;
+    const image = stores.images.find(id, { nearest: true });
+    if (image !== undefined && stores.images.containersUsing(image.configDigest).length > 0) continue;
+    try {
+      for (const name of references.length > 0 ? references : [id]) stores.images.remove(name);
+      removed.push(id);
+    } catch (error) {
+      failures.push({ name: id, error: expected(error) });
+    }
+  }
+  return { removed, failures };
+}
+
+async function pruneVolumes(stores: AllStores, filter: PruneFilter): Promise<readonly string[]> {
+  const containers = new ContainerStore(stores.paths).list();
+  const used = new Set(containers.flatMap(({ record }) => record.volumes.map(({ name }) => name)));
+  const removed: string[] = [];
+  const store = new VolumeStore(stores.paths);
+  for (const { name, created } of store.list()) {
+    if (used.has(name) || !fits({ created, labels: {} }, filter)) continue;
+    const trash = store.detach(name);
+    if (trash !== undefined) await stores.removeTree(trash);
+    removed.push(name);
+  }
+  return removed;
+}
+
+async function wholeStore(stores: AllStores): Promise<number> {
+  return (await (await stores.openAgent()).usage(0, '.')).bytes;
+}
+
+/** Made by a `run` that has not started it yet. */
+function isBeingStarted({ paths }: AllStores, { record, status }: ContainerView): boolean {
+  return (
+    status === 'created' &&
+    record.awaitsStart !== true &&
+    readReservation(paths, record.name)?.makerAlive === true
+  );
+}
+
+function fits(
+  { created, labels }: { readonly created: string; readonly labels: Readonly<Record<string, string>> },
+  { before, labels: wanted = [], withoutLabels = [] }: PruneFilter,
+): boolean {
+  if (before !== undefined && !(Date.parse(created) < Date.parse(before))) return false;
+  const has = (text: string): boolean => {
+    const equals = text.indexOf('=');
+    if (equals < 0) return Object.hasOwn(labels, text);
+    return labels[text.slice(0, equals)] === text.slice(equals + 1);
+  };
+  return wanted.every(has) && !withoutLabels.some(has);
+}
+
+function expected(error: unknown): CoracleError {
+  if (error instanceof CoracleError) return error;
+  throw error;
+}
