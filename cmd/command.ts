@@ -62,7 +62,7 @@ export type Context = {
 };
 
 /** What completion offers for an operand or a value. */
-export type Completes = 'images' | 'containers' | 'running' | 'files' | 'shells' | 'nothing';
+export type Completes = 'images' | 'containers' | 'running' | 'secrets' | 'files' | 'shells' | 'nothing';
 
 export type Command = {
   readonly name: string;

@@ -108,6 +108,8 @@ async function operandCandidates(chosen: Command, context: Context): Promise<rea
       return (await context.open().containers({ all: chosen.completes === 'containers' })).map(
         (one) => one.name,
       );
+    case 'secrets':
+      return (await context.open().secrets()).map(({ name }) => name);
     default:
       return [];
   }

@@ -1,5 +1,5 @@
 /** `coracle logs`. */
-import { CoracleError, type LogEntry, mergeLogs, type NamedLogEntry } from '../lib/index.js';
+import { CoracleError, type LogEntry, type NamedLogEntry } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { forEach } from './each.js';
 import { interruptible } from './interrupt.js';
@@ -50,7 +50,7 @@ export const command = defineCommand({
       if (names.length > 1) {
         const prefixes = await readPrefixes(names, values.names, values.color);
         const print = linePrinter(prefixes, values.timestamps);
-        for await (const named of mergeLogs(names.map((name) => open(name, signal)))) print(named);
+        for await (const named of context.open().mergedLogs(names, { ...options, signal })) print(named);
         return signal.aborted ? 130 : 0;
       }
       const code = await forEach(names, context, async (name) => {

@@ -1,14 +1,11 @@
 /** `coracle ps`. */
-import { setTimeout as sleep } from 'node:timers/promises';
-import { isatty } from 'node:tty';
 import { type ContainerListing, CoracleError } from '../lib/index.js';
 import { type Context, defineCommand } from './command.js';
 import { containerFilters, matchesFilters } from './container-filters.js';
-import { interruptible } from './interrupt.js';
 import { checkQuiet, formatOption, labelField, labelHeading, labelsText, printListing } from './listing.js';
 import { sortContainers, sortKeys } from './options/container-order.js';
 import { readFilters } from './options/texts.js';
-import { formatSize, printLine, writeAll } from './terminal/output.js';
+import { formatSize, printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'ps',
@@ -65,22 +62,10 @@ export const command = defineCommand({
       await list(values, context);
       return 0;
     }
-    const pause = readSeconds(values.watch);
-    return interruptible(async (signal) => {
-      while (!signal.aborted) {
-        if (isatty(1)) writeAll(1, '\u001b[H\u001b[2J');
-        await list(values, context);
-        await sleep(pause, undefined, { signal }).catch(() => undefined);
-      }
-      return 130;
-    });
+    const { repeat } = await import('./watch.js');
+    return repeat('--watch', values.watch, () => list(values, context));
   },
 });
-
-function readSeconds(seconds: number): number {
-  if (seconds > 0 && seconds < 86_400) return seconds * 1000;
-  throw new CoracleError('USAGE', `invalid argument "${seconds}" for --watch: must be a number of seconds`);
-}
 
 type PsValues = {
   readonly [name in 'all' | 'quiet' | 'no-trunc' | 'latest' | 'size' | 'noheading']: boolean;

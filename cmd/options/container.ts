@@ -118,6 +118,12 @@ export const securityOptions = [
     summary: 'no-new-privileges, seccomp=FILE|unconfined, mask=PATHS, unmask=PATHS|ALL',
   },
   { name: 'ulimit', kind: 'list', value: 'NAME=SOFT[:HARD]', summary: 'Resource limit' },
+  {
+    name: 'secret',
+    kind: 'list',
+    value: 'NAME[,type=env,…]',
+    summary: 'Secret as a file of /run/secrets, or as a variable (type=env); target=, uid=, gid=, mode=',
+  },
   { name: 'sysctl', kind: 'list', value: 'KEY=VALUE', summary: 'Kernel parameter of its namespaces' },
   { name: 'group-add', kind: 'list', value: 'GROUP', summary: 'Further group' },
   { name: 'umask', kind: 'string', value: 'MODE', summary: 'Mask for new files (default: 0022)' },
@@ -180,7 +186,7 @@ export const refusedByRun = {
   'results of health checks are kept with the container': 'health-log-destination',
   'the start period takes the place of a start-up check':
     'health-startup-cmd health-startup-interval health-startup-retries health-startup-success health-startup-timeout',
-  'this version has no pods and secrets': 'pod pod-id-file infra secret requires',
+  'this version has no pods': 'pod pod-id-file infra requires',
   'a foreground container is attached with all its streams': 'attach,a',
   'volumes are plain directories': 'volumes-from volume-driver image-volume storage-opt',
   'the runtime is built in':

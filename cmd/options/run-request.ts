@@ -118,6 +118,7 @@ function runFlags(values: CreateValues): Parameters<typeof parseRunFlags>[0] {
     envFileTexts: values['env-file'].map((path) => ({ path, text: readTextFile('--env-file', path) })),
     label: [...values['label-file'].flatMap(labelLines), ...values.label],
     entrypoint: values.entrypoint,
+    secret: values.secret,
   };
 }
 

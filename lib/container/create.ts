@@ -26,6 +26,7 @@ import { mergeCommand, mergeProcess } from './process.js';
 import type { ContainerRecord } from './record.js';
 import { writeContainerRecord } from './records.js';
 import type { RunOptions } from './run-options.js';
+import type { TakenSecret } from './secrets.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 
 const defaultStopSignal = 'TERM';
@@ -48,6 +49,7 @@ export async function createContainer(
   const id = randomHex(32);
   checkMounts(options.mounts ?? []);
   parseDetachKeys(options.detachKeys ?? '');
+  const secrets = await takeSecrets(stores, options);
   const draft = decide({ stores, options, image, id });
   const name = reserveName(stores.paths, id, options.name);
   try {
@@ -57,9 +59,11 @@ export async function createContainer(
       name,
       network: network.mode,
       ...(snapshot === undefined ? {} : { snapshot: snapshot.id }),
+      ...(secrets.taken.length === 0 ? {} : { secrets: secrets.taken.map(({ use }) => use) }),
       ...(purpose === 'start-later' ? { awaitsStart: true } : {}),
     };
     makeDirectories(stores, id);
+    secrets.keep(containerPlaces(stores, id).directory);
     if (record.driver === 'copy') await copyRoot(stores, record);
     writeContainerRecord(containerPlaces(stores, id).directory, record);
     return { record, network };
@@ -67,6 +71,16 @@ export async function createContainer(
     await abandon(stores, id, name);
     throw error;
   }
+}
+
+async function takeSecrets(
+  stores: ContainerStores,
+  { secrets = [] }: RunOptions,
+): Promise<{ readonly taken: readonly TakenSecret[]; keep(directory: string): void }> {
+  if (secrets.length === 0) return { taken: [], keep: () => undefined };
+  const { keepSecrets, takeSecrets: take } = await import('./secrets.js');
+  const taken = take(stores, secrets);
+  return { taken, keep: (directory) => keepSecrets(directory, taken) };
 }
 
 type Request = {

@@ -58,6 +58,7 @@ export async function execSpec(
     env: mergeEnvironment([
       record.process.env,
       tty && !record.process.tty ? ['TERM=xterm'] : [],
+      await secretVariables(view),
       checkEnvironment(options.env ?? []),
     ]),
     cwd: workingDirectory(options.workdir, record.process.cwd),
@@ -79,4 +80,13 @@ export async function execSpec(
     detachKeys: mode === 'foreground' ? parseDetachKeys(options.detachKeys ?? defaultDetachKeys) : undefined,
     signalProxy: false,
   };
+}
+
+/** The plan of an exec session is in memory only, so its secrets may stand in it. */
+async function secretVariables({ record, directory }: ContainerView): Promise<readonly string[]> {
+  if (record.secrets === undefined) return [];
+  const { launchSecrets } = await import('./secrets.js');
+  return launchSecrets(record, directory).env.map(
+    ({ name, value }) => `${name}=${Buffer.from(value).toString()}`,
+  );
 }

@@ -3,6 +3,7 @@ import { capabilityName } from '../sandbox/capabilities.js';
 import type { Mount } from '../sandbox/mount.js';
 import { signalName } from '../sandbox/signals.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
+import type { SecretUse } from './record.js';
 import type { ContainerView } from './view.js';
 
 const never = '0001-01-01T00:00:00Z';
@@ -92,9 +93,15 @@ function configFields({ record }: ContainerView): ContainerInspection {
     StopSignal: signalName(record.stopSignal),
     StopTimeout: record.stopTimeout,
     Umask: (options.umask ?? 0o022).toString(8).padStart(4, '0'),
+    Secrets: (record.secrets ?? []).map(secretFields),
     ExposedPorts: Object.fromEntries(record.exposed.map((port) => [port, {}])),
     ...(record.healthcheck === undefined ? {} : { Healthcheck: checkFields(record.healthcheck) }),
   };
+}
+
+function secretFields(use: SecretUse): ContainerInspection {
+  const { uid: UID, gid: GID, mode: Mode } = use.type === 'mount' ? use : { uid: 0, gid: 0, mode: 0 };
+  return { Name: use.name, ID: use.id, Type: use.type, Target: use.target, UID, GID, Mode };
 }
 
 const perMillisecond = 1_000_000;

@@ -13,6 +13,7 @@ import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
 import { processSpec } from './process-spec.js';
 import type { ContainerRecord } from './record.js';
 import type { RunOptions } from './run-options.js';
+import type { LaunchSecrets } from './secrets.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 
 /** What a start decides on top of the record. */
@@ -20,6 +21,7 @@ export type LaunchChoice = {
   readonly mode: 'detach' | 'foreground';
   readonly network: Pick<NetworkPlan, 'records'>;
   readonly seccompFile: string | undefined;
+  readonly secrets?: LaunchSecrets | undefined;
   /** Nobody has seen the container yet: it goes when its process cannot be executed. */
   readonly fresh?: boolean | undefined;
   /** The client of a start in the foreground, where it differs from what the container was made with. */
@@ -49,10 +51,10 @@ export function launchSpec(
     rootReadonly: options.readonlyRoot ?? false,
     hostNamespaces,
     network: choice.network.records,
-    mounts: containerMounts(stores.paths, record, places.directory),
+    mounts: [...containerMounts(stores.paths, record, places.directory), ...(choice.secrets?.mounts ?? [])],
     maskedPaths: hidden(maskedPaths, options, options.security?.mask ?? []),
     readonlyPaths: hidden(readonlyPaths, options, []),
-    process: processSpec(record.process, options, choice.mode),
+    process: { ...processSpec(record.process, options, choice.mode), secrets: choice.secrets?.env },
     confinement: {
       capabilities: record.capabilities,
       noNewPrivileges: options.security?.noNewPrivileges ?? false,

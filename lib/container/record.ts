@@ -9,6 +9,7 @@ import type { StorageDriver } from '../snapshot/driver.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
 import type { RunOptions } from './run-options.js';
+import type { SecretRequest } from './secret-flag.js';
 
 /** The process as merged from the image's config and the options. */
 export type ContainerProcess = {
@@ -28,6 +29,9 @@ export type VolumeUse = {
   readonly copy: boolean;
   readonly anonymous: boolean;
 };
+
+/** A secret that it has a copy of. */
+export type SecretUse = SecretRequest & { readonly id: string };
 
 export type ContainerRecord = {
   readonly version: 1;
@@ -54,6 +58,8 @@ export type ContainerRecord = {
   readonly ports: readonly PortMapping[];
   readonly exposed: readonly string[];
   readonly volumes: readonly VolumeUse[];
+  /** In the order of the copies in its directory. */
+  readonly secrets?: readonly SecretUse[] | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly hostname: string;
   readonly stopSignal: number;

@@ -6,6 +6,7 @@ import { isIpv4, isIpv6, parsePublishFlag } from '../network/port-flags.js';
 import { parseMountFlag, parseTmpfsFlag, parseVolumeFlag } from '../sandbox/mount-flags.js';
 import { parseRlimit } from '../sandbox/rlimit.js';
 import type { RunOptions, SecurityOptions } from './run-options.js';
+import { parseSecretRequest } from './secret-flag.js';
 
 /** Flags that need reading; the plain ones go into RunOptions as they are. */
 export type RunFlags = {
@@ -24,6 +25,7 @@ export type RunFlags = {
   readonly label?: readonly string[] | undefined;
   /** Text of `--entrypoint`: one program, or a JSON list; empty for none. */
   readonly entrypoint?: string | undefined;
+  readonly secret?: readonly string[] | undefined;
 };
 
 /** What the texts refer to outside of themselves. */
@@ -47,6 +49,7 @@ export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions
     dns: flags.dns?.map(parseResolver),
     security: parseSecurity(flags.securityOpt ?? [], context.cwd),
     ulimits: (flags.ulimit ?? []).map(parseRlimit),
+    secrets: flags.secret?.length ? flags.secret.map(parseSecretRequest) : undefined,
     env: parseEnvironment(flags, context),
     labels: Object.fromEntries((flags.label ?? []).map(splitLabel)),
     entrypoint: flags.entrypoint === undefined ? undefined : parseEntrypoint(flags.entrypoint),

@@ -6,13 +6,14 @@ import { encodePlan } from '../native/plan.js';
 import type { Started } from '../native/supervisor.js';
 import { handOver, startDetached } from '../native/supervisor.js';
 import type { NetworkPlan } from '../network/network-plan.js';
-import { planLaunch } from '../sandbox/launch-plan.js';
+import { launchData, planLaunch } from '../sandbox/launch-plan.js';
 import { runtimeConfigText } from '../sandbox/runtime-config.js';
 import type { SeccompFilter } from '../sandbox/seccomp.js';
 import { confinementFilter } from './confinement.js';
 import { type LaunchChoice, launchSpec } from './launch.js';
 import { networkOf } from './network.js';
 import type { ContainerRecord } from './record.js';
+import type { LaunchSecrets } from './secrets.js';
 import { isHeld } from './state.js';
 import { type ContainerPlaces, type ContainerStores, containerPlaces } from './stores.js';
 
@@ -37,8 +38,8 @@ export async function startContainer(
   record: ContainerRecord,
   options: StartOptions = {},
 ): Promise<Started> {
-  const { records } = await prepareStart(stores, record, 'detach', options);
-  return startDetached('run', records);
+  const { records, data } = await prepareStart(stores, record, 'detach', options);
+  return startDetached('run', records, data);
 }
 
 /**
@@ -50,8 +51,8 @@ export async function startInForeground(
   record: ContainerRecord,
   options: StartOptions = {},
 ): Promise<never> {
-  const { records } = await prepareStart(stores, record, 'foreground', options);
-  return handOver('run', records);
+  const { records, data } = await prepareStart(stores, record, 'foreground', options);
+  return handOver('run', records, data);
 }
 
 async function prepareStart(
@@ -59,7 +60,7 @@ async function prepareStart(
   record: ContainerRecord,
   mode: LaunchChoice['mode'],
   options: StartOptions,
-): Promise<{ readonly records: ReturnType<typeof planLaunch> }> {
+): Promise<{ readonly records: ReturnType<typeof planLaunch>; readonly data: Uint8Array | undefined }> {
   const places = containerPlaces(stores, record.id);
   if (isHeld(places.directory)) {
     throw new CoracleError('IN_USE', `start container ${record.name}: it is running already`);
@@ -76,7 +77,9 @@ async function prepareStart(
   const filter = await confinementFilter(stores, record);
   const { outputOnly, detachKeys, signalProxy, fresh } = options;
   const client = { outputOnly, detachKeys, signalProxy };
-  const spec = launchSpec(stores, record, { mode, network, seccompFile: filter?.program, fresh, client });
+  const secrets = await readSecrets(record, places.directory);
+  const seccompFile = filter?.program;
+  const spec = launchSpec(stores, record, { mode, network, seccompFile, secrets, fresh, client });
   const records = planLaunch(spec);
   if (record.healthcheck !== undefined) {
     const { healthPlan } = await import('./health-plan.js');
@@ -87,7 +90,13 @@ async function prepareStart(
   writeFileAtomic(`${places.directory}/plan`, encodePlan(records));
   prepareSocketDirectory(stores, places);
   ensureDirectory(stores.paths.trash);
-  return { records };
+  return { records, data: secrets === undefined ? undefined : launchData(spec) };
+}
+
+async function readSecrets(record: ContainerRecord, directory: string): Promise<LaunchSecrets | undefined> {
+  if (record.secrets === undefined) return undefined;
+  const { launchSecrets } = await import('./secrets.js');
+  return launchSecrets(record, directory);
 }
 
 function configText(

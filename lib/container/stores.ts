@@ -16,7 +16,7 @@ export type ContainerSurroundings = {
 
 export type ContainerStores = Pick<
   Stores,
-  'paths' | 'runtime' | 'idMap' | 'openAgent' | 'ownAgent' | 'removeTree' | 'staging'
+  'paths' | 'locks' | 'runtime' | 'idMap' | 'openAgent' | 'ownAgent' | 'removeTree' | 'staging'
 > &
   ContainerSurroundings & {
     readonly snapshots: Pick<Stores['snapshots'], 'get' | 'topOfImage' | 'layerPaths'>;

@@ -8,23 +8,7 @@ import { connect } from './lifecycle.js';
 import { parseExit } from './records.js';
 import type { ContainerStores } from './stores.js';
 import { type ContainerView, isActive } from './view.js';
-
-/** podman's names. `configured` and `created` are one state here, so are `exited` and `stopped`. */
-export const waitConditions = [
-  'configured',
-  'created',
-  'exited',
-  'healthy',
-  'initialized',
-  'paused',
-  'removing',
-  'running',
-  'stopped',
-  'stopping',
-  'unhealthy',
-] as const;
-
-export type WaitCondition = (typeof waitConditions)[number];
+import type { WaitCondition } from './wait-condition.js';
 
 export type WaitOptions = {
   /** Any of them ends the wait. */

@@ -22,14 +22,16 @@ export type Started = {
  * Starts a supervisor that stays, and returns once its process has been executed.
  * @throws START with the exit code the command should end with; nothing is left behind then.
  */
-export function startDetached(command: SupervisorCommand, records: readonly PlanRecord[]): Started {
+export function startDetached(
+  command: SupervisorCommand,
+  records: readonly PlanRecord[],
+  data?: Uint8Array,
+): Started {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
+  const given = giveData(data);
   const [read, write] = addon().pipe();
   try {
-    const pid = spawnSupervisor(command, [
-      [planDescriptor, plan],
-      [statusDescriptor, write],
-    ]);
+    const pid = spawnSupervisor(command, [[planDescriptor, plan], [statusDescriptor, write], ...given]);
     closeSync(write);
     const started = readStarted(read);
     addon().waitpid(pid, false);
@@ -37,14 +39,27 @@ export function startDetached(command: SupervisorCommand, records: readonly Plan
   } finally {
     closeSync(read);
     closeSync(plan);
+    for (const [, fd] of given) closeSync(fd);
   }
 }
 
+/** What records of the plan name, in memory only. */
+function giveData(data: Uint8Array | undefined): readonly (readonly [child: number, parent: number])[] {
+  return data === undefined || data.length === 0
+    ? []
+    : [[dataDescriptor, addon().memfd('coracle-data', data)]];
+}
+
 /** Becomes the foreground client of a container, exec session or attach: this process is replaced, and its exit code is the container's. */
-export function handOver(command: SupervisorCommand, records: readonly PlanRecord[]): never {
+export function handOver(
+  command: SupervisorCommand,
+  records: readonly PlanRecord[],
+  data?: Uint8Array,
+): never {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
   return addon().execve(nativePath('coracle-sv'), ['coracle-sv', command], environment(), [
     [planDescriptor, plan],
+    ...giveData(data),
   ]);
 }
 
@@ -62,16 +77,15 @@ export type ChildStreams = {
 export function startChild(
   records: readonly PlanRecord[],
   streams: ChildStreams,
-  data: Uint8Array = new Uint8Array(),
+  data?: Uint8Array,
 ): { readonly pid: number; readonly status: number } {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
-  const bytes = data.length === 0 ? undefined : addon().memfd('coracle-data', data);
+  const given = giveData(data);
   const [read, write] = addon().pipe();
   try {
     const named = [streams.stdin, streams.stdout, streams.stderr].flatMap((parent, child) =>
       parent === undefined ? [] : [[child, parent] as const],
     );
-    const given = bytes === undefined ? [] : [[dataDescriptor, bytes] as const];
     const pid = spawnSupervisor('run', [
       ...named,
       [planDescriptor, plan],
@@ -85,7 +99,7 @@ export function startChild(
   } finally {
     closeSync(plan);
     closeSync(write);
-    if (bytes !== undefined) closeSync(bytes);
+    for (const [, fd] of given) closeSync(fd);
   }
 }
 

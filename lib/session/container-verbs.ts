@@ -1,6 +1,7 @@
 /** The verbs of containers; `Coracle` has them too. Each loads what it needs. */
 import type { Change } from '../container/changes.js';
 import type { LogEntry, LogOptions } from '../container/logs.js';
+import type { NamedLogEntry } from '../container/merge-logs.js';
 import type { ExecOptions } from '../container/run-options.js';
 import type { ContainerUsage } from '../container/stats.js';
 import type { ProcessTable } from '../container/top.js';
@@ -144,6 +145,12 @@ export abstract class ContainerVerbs {
   async *logs(container: string, options: LogOptions = {}): AsyncGenerator<LogEntry> {
     const { readContainerLogs } = await import('./containers.js');
     yield* readContainerLogs(this.session, container, options);
+  }
+
+  /** What several containers printed, in the order of time; each entry with its container's place in the list. */
+  async *mergedLogs(containers: readonly string[], options: LogOptions = {}): AsyncGenerator<NamedLogEntry> {
+    const { mergeLogs } = await import('../container/merge-logs.js');
+    yield* mergeLogs(containers.map((container) => this.logs(container, options)));
   }
 
   /** Stops a container and waits for its end. False when it does not exist and `ignoreMissing` is set. */

@@ -3,7 +3,7 @@ import type { BuildEvent } from '../build/events.js';
 import type { BuildOptions } from '../build/options.js';
 import type { ContainerSummary } from '../container/listing.js';
 import type { RunOptions } from '../container/run-options.js';
-import type { WaitCondition } from '../container/wait.js';
+import type { WaitCondition } from '../container/wait-condition.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import type { TransferEvent } from '../transfer/events.js';
 import type { PullPolicy } from '../transfer/pull.js';

@@ -1,4 +1,6 @@
 /** The verbs about the store as a whole; `Coracle` has them too. Each loads what it needs. */
+
+import type { NewSecret, Secret, SecretStore } from '../container/secret-store.js';
 import { ContainerVerbs } from './container-verbs.js';
 import type { DiskUsage } from './disk-usage.js';
 import type { Pruned, PruneFilter, SystemPruned, SystemPruneRequest } from './prune.js';
@@ -27,5 +29,42 @@ export abstract class StoreVerbs extends ContainerVerbs {
   async pruneSystem(request: SystemPruneRequest = {}): Promise<SystemPruned> {
     const { pruneSystem } = await import('./prune.js');
     return pruneSystem(this.session, request);
+  }
+
+  /** Keeps a secret. @throws CONFLICT when the name is taken, USAGE for a name or size that cannot be. */
+  async createSecret(secret: NewSecret): Promise<Secret> {
+    return (await this.#secrets()).create(secret);
+  }
+
+  /** All secrets, without their values, in the order of their names. */
+  async secrets(): Promise<readonly Secret[]> {
+    return (await this.#secrets()).list();
+  }
+
+  /** A secret by name or id; its value only where it is asked for. @throws NOT_FOUND */
+  async secret(
+    name: string,
+    request: { readonly value?: boolean } = {},
+  ): Promise<Secret & { readonly value?: Uint8Array }> {
+    const store = await this.#secrets();
+    const secret = store.resolve(name);
+    return request.value === true ? { ...secret, value: store.value(secret.name) } : secret;
+  }
+
+  async secretExists(name: string): Promise<boolean> {
+    return (await this.#secrets()).find(name) !== undefined;
+  }
+
+  /** Removes a secret and resolves with its id; containers that have it keep their copies. @throws NOT_FOUND */
+  async removeSecret(name: string): Promise<string> {
+    const store = await this.#secrets();
+    const { id, name: found } = store.resolve(name);
+    store.remove(found);
+    return id;
+  }
+
+  async #secrets(): Promise<SecretStore> {
+    const { SecretStore } = await import('../container/secret-store.js');
+    return new SecretStore(await this.session.stores());
   }
 }
