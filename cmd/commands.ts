@@ -58,6 +58,9 @@ export const commands: readonly CommandEntry[] = [
   entry('Containers', 'rename', 'Give a container another name', () => import('./rename.js'), [
     'container rename',
   ]),
+  entry('Containers', 'update', 'Change how a container is looked after', () => import('./update.js'), [
+    'container update',
+  ]),
   entry('Containers', 'port', 'Show the published ports of a container', () => import('./port.js'), [
     'container port',
   ]),

@@ -19,6 +19,7 @@ export type { BuildSecret, BuildSsh, Entitlement, RunSettings } from './build/ru
 export { proxyArguments } from './build/scope.js';
 export { humanDuration } from './container/ages.js';
 export type { Change } from './container/changes.js';
+export type { ResourceLimits } from './container/limits.js';
 export type { LogEntry, LogOptions } from './container/logs.js';
 export type { NamedLogEntry } from './container/merge-logs.js';
 export { parseNetwork, parseRunFlags, type RunFlags } from './container/run-flags.js';
@@ -64,6 +65,7 @@ export type {
   StartRequest,
   StatsRequest,
   StopRequest,
+  UpdateRequest,
   VersionInformation,
   WaitRequest,
 } from './session/requests.js';

@@ -110,6 +110,38 @@ static void do_health(struct supervisor *supervisor, struct client *client) {
         control_error(client, error, error == ENOENT ? "it has no health check" : error == ESRCH ? "the container is not running" : "check its health");
 }
 
+/** A plan of what changes. The checks begin anew, with what they count. */
+static void do_update(struct supervisor *supervisor, struct client *client, const unsigned char *payload, size_t size) {
+    struct plan update;
+    struct failure failure = {0};
+    char *buffer = malloc(size + 1);
+    if (!buffer) {
+        control_error(client, ENOMEM, "update");
+        return;
+    }
+    memcpy(buffer, payload, size);
+    if (plan_parse(buffer, size, PLAN_UPDATE, &update, &failure) < 0) {
+        plan_free(&update);
+        control_error(client, EINVAL, "what the update says cannot be read");
+        return;
+    }
+    if (update.has_restart) {
+        supervisor->restart_policy = update.restart;
+        supervisor->restart_limit = update.restart_limit;
+    }
+    if (update.has_health) {
+        health_end(supervisor);
+        supervisor->checks = update.health;
+        plan_free(&supervisor->update);
+        supervisor->update = update;
+        if (supervisor->phase == PHASE_RUNNING)
+            health_begin(supervisor);
+    } else {
+        plan_free(&update);
+    }
+    client_send(client, FRAME_DONE, "", 0);
+}
+
 static void reopen_log(struct supervisor *supervisor, struct client *client) {
     if (supervisor->log.format == LOG_NONE)
         control_error(client, ENOENT, "the container has no log");
@@ -152,6 +184,9 @@ void control_frame(void *owner, struct client *client, unsigned type, const unsi
         break;
     case FRAME_HEALTH:
         do_health(supervisor, client);
+        break;
+    case FRAME_UPDATE:
+        do_update(supervisor, client, payload, size);
         break;
     case FRAME_PROCESSES:
         do_list(supervisor, client);

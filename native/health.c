@@ -19,7 +19,7 @@ enum { EXIT_TIMED_OUT = -1 };
 static const char *const status_names[] = {"starting", "healthy", "unhealthy"};
 
 static uint64_t interval(const struct supervisor *supervisor) {
-    const struct plan_health *plan = &supervisor->plan->health;
+    const struct plan_health *plan = &supervisor->checks;
     const struct health *health = &supervisor->health;
     bool starting = health->status == HEALTH_STARTING && monotonic_ms() < health->since + (int64_t)plan->start_period_ms;
     return starting && plan->start_interval_ms > 0 ? plan->start_interval_ms : plan->interval_ms;
@@ -48,7 +48,7 @@ static void forget_results(struct health *health) {
 
 void health_begin(struct supervisor *supervisor) {
     struct health *health = &supervisor->health;
-    if (!supervisor->plan->health.plan)
+    if (!supervisor->checks.plan)
         return;
     forget_results(health);
     health->status = HEALTH_STARTING;
@@ -96,7 +96,7 @@ static void read_output(struct watch *watch, uint32_t events) {
         watch_close(supervisor->epoll, watch);
         return;
     }
-    size_t room = supervisor->plan->health.log_size - result->size, keep = (size_t)got < room ? (size_t)got : room;
+    size_t room = supervisor->checks.log_size - result->size, keep = (size_t)got < room ? (size_t)got : room;
     char *larger = keep > 0 ? realloc(result->output, result->size + keep) : NULL;
     if (!larger)
         return;
@@ -107,7 +107,7 @@ static void read_output(struct watch *watch, uint32_t events) {
 
 static void keep_result(struct supervisor *supervisor) {
     struct health *health = &supervisor->health;
-    unsigned limit = supervisor->plan->health.log_count;
+    unsigned limit = supervisor->checks.log_count;
     if (health->count == limit && limit > 0) {
         free(health->results[0].output);
         memmove(health->results, health->results + 1, (limit - 1) * sizeof *health->results);
@@ -125,7 +125,7 @@ static void keep_result(struct supervisor *supervisor) {
 
 static void act(struct supervisor *supervisor) {
     const struct plan *plan = supervisor->plan;
-    switch (plan->health.action) {
+    switch (supervisor->checks.action) {
     case HEALTH_KILL:
         lifecycle_kill(supervisor);
         break;
@@ -143,7 +143,7 @@ static void act(struct supervisor *supervisor) {
 
 /** Failures of the start period do not count; a success ends it. */
 static void judge(struct supervisor *supervisor, int code) {
-    const struct plan_health *plan = &supervisor->plan->health;
+    const struct plan_health *plan = &supervisor->checks;
     struct health *health = &supervisor->health;
     enum health_status before = health->status;
     bool starting = before == HEALTH_STARTING && monotonic_ms() < health->since + (int64_t)plan->start_period_ms;
@@ -212,7 +212,7 @@ static _Noreturn void run_check(const char *plan, int output) {
 int health_check(struct supervisor *supervisor) {
     struct health *health = &supervisor->health;
     int ends[2];
-    if (!supervisor->plan->health.plan)
+    if (!supervisor->checks.plan)
         return ENOENT;
     if (supervisor->phase != PHASE_RUNNING || supervisor->paused)
         return ESRCH;
@@ -222,7 +222,7 @@ int health_check(struct supervisor *supervisor) {
         return errno;
     pid_t pid = fork();
     if (pid == 0)
-        run_check(supervisor->plan->health.plan, ends[1]);
+        run_check(supervisor->checks.plan, ends[1]);
     close(ends[1]);
     int pidfd = pid < 0 ? -1 : sys_pidfd_open(pid);
     health->output = (struct watch){.fd = ends[0], .ready = read_output, .owner = supervisor};
@@ -230,7 +230,7 @@ int health_check(struct supervisor *supervisor) {
     health->child = pid;
     health->next = 0;
     health->timed_out = false;
-    health->give_up = supervisor->plan->health.timeout_ms > 0 ? monotonic_ms() + (int64_t)supervisor->plan->health.timeout_ms : 0;
+    health->give_up = supervisor->checks.timeout_ms > 0 ? monotonic_ms() + (int64_t)supervisor->checks.timeout_ms : 0;
     time_text(health->running.start);
     if (pidfd >= 0 && set_nonblocking(ends[0]) == 0 && watch_set(supervisor->epoll, &health->output, EPOLLIN) == 0 && watch_set(supervisor->epoll, &health->ended, EPOLLIN) == 0)
         return 0;

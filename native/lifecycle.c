@@ -115,17 +115,16 @@ static void forget_container(struct supervisor *supervisor) {
 }
 
 static bool wants_restart(const struct supervisor *supervisor) {
-    const struct plan *plan = supervisor->plan;
     bool failed = supervisor->wait_status != 0;
     if (supervisor->stopped || supervisor->failure.stage || supervisor->channel.fd < 0)
         return false;
     if (supervisor->restart_wanted)
         return true;
-    if (plan->restart == RESTART_NO)
+    if (supervisor->restart_policy == RESTART_NO)
         return false;
-    if (plan->restart == RESTART_ON_FAILURE && !failed)
+    if (supervisor->restart_policy == RESTART_ON_FAILURE && !failed)
         return false;
-    return plan->restart_limit == 0 || supervisor->restarts < plan->restart_limit;
+    return supervisor->restart_limit == 0 || supervisor->restarts < supervisor->restart_limit;
 }
 
 static void schedule_restart(struct supervisor *supervisor) {

@@ -5,7 +5,7 @@
 
 #include "util.h"
 
-enum plan_kind { PLAN_RUN = 1, PLAN_EXEC = 2, PLAN_AGENT = 4, PLAN_ATTACH = 8 };
+enum plan_kind { PLAN_RUN = 1, PLAN_EXEC = 2, PLAN_AGENT = 4, PLAN_ATTACH = 8, PLAN_UPDATE = 16 };
 enum run_mode { MODE_NONE, MODE_DETACH, MODE_FOREGROUND, MODE_CHILD };
 enum id_map_how { ID_MAP_NONE, ID_MAP_NEWUIDMAP, ID_MAP_DIRECT, ID_MAP_SINGLE };
 enum root_driver { ROOT_NONE, ROOT_OVERLAY, ROOT_FUSE, ROOT_DIR };
@@ -167,6 +167,8 @@ struct plan {
     uint64_t stop_timeout_ms, timeout_ms;
     enum restart_policy restart;
     unsigned restart_limit;
+    /** An update says something of these. */
+    bool has_restart, has_health;
     enum log_format log;
     const char *log_path;
     uint64_t log_size;

@@ -242,6 +242,7 @@ static bool set_restart(struct plan *plan, char **arguments, size_t count) {
         return false;
     plan->restart = (enum restart_policy)policy;
     plan->restart_limit = (unsigned)limit;
+    plan->has_restart = true;
     return true;
 }
 
@@ -272,11 +273,19 @@ static bool set_health(struct plan *plan, char **arguments, size_t count) {
             return false;
     if (count != 9 || !parse_number(arguments[5], 1000, &retries) || !parse_number(arguments[7], 100, &log_count) || !parse_number(arguments[8], 65536, &log_size))
         return false;
+    plan->has_health = true;
     health->retries = (unsigned)retries;
     health->log_count = (unsigned)log_count;
     health->log_size = (unsigned)log_size;
     health->action = action > 0 ? (enum health_action)action : HEALTH_NOTHING;
     return action >= 0 && health->interval_ms > 0 && plan_absolute(&health->plan, arguments[0]);
+}
+
+static bool set_no_health(struct plan *plan, char **arguments, size_t count) {
+    (void)arguments;
+    plan->health = (struct plan_health){0};
+    plan->has_health = true;
+    return count == 0;
 }
 
 static bool set_container(struct plan *plan, char **arguments, size_t count) {
@@ -343,12 +352,13 @@ static const struct plan_op ops[] = {
     {"init", PLAN_RUN, 0, 0, set_init},
     {"stop", PLAN_RUN, 2, 2, set_stop},
     {"timeout", ANY_PROCESS, 1, 1, set_timeout},
-    {"restart", PLAN_RUN, 2, 2, set_restart},
+    {"restart", PLAN_RUN | PLAN_UPDATE, 2, 2, set_restart},
     {"log", PLAN_RUN, 4, 4, set_log},
     {"remove", PLAN_RUN, 1, 1, add_removal},
     {"rename", PLAN_RUN, 2, 2, add_rename},
     {"keep-started", PLAN_RUN, 0, 0, set_keep_started},
-    {"health", PLAN_RUN, 9, 9, set_health},
+    {"health", PLAN_RUN | PLAN_UPDATE, 9, 9, set_health},
+    {"no-health", PLAN_UPDATE, 0, 0, set_no_health},
     {"detach-keys", ANY_CLIENT, 1, 1, set_detach_keys},
     {"sig-proxy", ANY_CLIENT, 0, 0, set_signal_proxy},
     {"output-only", PLAN_RUN, 0, 0, set_output_only},

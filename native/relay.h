@@ -23,6 +23,7 @@ enum frame_type {
     FRAME_PORTS = 24,
     FRAME_PROCESSES = 25,
     FRAME_HEALTH = 26,
+    FRAME_UPDATE = 27,
     FRAME_STDOUT = 1,
     FRAME_STDERR = 2,
     FRAME_STATE = 32,

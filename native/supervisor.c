@@ -238,7 +238,8 @@ int supervisor_run(const struct supervisor_options *options) {
     struct failure failure = {0};
     if (!supervisor)
         return 125;
-    *supervisor = (struct supervisor){.plan = options->plan, .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
+    *supervisor = (struct supervisor){.plan = options->plan, .restart_policy = options->plan->restart, .restart_limit = options->plan->restart_limit, .checks = options->plan->health,
+                                      .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
                                       .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pidfd = -1, .epoll = -1};
     supervisor->channel.fd = supervisor->report.fd = supervisor->health.output.fd = supervisor->health.ended.fd = -1;
     for (size_t i = 0; i < NS_COUNT; i++)
@@ -255,6 +256,7 @@ int supervisor_run(const struct supervisor_options *options) {
     }
     lifecycle_reap(supervisor);
     health_free(supervisor);
+    plan_free(&supervisor->update);
     relay_free(&supervisor->relay);
     if (supervisor->failure.stage)
         return supervisor->failure.code;

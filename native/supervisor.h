@@ -25,6 +25,11 @@ struct deadline {
 
 struct supervisor {
     const struct plan *plan;
+    /** What an update may change; the plan's at first. `update` holds the strings of the last one. */
+    enum restart_policy restart_policy;
+    unsigned restart_limit;
+    struct plan_health checks;
+    struct plan update;
     int epoll;
     struct status status;
     /** Told by a byte (the exit code) when the caller of `detach` may go; -1 else. */

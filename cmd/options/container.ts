@@ -175,8 +175,9 @@ export const healthOptions = [
 
 /** Why options of docker's and podman's `run` are refused. */
 export const refusedByRun = {
-  'this version has no resource limits by cgroups':
-    'memory,m memory-reservation memory-swap memory-swappiness kernel-memory cpus cpu-count cpu-percent cpu-period cpu-quota cpu-rt-period cpu-rt-runtime cpu-shares,c cpuset-cpus cpuset-mems pids-limit blkio-weight blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops io-maxbandwidth io-maxiops oom-kill-disable oom-score-adj cgroup-parent cgroups cgroup-conf cgroupns',
+  'this version has no such limit':
+    'memory-swappiness kernel-memory cpu-count cpu-percent cpu-rt-period cpu-rt-runtime blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops io-maxbandwidth io-maxiops oom-kill-disable oom-score-adj',
+  'this version makes no cgroups': 'cgroup-parent cgroups cgroup-conf cgroupns',
   'this version gives containers no devices': 'device device-cgroup-rule gpus',
   'there is no privileged mode; give what is needed with --cap-add and --security-opt': 'privileged',
   'each container has namespaces of its own':

@@ -9,6 +9,7 @@ import {
   storageOptions,
 } from './container.js';
 import { readHealth } from './health.js';
+import { limitOptions, readLimits } from './limits.js';
 import { processOptions } from './process.js';
 import { readPullPolicy } from './pull-policy.js';
 import { registryAccess, registryOptions } from './registry.js';
@@ -23,6 +24,7 @@ export const createOptions = [
   ...storageOptions,
   ...securityOptions,
   ...healthOptions,
+  ...limitOptions,
   {
     name: 'pull',
     kind: 'string',
@@ -52,6 +54,7 @@ export function runRequest(values: CreateValues, words: readonly string[]): RunR
     access: registryAccess(values),
     publishAll: values['publish-all'],
     replace: replaces(values),
+    requireLimits: values['require-limits'],
   };
 }
 
@@ -85,6 +88,7 @@ function containerFields(values: CreateValues): RunRequest {
     stopTimeout: values['stop-timeout'],
     timeout: values.timeout,
     health: readHealth(values),
+    limits: readLimits(values),
     restart: values.restart === undefined ? undefined : readRestart(values.restart),
     log: readLog(values['log-driver'], values['log-opt']),
     signalProxy: values['sig-proxy'],

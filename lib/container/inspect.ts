@@ -3,6 +3,7 @@ import { capabilityName } from '../sandbox/capabilities.js';
 import type { Mount } from '../sandbox/mount.js';
 import { signalName } from '../sandbox/signals.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
+import type { ResourceLimits } from './limits.js';
 import type { SecretUse } from './record.js';
 import type { ContainerView } from './view.js';
 
@@ -130,10 +131,28 @@ function hostFields({ record }: ContainerView): ContainerInspection {
     Init: options.init ?? false,
     Dns: options.dns ?? [],
     ExtraHosts: (options.extraHosts ?? []).map(({ name, address }) => `${name}:${address}`),
+    ...limitFields(options.limits),
     Ulimits: (options.ulimits ?? []).map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
     RestartPolicy: { Name: options.restart?.name ?? 'no', MaximumRetryCount: options.restart?.maximum ?? 0 },
     LogConfig: { Type: record.log?.driver ?? 'none', Path: record.log?.path ?? '' },
     SecurityOpt: securityTexts(record.options.security),
+  };
+}
+
+/** docker's names and units; 0 where nothing was asked for. */
+function limitFields(limits: ResourceLimits = {}): ContainerInspection {
+  return {
+    Memory: limits.memory ?? 0,
+    MemoryReservation: limits['memory-reservation'] ?? 0,
+    MemorySwap: limits['memory-swap'] ?? 0,
+    NanoCpus: Math.round((limits.cpus ?? 0) * 1e9),
+    CpuShares: limits['cpu-shares'] ?? 0,
+    CpuPeriod: limits['cpu-period'] ?? 0,
+    CpuQuota: limits['cpu-quota'] ?? 0,
+    CpusetCpus: limits['cpuset-cpus'] ?? '',
+    CpusetMems: limits['cpuset-mems'] ?? '',
+    PidsLimit: limits['pids-limit'] ?? 0,
+    BlkioWeight: limits['blkio-weight'] ?? 0,
   };
 }
 

@@ -7,6 +7,7 @@ import type { LogSpec, RestartPolicy } from '../sandbox/launch-spec.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import type { Rlimit } from '../sandbox/rlimit.js';
 import type { HealthOptions } from './healthcheck.js';
+import type { ResourceLimits } from './limits.js';
 import type { SecretRequest } from './secret-flag.js';
 
 /** Where a container's syscall filter comes from. */
@@ -57,6 +58,8 @@ export type RunOptions = {
   readonly ulimits?: readonly Rlimit[] | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
   readonly init?: boolean | undefined;
+  /** What it may use. Kept, and applied where this host lets us. */
+  readonly limits?: ResourceLimits | undefined;
   readonly secrets?: readonly SecretRequest[] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Remove the container and its anonymous volumes after it ended. */

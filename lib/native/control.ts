@@ -11,6 +11,7 @@ const frames = {
   pause: 23,
   processes: 25,
   health: 26,
+  update: 27,
   exit: 33,
   error: 34,
   done: 35,
@@ -71,6 +72,11 @@ export class SupervisorLink {
   /** Stops all processes, or lets them go on; resolves when they do. @throws CONFLICT when there is nothing to do. */
   async pause(pause: boolean): Promise<void> {
     await this.#request(frames.pause, Uint8Array.of(pause ? 1 : 0));
+  }
+
+  /** Changes what it was started with, by a plan of kind update. @throws CONFLICT */
+  async update(plan: Uint8Array): Promise<void> {
+    await this.#request(frames.update, plan);
   }
 
   /** Checks its health now; the check's exit code. @throws CONFLICT when it does not run or has no check. */

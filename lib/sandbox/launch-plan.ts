@@ -51,6 +51,18 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
   ];
 }
 
+/** The plan of an update: `false` takes the health check away, undefined leaves it. */
+export function planUpdate(change: {
+  readonly restart?: RestartPolicy | undefined;
+  readonly health?: HealthSpec | false | undefined;
+}): PlanRecord[] {
+  const { restart, health } = change;
+  return [
+    ...restartRecords(restart),
+    ...(health === false ? [['no-health'] as const] : healthRecords(health)),
+  ];
+}
+
 /** The bytes that the plan of `spec` names but does not hold, in the order in which it names them. */
 export function launchData(spec: LaunchSpec): Buffer {
   const files = sortMounts(spec.mounts).flatMap(({ data }) => data ?? []);

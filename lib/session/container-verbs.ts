@@ -22,6 +22,7 @@ import type {
   StartRequest,
   StatsRequest,
   StopRequest,
+  UpdateRequest,
   WaitRequest,
 } from './requests.js';
 import type { Session } from './session.js';
@@ -109,6 +110,12 @@ export abstract class ContainerVerbs {
   ): AsyncGenerator<readonly ContainerUsage[]> {
     const { stats } = await import('./processes.js');
     yield* stats(this.session, containers, request);
+  }
+
+  /** Changes how a container is looked after, at once if it runs. @throws USAGE for what cannot be. */
+  async update(container: string, request: UpdateRequest): Promise<RunningContainer> {
+    const { update } = await import('./update.js');
+    return update(this.session, container, request);
   }
 
   /** Gives a container another name. @throws CONFLICT when it is taken. */

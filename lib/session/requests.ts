@@ -3,6 +3,7 @@ import type { BuildEvent } from '../build/events.js';
 import type { BuildOptions } from '../build/options.js';
 import type { ContainerSummary } from '../container/listing.js';
 import type { RunOptions } from '../container/run-options.js';
+import type { ContainerChange } from '../container/update.js';
 import type { WaitCondition } from '../container/wait-condition.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import type { TransferEvent } from '../transfer/events.js';
@@ -35,6 +36,8 @@ export type RunRequest = RunOptions & {
   readonly access?: RegistryAccess | undefined;
   /** Remove, by force, the container that has the name now. */
   readonly replace?: boolean | undefined;
+  /** A limit that cannot be applied is an error, not a warning. */
+  readonly requireLimits?: boolean | undefined;
   /** Publish every port the image exposes at a free port. */
   readonly publishAll?: boolean | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
@@ -54,6 +57,8 @@ export type ContainerListing = ContainerSummary & {
   /** Where it was asked for. */
   readonly size?: ContainerSize | undefined;
 };
+
+export type UpdateRequest = ContainerChange & Pick<RunRequest, 'requireLimits' | 'onWarning'>;
 
 export type ListRequest = {
   /** Also those that do not run. */

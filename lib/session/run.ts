@@ -72,8 +72,9 @@ async function prepare(
   request: RunRequest,
   purpose: 'start-now' | 'start-later' = 'start-now',
 ): Promise<Prepared> {
-  const { policy, platform, access, publishAll, replace, onEvent, onWarning, onCreated, ...options } =
-    request;
+  const { policy, platform, access, publishAll, replace, requireLimits, ...rest } = request;
+  const { onEvent, onWarning, onCreated, ...options } = rest;
+  if (options.limits !== undefined) await checkLimits(options.limits, request);
   const record = await findImage(session, image, request);
   const stores = await session.allStores();
   if (replace === true && options.name !== undefined) {
@@ -89,6 +90,17 @@ async function prepare(
   onCreated?.({ id: created.record.id, name: created.record.name });
   for (const warning of created.network.warnings) onWarning?.(warning);
   return { stores, created };
+}
+
+/** Says once what is not applied. @throws HOST where it has to be. */
+export async function checkLimits(
+  limits: NonNullable<RunRequest['limits']>,
+  request: Pick<RunRequest, 'requireLimits' | 'onWarning'>,
+): Promise<void> {
+  const { limitsProblem, requireLimits } = await import('../container/limits.js');
+  if (request.requireLimits === true) requireLimits(limits);
+  const problem = limitsProblem(limits);
+  if (problem !== undefined) request.onWarning?.(`${problem.text}\nhint: ${problem.hint}`);
 }
 
 async function findImage(session: Session, image: string, request: RunRequest): Promise<ImageRecord> {

@@ -1,0 +1,18 @@
+/** `update`. */
+import { updateContainer } from '../container/update.js';
+import { open } from './containers.js';
+import type { RunningContainer, UpdateRequest } from './requests.js';
+import { checkLimits } from './run.js';
+import type { Session } from './session.js';
+
+export async function update(
+  session: Session,
+  name: string,
+  request: UpdateRequest,
+): Promise<RunningContainer> {
+  const { restart, health, limits } = request;
+  const { stores, view } = await open(session, name);
+  if (limits !== undefined) await checkLimits(limits, request);
+  await updateContainer(stores, view, { restart, health, limits });
+  return { id: view.record.id, name: view.record.name };
+}
