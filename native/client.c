@@ -9,12 +9,13 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "client-terminal.h"
 #include "relay.h"
 #include "util.h"
 
-enum { RECEIVE_SIZE = 1 << 20, SEND_SIZE = FRAME_MAX + FRAME_HEADER, TEXT_MAX = 8192, EXIT_BROKEN = 125 };
+enum { RECEIVE_SIZE = 1 << 20, PIPE_SIZE = 1 << 20, SEND_SIZE = FRAME_MAX + FRAME_HEADER, TEXT_MAX = 8192, EXIT_BROKEN = 125 };
 
 struct attach {
     const struct client_options *options;
@@ -284,8 +285,38 @@ static void relay_once(struct attach *attach, int blocked) {
         read_input(attach);
 }
 
+/* S copies output into our pipes by itself. It may find that it cannot: frames of output then come as ever. */
+static void hand_over_pipes(struct attach *attach) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int[2]))];
+        struct cmsghdr align;
+    } control = {0};
+    int fds[2];
+    size_t count = 0;
+    unsigned char frame[FRAME_HEADER + 1] = {FRAME_OUTPUT, 0, 0, 0, 0, 0, 0, 1, 0};
+    for (int i = 0; i < 2; i++) {
+        struct stat status;
+        if (fstat(attach->out[i], &status) < 0 || !S_ISFIFO(status.st_mode))
+            continue;
+        fds[count++] = attach->out[i];
+        frame[FRAME_HEADER] |= (unsigned char)(1U << i);
+        if (fcntl(attach->out[i], F_GETPIPE_SZ) < PIPE_SIZE)
+            fcntl(attach->out[i], F_SETPIPE_SZ, PIPE_SIZE); /* a smaller pipe only costs speed */
+    }
+    struct iovec part = {frame, sizeof frame};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = CMSG_SPACE(count * sizeof(int))};
+    struct cmsghdr *header = CMSG_FIRSTHDR(&message);
+    if (count == 0)
+        return;
+    *header = (struct cmsghdr){.cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS, .cmsg_len = CMSG_LEN(count * sizeof(int))};
+    memcpy(CMSG_DATA(header), fds, count * sizeof(int));
+    (void)!sendmsg(attach->options->socket, &message, MSG_NOSIGNAL); /* a dead S shows as the end of its frames */
+}
+
 static void relay(struct attach *attach) {
     const unsigned char mode = attach->options->interactive ? 2 : 1;
+    if (attach->options->direct)
+        hand_over_pipes(attach);
     send_frame(attach, FRAME_HELLO, &mode, 1);
     send_size(attach);
     send_frame(attach, FRAME_START, NULL, 0);

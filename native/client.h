@@ -13,6 +13,8 @@ struct client_options {
     bool tty;
     /** Our standard input goes to the process. */
     bool interactive;
+    /** S may write into our pipes itself: nothing of the output has come yet. */
+    bool direct;
     /** Signals sent to us go to the process. */
     bool signal_proxy;
 };

@@ -8,6 +8,7 @@
 #include <sys/uio.h>
 
 #include "buffer.h"
+#include "direct.h"
 
 static void client_ready(struct watch *watch, uint32_t events);
 
@@ -18,6 +19,7 @@ struct client *relay_add(struct relay *relay, int fd, bool lossless) {
         return NULL;
     }
     *client = (struct client){.relay = relay, .lossless = lossless, .output = lossless, .input = lossless, .next = relay->clients};
+    client->direct[0].watch.fd = client->direct[1].watch.fd = -1;
     client->watch = (struct watch){.fd = fd, .ready = client_ready, .owner = client};
     relay->clients = client;
     if (lossless) /* as far as the system allows; a smaller one only means more turns */
@@ -47,6 +49,7 @@ void client_close(struct client *client) {
         link = &(*link)->next;
     *link = client->next;
     watch_close(relay->epoll, &client->watch);
+    direct_end(client);
     buffer_free(&client->out);
     free(client->payload);
     free(client);
@@ -66,6 +69,7 @@ void clients_resume_input(struct relay *relay) {
 static void client_abandon(struct client *client) {
     buffer_free(&client->out);
     client->output = client->input = client->lossless = client->waits = false;
+    direct_end(client);
     client->leaving = true;
     shutdown(client->watch.fd, SHUT_RDWR);
     watch_set(client->relay->epoll, &client->watch, EPOLLIN);
@@ -99,6 +103,7 @@ void client_send(struct client *client, unsigned type, const void *data, size_t 
     const char *bytes = data;
     if (client->leaving)
         return;
+    client->sent_output = client->sent_output || type == FRAME_STDOUT || type == FRAME_STDERR;
     do {
         size_t part = size > FRAME_MAX ? FRAME_MAX : size;
         send_frame(client, type, bytes, part);
@@ -115,6 +120,7 @@ void relay_broadcast(struct relay *relay, unsigned type, const char *text) {
 
 void client_leave(struct client *client) {
     client->leaving = true;
+    direct_end(client); /* its reader sees the end when the client ends */
     if (buffer_size(&client->out) == 0)
         shutdown(client->watch.fd, SHUT_RDWR);
     watch_set(client->relay->epoll, &client->watch, wanted_events(client));
@@ -136,6 +142,9 @@ static void handle_frame(struct client *client) {
     case FRAME_DETACH:
         client_leave(client);
         break;
+    case FRAME_OUTPUT:
+        direct_accept(client, size > 0 ? payload[0] : 0);
+        break;
     case FRAME_HELLO:
         client->output = size > 0 && (payload[0] == 1 || payload[0] == 2);
         client->input = size > 0 && payload[0] == 2;
@@ -146,12 +155,32 @@ static void handle_frame(struct client *client) {
     }
 }
 
+/** As recv, with what descriptors come along. */
+static ssize_t receive(struct client *client, void *to, size_t room) {
+    union {
+        char bytes[CMSG_SPACE(sizeof(int[2]))];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = {to, room};
+    struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof control.bytes};
+    ssize_t got = recvmsg(client->watch.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    for (struct cmsghdr *header = got >= 0 ? CMSG_FIRSTHDR(&message) : NULL; header; header = CMSG_NXTHDR(&message, header)) {
+        int fds[2];
+        size_t size = header->cmsg_len - CMSG_LEN(0);
+        if (header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS || size > sizeof fds)
+            continue;
+        memcpy(fds, CMSG_DATA(header), size);
+        direct_keep(client, fds, size / sizeof(int));
+    }
+    return got;
+}
+
 /** Collects header and payload. 1: a whole frame is there; 0: more is to come; -1: the connection is over. */
 static int collect(struct client *client) {
     bool in_header = client->header_got < FRAME_HEADER;
     void *to = in_header ? (char *)client->header + client->header_got : client->payload + client->payload_got;
     size_t room = in_header ? FRAME_HEADER - client->header_got : client->payload_size - client->payload_got;
-    ssize_t got = recv(client->watch.fd, to, room, MSG_DONTWAIT);
+    ssize_t got = receive(client, to, room);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (got <= 0)

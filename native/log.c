@@ -161,14 +161,16 @@ static void append_piece(struct log *log, const struct log_head *head, const cha
 
 /** memchr for text that may have no newline for long: musl's looks at eight bytes a step. */
 static const char *find_newline(const char *data, size_t size) {
-    typedef unsigned char block __attribute__((vector_size(64)));
-    typedef uint64_t words __attribute__((vector_size(64)));
+    typedef unsigned char block __attribute__((vector_size(16))); /* wider ones are taken apart where the processor lacks them */
+    typedef uint64_t words __attribute__((vector_size(16)));
+    enum { STEP = 4 * sizeof(block) };
     size_t at = 0;
-    for (bool found = false; at + sizeof(block) <= size && !found; at += found ? 0 : sizeof(block)) {
-        block bytes;
-        memcpy(&bytes, data + at, sizeof bytes);
-        const words equal = (words)(bytes == '\n');
-        found = equal[0] | equal[1] | equal[2] | equal[3] | equal[4] | equal[5] | equal[6] | equal[7];
+    for (; at + STEP <= size; at += STEP) {
+        block blocks[4];
+        memcpy(blocks, data + at, sizeof blocks);
+        const words equal = (words)((blocks[0] == '\n') | (blocks[1] == '\n') | (blocks[2] == '\n') | (blocks[3] == '\n'));
+        if (equal[0] | equal[1])
+            break;
     }
     return memchr(data + at, '\n', size - at);
 }
@@ -183,7 +185,7 @@ static void make_head(struct log_head *head, enum log_format format, const char 
 
 void log_write(struct log *log, int stream, const char *data, size_t size) {
     struct log_head head;
-    if (log->format == LOG_NONE || log->fd < 0)
+    if (!log_kept(log))
         return;
     if (!log->batch && !(log->batch = malloc(BATCH_SIZE))) {
         log->dropped += size;

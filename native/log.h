@@ -23,6 +23,11 @@ struct log {
     size_t count;
 };
 
+/** What is written does not just go away. */
+static inline bool log_kept(const struct log *log) {
+    return log->format != LOG_NONE && log->fd >= 0;
+}
+
 /** Opens for appending; a plan without a log gives one that swallows everything. */
 int log_open(struct log *log, const struct plan *plan, struct failure *failure);
 /** Writes what one stream (1 stdout, 2 stderr) said. Never fails: what is lost is counted. */

@@ -12,8 +12,9 @@
 
 #include "buffer.h"
 #include "client_io.h"
+#include "direct.h"
 
-enum { PIPE_SIZE = 1 << 20, READ_SIZE = FRAME_MAX };
+enum { PIPE_SIZE = 1 << 20, READ_SIZE = FRAME_MAX, MOVE_SIZE = 1 << 20 };
 
 static void stream_ready(struct watch *watch, uint32_t events);
 static void input_ready(struct watch *watch, uint32_t events);
@@ -71,7 +72,7 @@ static void set_reading(struct relay *relay, bool reading) {
 void relay_flow(struct relay *relay) {
     bool full = false;
     for (const struct client *client = relay->clients; client; client = client->next)
-        full = full || (client->lossless && client->output && !client->leaving && buffer_size(&client->out) > 0);
+        full = full || (client->lossless && client->output && !client->leaving && (buffer_size(&client->out) > 0 || direct_blocked(client)));
     if (full != relay->paused && !(full && relay->hurry))
         set_reading(relay, !full);
 }
@@ -85,7 +86,22 @@ static void stream_ended(struct relay *relay, struct stream *stream) {
 /** Reads once. 1: something came; 0: nothing now; -1: the stream has ended. */
 static int pump(struct relay *relay, struct stream *stream) {
     char data[READ_SIZE];
-    ssize_t got = read(stream->watch.fd, data, sizeof data);
+    struct client *direct = direct_client(relay, stream);
+    ssize_t copied = 0;
+    if (direct) {
+        const bool alone = relay->clients == direct && !direct->next && !(relay->log && log_kept(relay->log));
+        copied = direct_copy(direct, stream, alone ? MOVE_SIZE : sizeof data, alone);
+        if (copied == -1) {
+            relay_flow(relay);
+            return 0;
+        }
+        if (copied > 0 && alone) {
+            relay->last_output = monotonic_ms();
+            return 1;
+        }
+        direct = copied > 0 ? direct : NULL;
+    }
+    ssize_t got = copied > 0 ? read_full(stream->watch.fd, data, (size_t)copied) : read(stream->watch.fd, data, sizeof data);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     /* A terminal's master says EIO when no process holds the other side. */
@@ -96,7 +112,7 @@ static int pump(struct relay *relay, struct stream *stream) {
         log_write(relay->log, stream->number, data, (size_t)got);
     for (struct client *client = relay->clients, *next; client; client = next) {
         next = client->next;
-        if (client->output)
+        if (client->output && client != direct)
             client_send(client, (unsigned)stream->number, data, (size_t)got);
     }
     relay_flow(relay);

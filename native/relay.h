@@ -13,6 +13,7 @@ enum frame_type {
     FRAME_RESIZE = 5,
     FRAME_SIGNAL = 6,
     FRAME_DETACH = 7,
+    FRAME_OUTPUT = 8,
     FRAME_HELLO = 16,
     FRAME_START = 17,
     FRAME_STOP = 18,
@@ -38,6 +39,14 @@ struct buffer {
 };
 
 struct relay;
+struct client;
+
+/** A client's own pipe for a stream (direct.h); its `watch.fd` is -1 where it has none. */
+struct direct {
+    struct watch watch;
+    struct client *client;
+    bool blocked;
+};
 
 struct client {
     struct watch watch;
@@ -51,6 +60,12 @@ struct client {
     char *payload;
     size_t payload_size, payload_got;
     struct buffer out;
+    /** Frames of output went to it. */
+    bool sent_output;
+    /** Descriptors that came and no frame has told the use of. */
+    int passed[2];
+    size_t passed_count;
+    struct direct direct[2];
 };
 
 struct stream {

@@ -90,7 +90,7 @@ static int foreground(struct start_arguments *arguments, void (*supervise)(const
         return fail(failure, "supervisor", errno, "fork");
     close(ends[1]);
     close(STATUS_FD);
-    struct client_options options = {.socket = ends[0], .detach_keys = plan->detach_keys, .tty = plan->tty, .interactive = plan->stdin_mode != STDIN_CLOSED && !plan->output_only, .signal_proxy = plan->signal_proxy};
+    struct client_options options = {.socket = ends[0], .detach_keys = plan->detach_keys, .tty = plan->tty, .direct = !plan->tty, .interactive = plan->stdin_mode != STDIN_CLOSED && !plan->output_only, .signal_proxy = plan->signal_proxy};
     return client_run(&options);
 }
 

@@ -210,7 +210,9 @@ clientTest('a failed start and a lost supervisor are told in words', async (t) =
 clientTest('a closed standard output ends the client as it would end a program', async (t) => {
   const { child, supervisor, output } = await attachPipes(t);
   const ended = output();
+  const closed = child.stdout === null ? undefined : once(child.stdout, 'close');
   child.stdout?.destroy();
+  await closed;
   supervisor.send(1, 'for nobody');
   await supervisor.frame(7);
   t.is((await ended).code, 141);
