@@ -126,6 +126,9 @@ export const commands: readonly CommandEntry[] = [
   entry('Containers', 'secret inspect', 'Show what is known of secrets', () => import('./secret-inspect.js')),
   entry('Containers', 'secret ls', 'List secrets', () => import('./secret-ls.js'), ['secret list']),
   entry('Containers', 'secret rm', 'Remove secrets', () => import('./secret-rm.js'), ['secret remove']),
+  entry('This host', 'events', 'Show what happens in the store', () => import('./events.js'), [
+    'system events',
+  ]),
   entry('This host', 'system df', 'Show what the store takes on the disk', () => import('./system-df.js')),
   entry('This host', 'system prune', 'Remove what no container uses', () => import('./system-prune.js')),
   entry('Images', 'images', 'List images', () => import('./images.js'), ['image ls', 'image list']),

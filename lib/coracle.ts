@@ -73,10 +73,8 @@ export class Coracle extends StoreVerbs {
 
   /** Gives an image another name; a bare one goes below `localhost/`. Resolves with the full reference. */
   async tag(image: string, name: string): Promise<string> {
-    const { storedImage } = await import('./session/image-source.js');
-    const { nameToGive } = await import('./session/image-names.js');
-    const stores = await this.session.stores();
-    return stores.images.tag(storedImage(stores, image), nameToGive(name));
+    const { tag } = await import('./session/images.js');
+    return tag(this.session, image, name);
   }
 
   /** Removes names and images; what failed is told in the result. */
@@ -102,8 +100,8 @@ export class Coracle extends StoreVerbs {
     source: string | AsyncIterable<Uint8Array>,
     request: { readonly onEvent?: (event: TransferEvent) => void } = {},
   ): Promise<readonly ImageRecord[]> {
-    const { loadImages } = await import('./transfer/load.js');
-    return loadImages(await this.session.stores(), source, request.onEvent);
+    const { load } = await import('./session/images.js');
+    return load(this.session, source, request.onEvent);
   }
 
   /** Saves images to a file, or to standard output as `-`. */

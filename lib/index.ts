@@ -42,6 +42,7 @@ export { familiarReference, parseReference } from './oci/reference.js';
 export { parseSize } from './sandbox/sizes.js';
 export type { ContainerSize } from './session/container-size.js';
 export type { DiskUsage, UsageTotal } from './session/disk-usage.js';
+export type { EventsRequest, StoreEvent } from './session/events.js';
 export type { Inspection } from './session/inspect.js';
 export type { PruneFilter, SystemPruned, SystemPruneRequest } from './session/prune.js';
 export type {

@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 
 #include "client_io.h"
+#include "events.h"
 #include "publish.h"
 #include "supervisor.h"
 #include "syscalls.h"
@@ -44,6 +45,7 @@ static void do_signal(struct supervisor *supervisor, struct client *client, uint
         control_error(client, errno, "signal the container");
     else {
         supervisor->stopped = supervisor->stopped || number == 9;
+        events_write(&supervisor->events, "kill", "");
         client_send(client, FRAME_DONE, "", 0);
     }
 }
@@ -56,6 +58,7 @@ static void do_stop(struct supervisor *supervisor, struct client *client, const 
         return;
     }
     client_send(client, FRAME_DONE, "", 0);
+    supervisor->stop_asked = true;
     lifecycle_stop(supervisor, number == UINT32_MAX ? plan->stop_signal : (int)number, timeout == UINT32_MAX ? plan->stop_timeout_ms : timeout);
 }
 
@@ -110,7 +113,7 @@ static void do_health(struct supervisor *supervisor, struct client *client) {
         control_error(client, error, error == ENOENT ? "it has no health check" : error == ESRCH ? "the container is not running" : "check its health");
 }
 
-/** A plan of what changes. The checks begin anew, with what they count. */
+/** A plan of what changes, of which checks or events keep the strings. Checks begin anew, with what they count. */
 static void do_update(struct supervisor *supervisor, struct client *client, const unsigned char *payload, size_t size) {
     struct plan update;
     struct failure failure = {0};
@@ -132,10 +135,14 @@ static void do_update(struct supervisor *supervisor, struct client *client, cons
     if (update.has_health) {
         health_end(supervisor);
         supervisor->checks = update.health;
-        plan_free(&supervisor->update);
-        supervisor->update = update;
+        plan_free(&supervisor->health_update);
+        supervisor->health_update = update;
         if (supervisor->phase == PHASE_RUNNING)
             health_begin(supervisor);
+    } else if (update.events.path) {
+        supervisor->events = update.events;
+        plan_free(&supervisor->events_update);
+        supervisor->events_update = update;
     } else {
         plan_free(&update);
     }
@@ -156,6 +163,8 @@ void control_frame(void *owner, struct client *client, unsigned type, const unsi
     switch (type) {
     case FRAME_HELLO:
         answer_hello(supervisor, client);
+        if (size > 0 && (payload[0] == 1 || payload[0] == 2))
+            events_write(&supervisor->events, "attach", "");
         break;
     case FRAME_RESIZE:
         if (size >= 4 && supervisor->plan->tty && supervisor->relay.streams[0].watch.fd >= 0)

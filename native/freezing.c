@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "events.h"
 #include "supervisor.h"
 
 static int ask(struct supervisor *supervisor, enum message_kind kind, int value) {
@@ -35,6 +36,7 @@ void freezing_done(struct supervisor *supervisor, int error) {
     if (mine && error == 0) {
         supervisor->paused = supervisor->pausing;
         lifecycle_write_live(supervisor);
+        events_write(&supervisor->events, supervisor->paused ? "pause" : "unpause", "");
     }
     for (struct client *client = supervisor->relay.clients, *next; client; client = next) {
         next = client->next;

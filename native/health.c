@@ -10,6 +10,7 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include "events.h"
 #include "run.h"
 #include "supervisor.h"
 #include "syscalls.h"
@@ -156,6 +157,8 @@ static void judge(struct supervisor *supervisor, int code) {
             health->status = HEALTH_BAD;
     }
     save(supervisor);
+    if (health->status != before)
+        events_write(&supervisor->events, "health_status", health->status == HEALTH_GOOD ? ",\"health\":\"healthy\"" : ",\"health\":\"unhealthy\"");
     if (health->status == HEALTH_BAD && before != HEALTH_BAD)
         act(supervisor);
 }

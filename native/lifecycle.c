@@ -10,6 +10,7 @@
 
 #include "cleaning.h"
 #include "client_io.h"
+#include "events.h"
 #include "supervisor.h"
 #include "syscalls.h"
 
@@ -58,6 +59,25 @@ void lifecycle_write_live(struct supervisor *supervisor) {
     }
 }
 
+static void tell_start(struct supervisor *supervisor) {
+    supervisor->alive = true;
+    events_write(&supervisor->events, "init", "");
+    events_write(&supervisor->events, "start", "");
+}
+
+static int exit_code(const struct supervisor *supervisor) {
+    int status = supervisor->wait_status;
+    return supervisor->failure.stage ? supervisor->failure.code : WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+static void tell_death(struct supervisor *supervisor) {
+    if (supervisor->alive)
+        events_write_exit(&supervisor->events, "died", exit_code(supervisor));
+    if (supervisor->alive && supervisor->stop_asked)
+        events_write(&supervisor->events, "stop", "");
+    supervisor->alive = false;
+}
+
 void lifecycle_reported(struct supervisor *supervisor) {
     if (supervisor->failure.stage || !supervisor->gone_ahead || supervisor->phase != PHASE_STARTING)
         return;
@@ -68,6 +88,7 @@ void lifecycle_reported(struct supervisor *supervisor) {
     if (supervisor->plan->timeout_ms > 0)
         supervisor->timeout.at = supervisor->started_at + (int64_t)supervisor->plan->timeout_ms;
     lifecycle_write_live(supervisor);
+    tell_start(supervisor);
     health_begin(supervisor);
     status_started(&supervisor->status, supervisor->pid);
     announce(supervisor, 0);
@@ -168,6 +189,7 @@ static void clean_without_infra(struct supervisor *supervisor) {
 
 void lifecycle_drained(struct supervisor *supervisor) {
     supervisor->drain.at = 0;
+    tell_death(supervisor);
     forget_container(supervisor);
     if (wants_restart(supervisor)) {
         schedule_restart(supervisor);
@@ -203,8 +225,9 @@ static void record_end(struct supervisor *supervisor) {
     int status = supervisor->wait_status;
     bool failed = supervisor->failure.stage;
     int signal = !failed && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
-    int code = failed ? supervisor->failure.code : signal ? 128 + signal : WEXITSTATUS(status);
+    int code = exit_code(supervisor);
     time_text(finished);
+    events_write(&supervisor->events, supervisor->cleaned ? "remove" : "cleanup", "");
     struct exit_record exit = {.code = code, .signal = signal, .failure = &supervisor->failure, .started = supervisor->started, .finished = finished, .restarts = supervisor->restarts};
     record_exit_text(&exit, supervisor->exit_text);
     if (supervisor->record.lock >= 0) {
@@ -240,6 +263,7 @@ void lifecycle_over(struct supervisor *supervisor) {
         return;
     if (supervisor->phase < PHASE_DRAINING)
         relay_hurry(&supervisor->relay);
+    tell_death(supervisor);
     forget_container(supervisor);
     kill_infra(supervisor);
     if (!may_end_later(supervisor))
@@ -314,6 +338,7 @@ static void drain_due(struct supervisor *supervisor, int64_t now) {
 static void start_again(struct supervisor *supervisor) {
     struct failure failure = {0};
     supervisor->restarts++;
+    events_write(&supervisor->events, "restart", "");
     supervisor->restart_wanted = false;
     supervisor->phase = PHASE_STARTING;
     if (supervisor_spawn(supervisor, &failure) == 0)

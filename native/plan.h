@@ -87,6 +87,11 @@ struct plan_rename {
     const char *from, *to;
 };
 
+/** Where events are written, whose lock guards its rotation, and the members that name the container. */
+struct plan_events {
+    const char *path, *lock, *subject;
+};
+
 enum health_action { HEALTH_NOTHING, HEALTH_KILL, HEALTH_RESTART, HEALTH_STOP };
 
 /** A command that tells whether the container does its work. Times in ms. */
@@ -178,6 +183,7 @@ struct plan {
     struct strings removals;
     PLAN_LIST(struct plan_rename) renames;
     struct plan_health health;
+    struct plan_events events;
     const char *detach_keys;
     /** The agent works in the root of this container instead of `roots`: its supervisor's socket. */
     const char *container;

@@ -281,6 +281,11 @@ static bool set_health(struct plan *plan, char **arguments, size_t count) {
     return action >= 0 && health->interval_ms > 0 && plan_absolute(&health->plan, arguments[0]);
 }
 
+static bool set_events(struct plan *plan, char **arguments, size_t count) {
+    plan->events.subject = arguments[2];
+    return count == 3 && *arguments[2] && plan_absolute(&plan->events.path, arguments[0]) && plan_absolute(&plan->events.lock, arguments[1]);
+}
+
 static bool set_no_health(struct plan *plan, char **arguments, size_t count) {
     (void)arguments;
     plan->health = (struct plan_health){0};
@@ -358,6 +363,7 @@ static const struct plan_op ops[] = {
     {"rename", PLAN_RUN, 2, 2, add_rename},
     {"keep-started", PLAN_RUN, 0, 0, set_keep_started},
     {"health", PLAN_RUN | PLAN_UPDATE, 9, 9, set_health},
+    {"events", PLAN_RUN | PLAN_EXEC | PLAN_UPDATE, 3, 3, set_events},
     {"no-health", PLAN_UPDATE, 0, 0, set_no_health},
     {"detach-keys", ANY_CLIENT, 1, 1, set_detach_keys},
     {"sig-proxy", ANY_CLIENT, 0, 0, set_signal_proxy},

@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 
 #include "client_io.h"
+#include "events.h"
 #include "exec.h"
 #include "pipes.h"
 #include "record.h"
@@ -84,6 +85,8 @@ static void finish(struct session *session) {
     watch_close(session->epoll, &session->relay.listener);
     if (session->plan->exec_socket)
         unlink(session->plan->exec_socket);
+    if (session->started)
+        events_write_exit(&session->plan->events, "exec_died", exit_code(session));
     tell_end(session);
     announce(session, exit_code(session));
     session->kill_at = session->timeout_at = 0;
@@ -136,6 +139,7 @@ static void report_ready(struct watch *watch, uint32_t events) {
             finish(session); /* it failed before it was in the container */
         else if (!session->failure.stage && !session->exited) {
             session->started = true;
+            events_write(&session->plan->events, "exec", "");
             status_started(&session->status, session->pid);
             announce(session, 0);
         }

@@ -238,7 +238,7 @@ int supervisor_run(const struct supervisor_options *options) {
     struct failure failure = {0};
     if (!supervisor)
         return 125;
-    *supervisor = (struct supervisor){.plan = options->plan, .restart_policy = options->plan->restart, .restart_limit = options->plan->restart_limit, .checks = options->plan->health,
+    *supervisor = (struct supervisor){.plan = options->plan, .restart_policy = options->plan->restart, .restart_limit = options->plan->restart_limit, .checks = options->plan->health, .events = options->plan->events,
                                       .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
                                       .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pidfd = -1, .epoll = -1};
     supervisor->channel.fd = supervisor->report.fd = supervisor->health.output.fd = supervisor->health.ended.fd = -1;
@@ -256,7 +256,8 @@ int supervisor_run(const struct supervisor_options *options) {
     }
     lifecycle_reap(supervisor);
     health_free(supervisor);
-    plan_free(&supervisor->update);
+    plan_free(&supervisor->health_update);
+    plan_free(&supervisor->events_update);
     relay_free(&supervisor->relay);
     if (supervisor->failure.stage)
         return supervisor->failure.code;

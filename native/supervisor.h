@@ -25,11 +25,14 @@ struct deadline {
 
 struct supervisor {
     const struct plan *plan;
-    /** What an update may change; the plan's at first. `update` holds the strings of the last one. */
+    /** What an update may change; the plan's at first. The updates hold the strings of the last ones. */
     enum restart_policy restart_policy;
     unsigned restart_limit;
     struct plan_health checks;
-    struct plan update;
+    struct plan_events events;
+    struct plan health_update, events_update;
+    /** Its process was executed and has not ended; somebody asked for its end. */
+    bool alive, stop_asked;
     int epoll;
     struct status status;
     /** Told by a byte (the exit code) when the caller of `detach` may go; -1 else. */

@@ -8,6 +8,7 @@ import { hasErrno, ioError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
 import { moveToTrash } from '../host/trash.js';
 import { VolumeStore } from '../volume/volume-store.js';
+import { writeContainerEvent } from './container-events.js';
 import { ContainerStore } from './container-store.js';
 import { listReservations, readReservation, releaseName } from './names.js';
 import type { ContainerRecord } from './record.js';
@@ -78,10 +79,10 @@ export function detachContainer(
   const places = containerPlaces(stores, record.id);
   const volumes = new VolumeStore(paths);
   const anonymous = options.volumes ? record.volumes.filter((volume) => volume.anonymous) : [];
-  const trashed = [
-    ...anonymous.map(({ name }) => volumes.detach(name)),
-    moveToTrash(paths, places.directory),
-  ].filter((path) => path !== undefined);
+  const detached = anonymous.map(({ name }) => volumes.detach(name));
+  const own = moveToTrash(paths, places.directory);
+  if (own !== undefined) writeContainerEvent(paths, 'remove', record);
+  const trashed = [...detached, own].filter((path) => path !== undefined);
   releaseName(paths, record.name, record.id);
   rmSync(places.socketDirectory, { recursive: true, force: true });
   return trashed;

@@ -17,6 +17,7 @@ import { chooseCapabilities } from '../sandbox/capabilities.js';
 import type { LogSpec } from '../sandbox/launch-spec.js';
 import { parseSignal } from '../sandbox/signals.js';
 import { initLayer } from '../snapshot/init-layer.js';
+import { writeContainerEvent } from './container-events.js';
 import { checkMounts, requestVolumes } from './container-mounts.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { mergeHealthcheck } from './healthcheck.js';
@@ -66,6 +67,7 @@ export async function createContainer(
     secrets.keep(containerPlaces(stores, id).directory);
     if (record.driver === 'copy') await copyRoot(stores, record);
     writeContainerRecord(containerPlaces(stores, id).directory, record);
+    writeContainerEvent(stores.paths, 'create', record);
     return { record, network };
   } catch (error) {
     await abandon(stores, id, name);

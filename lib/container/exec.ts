@@ -6,6 +6,7 @@ import { planExec } from '../sandbox/launch-plan.js';
 import type { ExecSpec } from '../sandbox/launch-spec.js';
 import { parseUser } from '../sandbox/user.js';
 import { confinementFilter } from './confinement.js';
+import { eventsSpec } from './container-events.js';
 import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
 import { checkEnvironment, mergeEnvironment, workingDirectory } from './process.js';
 import { processSpec } from './process-spec.js';
@@ -77,6 +78,7 @@ export async function execSpec(
       seccompFile: filter?.program,
     },
     rlimits: record.options.ulimits ?? [],
+    events: eventsSpec(stores.paths, record),
     detachKeys: mode === 'foreground' ? parseDetachKeys(options.detachKeys ?? defaultDetachKeys) : undefined,
     signalProxy: false,
   };

@@ -8,6 +8,7 @@ import type { CleanupSpec, LaunchSpec, NamespaceName } from '../sandbox/launch-s
 import { maskedPaths, readonlyPaths } from '../sandbox/mounts.js';
 import { initLayer } from '../snapshot/init-layer.js';
 import { rootPlan } from '../snapshot/root-plan.js';
+import { eventsSpec } from './container-events.js';
 import { containerMounts } from './container-mounts.js';
 import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
 import { processSpec } from './process-spec.js';
@@ -72,6 +73,7 @@ export function launchSpec(
         ? undefined
         : { ...record.healthcheck, plan: `${places.directory}/health.plan` },
     log: record.log,
+    events: eventsSpec(stores.paths, record),
     cleanup: record.autoRemove || choice.fresh === true ? cleanup(stores, record) : undefined,
     ...(choice.mode === 'foreground' ? clientSpec(options, choice.client) : { signalProxy: false }),
   };

@@ -9,6 +9,7 @@ import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { randomHex } from '../host/random.js';
 import type { Locks } from '../host/staging.js';
+import { writeEvent } from '../native/journal.js';
 import { requireObject, requireString, requireStringMap } from '../oci/guards.js';
 
 /** What may be told of a secret. */
@@ -70,6 +71,7 @@ export class SecretStore {
       };
       const stored = { version: 1, ...secret, value: Buffer.from(value).toString('base64') };
       writeFileAtomic(path, JSON.stringify(stored), { mode: 0o600, durable: true });
+      writeEvent(this.#paths, 'secret', 'create', { id: secret.id, name });
       return secret;
     });
   }
@@ -111,9 +113,10 @@ export class SecretStore {
     throw new CoracleError('NOT_FOUND', `read secret ${name}: no such secret`);
   }
 
-  remove(name: string): void {
+  remove({ id, name }: Pick<Secret, 'id' | 'name'>): void {
     try {
       rmSync(this.#path(name), { force: true });
+      writeEvent(this.#paths, 'secret', 'remove', { id, name });
     } catch (error) {
       throw ioError(`remove secret ${name}`, error);
     }

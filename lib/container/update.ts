@@ -5,6 +5,7 @@ import { encodePlan } from '../native/plan.js';
 import { planUpdate } from '../sandbox/launch-plan.js';
 import type { RestartPolicy } from '../sandbox/launch-spec.js';
 import { confinementFilter } from './confinement.js';
+import { eventsSpec, writeContainerEvent } from './container-events.js';
 import { healthPlan } from './health-plan.js';
 import { type ContainerHealthcheck, type HealthOptions, mergeHealthcheck } from './healthcheck.js';
 import { launchSpec } from './launch.js';
@@ -37,6 +38,7 @@ export async function updateContainer(
     await writeHealthPlan(stores, record, record.healthcheck, view.directory);
   }
   writeContainerRecord(view.directory, record);
+  writeContainerEvent(stores.paths, 'update', record);
   if (change.restart === undefined && change.health === undefined) return;
   const link = await connect(stores, view);
   if (link === undefined) return;
@@ -109,4 +111,16 @@ async function writeHealthPlan(
   const choice = { mode: 'detach', network: { records: [] }, seccompFile: filter?.program } as const;
   const plan = healthPlan(record, check, launchSpec(stores, record, choice));
   writeFileAtomic(healthPlanPath(directory), plan);
+}
+
+/** Says that a container has another name; its supervisor writes that one into events from now on. */
+export async function retell(stores: ContainerStores, view: ContainerView): Promise<void> {
+  writeContainerEvent(stores.paths, 'rename', view.record);
+  const link = await connect(stores, view);
+  if (link === undefined) return;
+  try {
+    await link.update(encodePlan(planUpdate({ events: eventsSpec(stores.paths, view.record) })));
+  } finally {
+    link.close();
+  }
 }

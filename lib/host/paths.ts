@@ -30,6 +30,8 @@ export type StorePaths = {
   readonly staging: string;
   readonly trash: string;
   readonly locks: string;
+  /** The journal of events. */
+  readonly events: string;
   /** Space kept for the moment the disk is full. */
   readonly reserve: string;
 };
@@ -56,6 +58,7 @@ export function storePaths(root: string): StorePaths {
     staging: at('staging'),
     trash: at('trash'),
     locks: at('locks'),
+    events: at('events'),
     reserve: at('reserve'),
   };
 }

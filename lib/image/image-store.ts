@@ -7,6 +7,7 @@ import type { ContentStore } from '../content/content-store.js';
 import { CoracleError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
 import type { Locks } from '../host/staging.js';
+import { writeEvent } from '../native/journal.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import { present } from '../oci/guards.js';
@@ -125,13 +126,16 @@ export class ImageStore {
    * @throws NOT_FOUND; IN_USE when a container uses it, or when an id has several names, unless `force`.
    */
   remove(text: string, options: { readonly force?: boolean } = {}): RemovedImage {
-    return this.#index.change((entries) => {
+    const removed = this.#index.change((entries) => {
       const context = {
         configOf: (entry: IndexEntry) => entry.config ?? this.#configOf(entry.descriptor),
         users: (config: Digest) => this.containersUsing(config),
       };
       return removeEntries(text, entries, { ...context, force: options.force ?? false });
     });
+    for (const name of removed.untagged) writeEvent(this.#paths, 'image', 'untag', { name });
+    for (const id of removed.deleted) writeEvent(this.#paths, 'image', 'remove', { id });
+    return removed;
   }
 
   /** The ids of containers made from an image. */

@@ -4,6 +4,7 @@ import type { PlanRecord } from '../native/plan.js';
 import type {
   CleanupSpec,
   ConfinementSpec,
+  EventsSpec,
   ExecSpec,
   HealthSpec,
   LaunchSpec,
@@ -46,6 +47,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...healthRecords(spec.health),
     ...logRecords(spec.log),
     ...cleanupRecords(spec.cleanup),
+    ...eventsRecords(spec.events),
     ...clientRecords(spec.detachKeys, spec.signalProxy),
     ...flag('output-only', spec.outputOnly ?? false),
   ];
@@ -55,11 +57,14 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
 export function planUpdate(change: {
   readonly restart?: RestartPolicy | undefined;
   readonly health?: HealthSpec | false | undefined;
+  /** Not beside the others. */
+  readonly events?: EventsSpec | undefined;
 }): PlanRecord[] {
-  const { restart, health } = change;
+  const { restart, health, events } = change;
   return [
     ...restartRecords(restart),
     ...(health === false ? [['no-health'] as const] : healthRecords(health)),
+    ...eventsRecords(events),
   ];
 }
 
@@ -98,6 +103,7 @@ export function planExec(spec: ExecSpec): PlanRecord[] {
     ...processRecords(spec.process),
     ...confinementRecords(spec.confinement),
     ...limitRecords(spec.rlimits),
+    ...eventsRecords(spec.events),
     ...clientRecords(spec.detachKeys, spec.signalProxy),
   ];
 }
@@ -153,6 +159,10 @@ function cleanupRecords(cleanup: CleanupSpec | undefined): PlanRecord[] {
     ...each('remove', cleanup.remove),
     ...flag('keep-started', cleanup.keepStarted),
   ];
+}
+
+function eventsRecords(events: EventsSpec | undefined): PlanRecord[] {
+  return events === undefined ? [] : [['events', events.path, events.lock, events.subject]];
 }
 
 function clientRecords(detachKeys: Uint8Array | undefined, signalProxy: boolean): PlanRecord[] {

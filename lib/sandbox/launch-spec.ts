@@ -63,6 +63,9 @@ export type CleanupSpec = {
   readonly keepStarted: boolean;
 };
 
+/** Where the native program writes events, and the members of a JSON object that name the container in them. */
+export type EventsSpec = { readonly path: string; readonly lock: string; readonly subject: string };
+
 /** A command that tells how a container does: the plan of its exec session in a file. Milliseconds. */
 export type HealthSpec = {
   readonly plan: string;
@@ -115,6 +118,7 @@ export type LaunchSpec = {
   readonly health?: HealthSpec | undefined;
   readonly log?: LogSpec | undefined;
   readonly cleanup?: CleanupSpec | undefined;
+  readonly events?: EventsSpec | undefined;
   /** Bytes that detach a foreground client. */
   readonly detachKeys?: Uint8Array | undefined;
   /** The foreground client forwards signals. */
@@ -131,6 +135,7 @@ export type ExecSpec = {
   readonly process: ProcessSpec;
   readonly confinement: ConfinementSpec;
   readonly rlimits: readonly Rlimit[];
+  readonly events?: EventsSpec | undefined;
   readonly detachKeys?: Uint8Array | undefined;
   readonly signalProxy: boolean;
 };

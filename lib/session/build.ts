@@ -6,6 +6,7 @@ import type { BuildEnvironment, BuildOptions, BuildResult, ImageExporter } from 
 import type { BuildOutput } from '../build/output.js';
 import type { BuildStores } from '../build/session.js';
 import type { Stores } from '../image/stores.js';
+import { writeEvent } from '../native/journal.js';
 import type { PushOptions } from '../transfer/push.js';
 import type { RegistryAccess } from '../transfer/registry-access.js';
 import { nameToGive } from './image-names.js';
@@ -20,7 +21,11 @@ const silent = (): void => undefined;
 /** Builds images; base images are found or pulled as `pull` says. */
 export async function build(session: Session, request: BuildRequest): Promise<BuildResult> {
   const { build: run } = await import('../build/build.js');
-  return run(...(await prepared(session, request)));
+  const [stores, options, environment] = await prepared(session, request);
+  const result = await run(stores, options, environment);
+  const { id, reference: name } = result.image;
+  writeEvent((await session.stores()).paths, 'image', 'build', { id, name });
+  return result;
 }
 
 /** Checks a Dockerfile without building it. */

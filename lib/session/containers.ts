@@ -100,6 +100,8 @@ export async function rename(session: Session, name: string, newName: string): P
   const { view, stores } = await open(session, name);
   const { renameContainer } = await import('../container/rename.js');
   renameContainer(stores, view, newName);
+  const { retell } = await import('../container/update.js');
+  await retell(stores, { ...view, record: { ...view.record, name: newName } });
 }
 
 /** Where this host answers for the container's ports. */

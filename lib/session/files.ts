@@ -1,5 +1,6 @@
 /** The verbs about a container's files: `diff`, `export`, `commit`. */
 import { type Change, listChanges, openChanges } from '../container/changes.js';
+import { writeContainerEvent } from '../container/container-events.js';
 import type { ContainerRecord } from '../container/record.js';
 import { openTree } from '../container/tree.js';
 import type { ContainerView } from '../container/view.js';
@@ -30,6 +31,7 @@ export async function exportFiles(session: Session, name: string, destination: s
   const tree = await openTree(stores, view, 'root');
   try {
     await writeOutput(destination, flattenTar(tree));
+    writeContainerEvent(stores.paths, 'export', view.record);
   } finally {
     await tree.close();
   }
@@ -70,6 +72,7 @@ export async function commit(session: Session, name: string, request: CommitRequ
     );
     if (reference === undefined) stores.images.add(image);
     else stores.images.tag(image, reference);
+    writeContainerEvent(stores.paths, 'commit', view.record);
     return stores.images.resolve(reference ?? image.id);
   } finally {
     lease.release();

@@ -2,7 +2,9 @@
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { RemoveImagesResult } from '../image/remove-images.js';
+import { writeEvent } from '../native/journal.js';
 import type { Digest } from '../oci/digest.js';
+import type { TransferEvent } from '../transfer/events.js';
 import type { ArchiveFormat } from '../transfer/save.js';
 import { nameToGive } from './image-names.js';
 import { storedImage, storedName } from './image-source.js';
@@ -48,6 +50,7 @@ export async function push(
     ...(level === undefined ? {} : { level }),
   };
   const { descriptor } = await pushImage(stores, image, target, options, onEvent);
+  writeEvent(stores.paths, 'image', 'push', { id: image.id, name: target });
   return { digest: descriptor.digest };
 }
 
@@ -58,12 +61,38 @@ export async function importRoot(
 ): Promise<ImageRecord> {
   const { importImage } = await import('../transfer/import.js');
   const platform = await session.platform(request.platform);
-  return importImage(await session.stores(), source, {
+  const stores = await session.stores();
+  const image = await importImage(stores, source, {
     ...(request.reference === undefined ? {} : { reference: nameToGive(request.reference) }),
     ...(request.changes === undefined ? {} : { changes: request.changes }),
     ...(request.message === undefined ? {} : { message: request.message }),
     ...(platform === undefined ? {} : { platform }),
   });
+  writeEvent(stores.paths, 'image', 'import', { id: image.id, name: image.reference });
+  return image;
+}
+
+/** Gives an image another name; a bare one goes below `localhost/`. */
+export async function tag(session: Session, image: string, name: string): Promise<string> {
+  const stores = await session.stores();
+  const found = storedImage(stores, image);
+  const full = stores.images.tag(found, nameToGive(name));
+  writeEvent(stores.paths, 'image', 'tag', { id: found.id, name: full });
+  return full;
+}
+
+export async function load(
+  session: Session,
+  source: string | AsyncIterable<Uint8Array>,
+  onEvent: ((event: TransferEvent) => void) | undefined,
+): Promise<readonly ImageRecord[]> {
+  const { loadImages } = await import('../transfer/load.js');
+  const stores = await session.stores();
+  const images = await loadImages(stores, source, onEvent);
+  for (const { id, reference: name } of images) {
+    writeEvent(stores.paths, 'image', 'loadfromarchive', { id, name });
+  }
+  return images;
 }
 
 export async function save(
@@ -76,6 +105,7 @@ export async function save(
   const stores = await session.stores();
   const stored = names.map((name) => storedName(stores, name));
   await saveImages(stores, stored, destination, { format });
+  for (const name of stored) writeEvent(stores.paths, 'image', 'save', { name });
 }
 
 export async function removeAll(

@@ -1,4 +1,5 @@
 /** Starting containers that exist: `start`, `restart`, `attach`. */
+import { writeContainerEvent } from '../container/container-events.js';
 import { stopContainer } from '../container/lifecycle.js';
 import { requireTerminal } from '../container/require-terminal.js';
 import { startContainer, startInForeground } from '../container/start.js';
@@ -46,6 +47,7 @@ export async function restart(session: Session, name: string, request: RestartRe
   const { stores, view } = await open(session, name);
   if (isActive(view)) await stopForRestart(stores, view, request);
   const started = await startContainer(stores, view.record);
+  writeContainerEvent(stores.paths, 'restart', view.record);
   for (const warning of started.warnings) request.onWarning?.(warning.prose);
 }
 

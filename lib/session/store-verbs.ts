@@ -3,6 +3,7 @@
 import type { NewSecret, Secret, SecretStore } from '../container/secret-store.js';
 import { ContainerVerbs } from './container-verbs.js';
 import type { DiskUsage } from './disk-usage.js';
+import type { EventsRequest, StoreEvent } from './events.js';
 import type { Pruned, PruneFilter, SystemPruned, SystemPruneRequest } from './prune.js';
 
 export abstract class StoreVerbs extends ContainerVerbs {
@@ -29,6 +30,12 @@ export abstract class StoreVerbs extends ContainerVerbs {
   async pruneSystem(request: SystemPruneRequest = {}): Promise<SystemPruned> {
     const { pruneSystem } = await import('./prune.js');
     return pruneSystem(this.session, request);
+  }
+
+  /** What happened in the store, oldest first; with `follow` on and on, until `until` or an abort. */
+  async *events(request: EventsRequest = {}): AsyncGenerator<StoreEvent> {
+    const { readEvents } = await import('./events.js');
+    yield* readEvents(this.session, request);
   }
 
   /** Keeps a secret. @throws CONFLICT when the name is taken, USAGE for a name or size that cannot be. */
@@ -58,9 +65,9 @@ export abstract class StoreVerbs extends ContainerVerbs {
   /** Removes a secret and resolves with its id; containers that have it keep their copies. @throws NOT_FOUND */
   async removeSecret(name: string): Promise<string> {
     const store = await this.#secrets();
-    const { id, name: found } = store.resolve(name);
-    store.remove(found);
-    return id;
+    const secret = store.resolve(name);
+    store.remove(secret);
+    return secret.id;
   }
 
   async #secrets(): Promise<SecretStore> {

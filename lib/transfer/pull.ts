@@ -4,7 +4,9 @@ import type { ImageRecord } from '../image/image-record.js';
 import { LayerChain } from '../image/layer-chain.js';
 import type { Stores } from '../image/stores.js';
 import { finishUnpack } from '../image/unpack.js';
+import { writeEvent } from '../native/journal.js';
 import type { Descriptor } from '../oci/descriptor.js';
+import { digestHex } from '../oci/digest.js';
 import { layerCompression } from '../oci/media-types.js';
 import { formatPlatform, hostPlatform, matchesPlatform, type Platform } from '../oci/platform.js';
 import { formatReference, parseReference } from '../oci/reference.js';
@@ -71,6 +73,7 @@ async function pull(
     warnOfForeignPlatform(image, options, onEvent);
     await fetchLayers(stores, origin, image, { signal, onEvent });
     stores.images.setTag(name, image.descriptor, image.configDigest);
+    writeEvent(stores.paths, 'image', 'pull', { id: digestHex(image.configDigest), name });
   } finally {
     lease.release();
     await client.close();

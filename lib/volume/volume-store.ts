@@ -9,6 +9,7 @@ import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { randomHex } from '../host/random.js';
 import { moveToTrash } from '../host/trash.js';
+import { writeEvent } from '../native/journal.js';
 import { requireBoolean, requireObject, requireString } from '../oci/guards.js';
 
 /** volume.json. */
@@ -47,6 +48,7 @@ export class VolumeStore {
     makeDirectory(directory, 0o700);
     makeDirectory(join(directory, '_data'), 0o755);
     writeFileAtomic(join(directory, 'volume.json'), JSON.stringify(record));
+    writeEvent(this.#paths, 'volume', 'create', { name });
     return { ...record, directory, data: join(directory, '_data') };
   }
 
@@ -73,7 +75,9 @@ export class VolumeStore {
 
   /** Takes a volume out of the store; returns where its tree lies in the trash, undefined when there was none. */
   detach(name: string): string | undefined {
-    return moveToTrash(this.#paths, this.#directory(name));
+    const trash = moveToTrash(this.#paths, this.#directory(name));
+    if (trash !== undefined) writeEvent(this.#paths, 'volume', 'remove', { name });
+    return trash;
   }
 
   #names(): readonly string[] {
