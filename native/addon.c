@@ -67,6 +67,16 @@ static napi_value call_pipe(napi_env env, napi_callback_info info)
     return addon_pair(env, ends[0], ends[1]);
 }
 
+/* Both ends of a stream socket. */
+static napi_value call_socket_pair(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0)
+        return addon_throw(env, "socketpair");
+    return addon_pair(env, ends[0], ends[1]);
+}
+
 /* Grows a pipe as far as the system allows; what it has now is answered, so that no caller must guess. */
 static napi_value call_pipe_size(napi_env env, napi_callback_info info)
 {
@@ -309,6 +319,7 @@ static const struct {
     {"ofdLockHeld", call_ofd_lock_held},
     {"pipe", call_pipe},
     {"pipeSize", call_pipe_size},
+    {"socketPair", call_socket_pair},
     {"memfd", call_memfd},
     {"syncfs", call_syncfs},
     {"spreadChildren", call_spread_children},

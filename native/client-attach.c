@@ -11,6 +11,7 @@
 #include "client.h"
 #include "plan.h"
 #include "run.h"
+#include "start.h"
 
 /* sun_path holds 107 bytes: a longer path is reached through its directory. */
 static int connect_socket(const char *path) {
@@ -36,8 +37,8 @@ static int connect_socket(const char *path) {
 int attach_main(int argc, char **argv) {
     struct plan plan;
     struct failure failure = {0};
+    const bool served = start_is_served(argv);
     (void)argc;
-    (void)argv;
     prctl(PR_SET_DUMPABLE, 0);
     if (plan_read(PLAN_FD, PLAN_ATTACH, &plan, &failure) < 0) {
         fprintf(stderr, "coracle: attach: %s: %s\n", failure.object, strerror(failure.number));
@@ -50,7 +51,8 @@ int attach_main(int argc, char **argv) {
         .interactive = plan.stdin_mode != STDIN_CLOSED,
         .signal_proxy = plan.signal_proxy,
     };
-    options.socket = connect_socket(plan.socket);
+    options.direct = served && !plan.tty;
+    options.socket = served ? CLIENT_FD : connect_socket(plan.socket ? plan.socket : "");
     if (options.socket < 0) {
         bool gone = errno == ENOENT || errno == ECONNREFUSED;
         fprintf(stderr, "coracle: attach: %s\n", gone ? "the container is not running" : strerror(errno));

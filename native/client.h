@@ -22,7 +22,10 @@ struct client_options {
 /** Relays until the process ends, the user detaches, or S is gone. Returns the exit code; the terminal is as it was before. */
 int client_run(const struct client_options *options);
 
-/** `coracle-sv attach`: plan on descriptor 3. Returns the exit code. */
+/** What a client reads of a start that failed before there was a supervisor. */
+void client_refuse(int socket, int number, const char *text, int code);
+
+/** `coracle-sv attach`: plan on descriptor 3; `attach served`: the socket on CLIENT_FD, and nothing has come from it yet. Returns the exit code. */
 int attach_main(int argc, char **argv);
 
 #endif

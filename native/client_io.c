@@ -2,12 +2,14 @@
 #include "client_io.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
 #include "buffer.h"
+#include "client.h"
 #include "direct.h"
 
 static void client_ready(struct watch *watch, uint32_t events);
@@ -50,6 +52,8 @@ void client_close(struct client *client) {
     *link = client->next;
     watch_close(relay->epoll, &client->watch);
     direct_end(client);
+    if (client->lossless && !client->greeted && relay->deserted)
+        relay->deserted(relay->owner);
     buffer_free(&client->out);
     free(client->payload);
     free(client);
@@ -99,6 +103,22 @@ static void send_frame(struct client *client, unsigned type, const char *data, s
         watch_set(client->relay->epoll, &client->watch, wanted_events(client));
 }
 
+void client_refuse(int socket, int number, const char *text, int code) {
+    unsigned char frame[FRAME_HEADER + 4 + 1024] = {FRAME_ERROR, 0, 0, 0};
+    char record[40];
+    size_t length = strnlen(text, 1024);
+    const size_t size = 4 + length, end = (size_t)snprintf(record, sizeof record, "{\"v\":1,\"code\":%d}", code);
+    unsigned char exit[FRAME_HEADER + sizeof record] = {FRAME_EXIT, 0, 0, 0, 0, 0, 0, (unsigned char)end};
+    frame[6] = (unsigned char)(size >> 8);
+    frame[7] = (unsigned char)size;
+    for (int i = 0; i < 4; i++)
+        frame[FRAME_HEADER + i] = (unsigned char)((unsigned)number >> (24 - 8 * i));
+    memcpy(frame + FRAME_HEADER + 4, text, length);
+    memcpy(exit + FRAME_HEADER, record, end);
+    if (write_full(socket, frame, FRAME_HEADER + size) == 0)
+        (void)!write_full(socket, exit, FRAME_HEADER + end); /* a client that is gone needs no answer */
+}
+
 void client_send(struct client *client, unsigned type, const void *data, size_t size) {
     const char *bytes = data;
     if (client->leaving)
@@ -146,6 +166,7 @@ static void handle_frame(struct client *client) {
         direct_accept(client, size > 0 ? payload[0] : 0);
         break;
     case FRAME_HELLO:
+        client->greeted = true;
         client->output = size > 0 && (payload[0] == 1 || payload[0] == 2);
         client->input = size > 0 && payload[0] == 2;
         relay->control(relay->owner, client, FRAME_HELLO, payload, size);

@@ -92,8 +92,6 @@ static int check_complete(const struct plan *plan, enum plan_kind kind, struct f
         missing = "root";
     if (joins && plan->roots.count > 0)
         return fail(failure, "plan", EINVAL, "root beside container");
-    if (kind == PLAN_ATTACH && !plan->socket)
-        missing = "socket";
     return missing ? fail(failure, "plan", EINVAL, "%s missing", missing) : 0;
 }
 

@@ -60,8 +60,8 @@ struct client {
     char *payload;
     size_t payload_size, payload_got;
     struct buffer out;
-    /** Frames of output went to it. */
-    bool sent_output;
+    /** It said hello. Frames of output went to it. */
+    bool greeted, sent_output;
     /** Descriptors that came and no frame has told the use of. */
     int passed[2];
     size_t passed_count;
@@ -79,6 +79,8 @@ struct relay {
     void *owner;
     /** A frame that is not about the streams. */
     void (*control)(void *owner, struct client *client, unsigned type, const unsigned char *payload, size_t size);
+    /** The client in the foreground went before it said a word: whoever asked for this does not want it any more. NULL: nobody cares. */
+    void (*deserted)(void *owner);
     /** Both output streams have ended. */
     void (*ended)(void *owner);
     struct stream streams[2];

@@ -2,7 +2,7 @@
 #ifndef CORACLE_RUN_H
 #define CORACLE_RUN_H
 
-enum { PLAN_FD = 3, STATUS_FD = 4, DATA_FD = 5 };
+enum { PLAN_FD = 3, STATUS_FD = 4, DATA_FD = 5, CLIENT_FD = 6 };
 
 int run_main(int argc, char **argv);
 

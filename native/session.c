@@ -194,6 +194,11 @@ static int watch_signals(struct session *session) {
     return session->signals.fd < 0 ? -1 : watch_set(session->epoll, &session->signals, EPOLLIN);
 }
 
+static void deserted(void *owner) {
+    struct session *session = owner;
+    session->kill_at = monotonic_ms();
+}
+
 static int start(struct session *session, struct failure *failure) {
     int ends[2], fds[3] = {-1, -1, -1};
     const int on = 1;
@@ -203,6 +208,7 @@ static int start(struct session *session, struct failure *failure) {
     relay_init(&session->relay, session->epoll, session);
     session->relay.control = control;
     session->relay.ended = output_ended;
+    session->relay.deserted = deserted;
     session->relay.tty = session->plan->tty;
     session->relay.stdin_once = true; /* an exec session has no second client that could bring more */
     if (session->given->client_fd >= 0 && !relay_add(&session->relay, session->given->client_fd, true))

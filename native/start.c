@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 
@@ -25,10 +26,28 @@ static void claim_status(void) {
     }
 }
 
+/** The client's socket where the caller is the client; -1 else. */
+static int served_client = -1;
+
+bool start_is_served(char *const *arguments) {
+    return arguments[1] && arguments[2] && strcmp(arguments[2], "served") == 0;
+}
+
+static int claim_client(char *const *arguments, struct failure *failure) {
+    if (!start_is_served(arguments))
+        return 0;
+    if (peer_uid(CLIENT_FD) != geteuid() || fcntl(CLIENT_FD, F_SETFD, FD_CLOEXEC) < 0)
+        return fail(failure, "plan", EBADF, "client on descriptor %d", CLIENT_FD);
+    served_client = CLIENT_FD;
+    return 0;
+}
+
 int start_prepare(char *const *arguments, enum plan_kind kind, struct plan *plan, struct failure *failure) {
     if (seal_self(arguments, failure) < 0)
         return -1;
     claim_status();
+    if (claim_client(arguments, failure) < 0)
+        return -1;
     prctl(PR_SET_DUMPABLE, 0);
     signal(SIGPIPE, SIG_IGN);
     if (plan_read(PLAN_FD, kind, plan, failure) < 0)
@@ -36,7 +55,10 @@ int start_prepare(char *const *arguments, enum plan_kind kind, struct plan *plan
     close(PLAN_FD);
     if (plan_read_data(DATA_FD, plan, failure) < 0)
         return -1;
-    sys_close_range(STATUS_FD + 1, ~0U, 0); /* what the caller had open is not to live as long as the container */
+    close(DATA_FD);
+    sys_close_range(served_client < 0 ? CLIENT_FD : CLIENT_FD + 1, ~0U, 0); /* what the caller had open is not to live as long as the container */
+    if (served_client >= 0 && plan->mode != MODE_FOREGROUND)
+        return fail(failure, "plan", EINVAL, "a client without mode foreground");
     return 0;
 }
 
@@ -45,6 +67,10 @@ int start_refuse(const struct failure *failure) {
     struct status status = {.fd = STATUS_FD, .prose = -1};
     status_error(&status, failure);
     failure_prose(failure, text, sizeof text);
+    if (served_client >= 0) {
+        client_refuse(served_client, failure->number, text, failure->code);
+        return failure->code;
+    }
     fprintf(stderr, "coracle: %s\n", text);
     return failure->code;
 }
@@ -95,6 +121,8 @@ static int foreground(struct start_arguments *arguments, void (*supervise)(const
 }
 
 int start_apart(const struct plan *plan, void (*supervise)(const struct start_arguments *), void *context, struct failure *failure) {
-    struct start_arguments arguments = {.plan = plan, .context = context, .notify = -1, .client = -1, .prose = -1};
+    struct start_arguments arguments = {.plan = plan, .context = context, .notify = -1, .client = served_client, .prose = -1};
+    if (served_client >= 0)
+        go_apart(supervise, &arguments);
     return plan->mode == MODE_DETACH ? detached(&arguments, supervise, failure) : foreground(&arguments, supervise, failure);
 }

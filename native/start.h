@@ -14,6 +14,11 @@ struct start_arguments {
 };
 
 /** Seals the program, claims the status descriptor, hides memory and descriptors from other processes, reads the plan. */
+/**
+ * `coracle-sv SUB-COMMAND served`: the caller becomes the client of the foreground itself, with the other end of the stream socket on CLIENT_FD.
+ * Then this process is the supervising one, and nobody waits for what it says on standard error.
+ */
+bool start_is_served(char *const *arguments);
 int start_prepare(char *const *arguments, enum plan_kind kind, struct plan *plan, struct failure *failure);
 /** Tells a failure on the status descriptor and on standard error; returns its exit code. */
 int start_refuse(const struct failure *failure);

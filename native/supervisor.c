@@ -211,6 +211,14 @@ static void output_ended(void *owner) {
         lifecycle_drained(supervisor);
 }
 
+static void deserted(void *owner) {
+    struct supervisor *supervisor = owner;
+    if (supervisor->phase >= PHASE_DRAINING)
+        return;
+    supervisor->stopped = true;
+    lifecycle_kill(supervisor);
+}
+
 static int start(struct supervisor *supervisor, const struct supervisor_options *options, struct failure *failure) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "coracle-sv");
@@ -220,6 +228,7 @@ static int start(struct supervisor *supervisor, const struct supervisor_options 
     relay_init(&supervisor->relay, supervisor->epoll, supervisor);
     supervisor->relay.control = control_frame;
     supervisor->relay.ended = output_ended;
+    supervisor->relay.deserted = deserted;
     supervisor->relay.log = &supervisor->log;
     supervisor->relay.tty = options->plan->tty;
     supervisor->relay.stdin_once = options->plan->stdin_mode == STDIN_ONCE;

@@ -37,6 +37,8 @@ export type Addon = {
   /** Whether some process holds an OFD lock on the file; false when there is no such file. */
   readonly ofdLockHeld: (path: string) => boolean;
   readonly pipe: () => readonly [read: number, write: number];
+  /** Both ends of a stream socket. */
+  readonly socketPair: () => readonly [number, number];
   /** Asks for a pipe's size in bytes; the size it has now. */
   readonly pipeSize: (fd: number, bytes: number) => number;
   /** A sealed memory file positioned at its start. */

@@ -11,6 +11,7 @@ export type SupervisorCommand = 'run' | 'exec' | 'attach';
 const planDescriptor = 3;
 const statusDescriptor = 4;
 const dataDescriptor = 5;
+const clientDescriptor = 6;
 
 /** Host pid of the started process, and what could not be applied. */
 export type Started = {
@@ -56,11 +57,30 @@ export function handOver(
   records: readonly PlanRecord[],
   data?: Uint8Array,
 ): never {
+  if (command === 'attach') return becomeClient(records, []);
   const plan = addon().memfd('coracle-plan', encodePlan(records));
-  return addon().execve(nativePath('coracle-sv'), ['coracle-sv', command], environment(), [
-    [planDescriptor, plan],
-    ...giveData(data),
-  ]);
+  const [theirs, ours] = addon().socketPair();
+  const fds = [[2, 2], [planDescriptor, plan], [clientDescriptor, theirs], ...giveData(data)] as const;
+  const program = nativePath('coracle-sv');
+  addon().spawn(program, ['coracle-sv', command, 'served'], environment(), { fds });
+  return becomeClient(clientRecords(records), [[clientDescriptor, ours]]);
+}
+
+/** Taking Node down takes as long as a tenth of a start: the supervisor is at work meanwhile. */
+function becomeClient(
+  records: readonly PlanRecord[],
+  fds: readonly (readonly [child: number, parent: number])[],
+): never {
+  const plan = addon().memfd('coracle-plan', encodePlan(records));
+  const words = ['coracle-sv', 'attach', ...(fds.length === 0 ? [] : ['served'])];
+  return addon().execve(nativePath('coracle-sv'), words, environment(), [[planDescriptor, plan], ...fds]);
+}
+
+/** What of a start's plan is about its client. */
+function clientRecords(records: readonly PlanRecord[]): readonly PlanRecord[] {
+  const ops = ['tty', 'detach-keys', 'sig-proxy'];
+  if (!records.some(([op]) => op === 'output-only')) ops.push('stdin');
+  return records.filter(([op]) => ops.includes(op));
 }
 
 export type ChildStreams = {
