@@ -122,7 +122,8 @@ static void do_update(struct supervisor *supervisor, struct client *client, cons
         control_error(client, ENOMEM, "update");
         return;
     }
-    memcpy(buffer, payload, size);
+    if (size > 0)
+        memcpy(buffer, payload, size);
     if (plan_parse(buffer, size, PLAN_UPDATE, &update, &failure) < 0) {
         plan_free(&update);
         control_error(client, EINVAL, "what the update says cannot be read");
