@@ -151,8 +151,8 @@ static void do_update(struct supervisor *supervisor, struct client *client, cons
 }
 
 static void reopen_log(struct supervisor *supervisor, struct client *client) {
-    if (supervisor->log.format == LOG_NONE)
-        control_error(client, ENOENT, "the container has no log");
+    if (supervisor->log.format != LOG_K8S && supervisor->log.format != LOG_JSON)
+        control_error(client, ENOENT, "the container has no log file");
     else if (log_reopen(&supervisor->log) < 0)
         control_error(client, errno, "reopen the log");
     else

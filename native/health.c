@@ -11,6 +11,7 @@
 #include <sys/wait.h>
 
 #include "events.h"
+#include "notify.h"
 #include "run.h"
 #include "supervisor.h"
 #include "syscalls.h"
@@ -159,6 +160,8 @@ static void judge(struct supervisor *supervisor, int code) {
     save(supervisor);
     if (health->status != before)
         events_write(&supervisor->events, "health_status", health->status == HEALTH_GOOD ? ",\"health\":\"healthy\"" : ",\"health\":\"unhealthy\"");
+    if (health->status == HEALTH_GOOD && before != HEALTH_GOOD)
+        notify_healthy(supervisor);
     if (health->status == HEALTH_BAD && before != HEALTH_BAD)
         act(supervisor);
 }

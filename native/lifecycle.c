@@ -11,6 +11,7 @@
 #include "cleaning.h"
 #include "client_io.h"
 #include "events.h"
+#include "notify.h"
 #include "supervisor.h"
 #include "syscalls.h"
 
@@ -59,8 +60,22 @@ void lifecycle_write_live(struct supervisor *supervisor) {
     }
 }
 
+static void write_pidfile(struct supervisor *supervisor) {
+    char text[16];
+    struct failure failure = {0};
+    const char *path = supervisor->plan->pidfile;
+    int length = snprintf(text, sizeof text, "%d", (int)supervisor->pid);
+    auto_close int fd = path ? open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644) : -1;
+    if (!path || (fd >= 0 && write_full(fd, text, (size_t)length) == 0 && fchmod(fd, 0644) == 0))
+        return;
+    fail(&failure, "pidfile", errno, "%s", path);
+    status_warning(&supervisor->status, &failure);
+}
+
 static void tell_start(struct supervisor *supervisor) {
     supervisor->alive = true;
+    write_pidfile(supervisor);
+    notify_started(supervisor);
     events_write(&supervisor->events, "init", "");
     events_write(&supervisor->events, "start", "");
 }

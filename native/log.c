@@ -1,6 +1,8 @@
 #define _GNU_SOURCE
 #include "log.h"
 
+#include "journald.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -31,8 +33,12 @@ int log_reopen(struct log *log) {
 }
 
 int log_open(struct log *log, const struct plan *plan, struct failure *failure) {
-    *log = (struct log){.format = plan->log, .path = plan->log_path, .fd = -1, .limit = plan->log_size, .files = plan->log_files};
-    if (log->format == LOG_NONE)
+    *log = (struct log){.format = plan->log, .path = plan->log_path, .extra = plan->log_extra ? plan->log_extra : "", .fd = -1, .limit = plan->log_size, .files = plan->log_files};
+    if (log->format == LOG_NONE || log->format == LOG_PASSTHROUGH)
+        return 0;
+    if (log->format == LOG_JOURNALD && (log->fd = journald_open()) < 0)
+        return fail(failure, "log", errno, "%s", log->path);
+    if (log->format == LOG_JOURNALD)
         return 0;
     return log_reopen(log) < 0 ? fail(failure, "log", errno, "%s", log->path) : 0;
 }
@@ -147,7 +153,7 @@ static void append_line(struct log *log, const struct log_head *head, const char
 }
 
 static void append_piece(struct log *log, const struct log_head *head, const char *data, size_t size, bool complete) {
-    if (log->used + size * (log->format == LOG_JSON ? 6 : 1) + 256 > BATCH_SIZE || log->count + 4 > LOG_PARTS)
+    if (log->used + size * (log->format == LOG_JSON ? 6 : 1) + 256 + strlen(log->extra) > BATCH_SIZE || log->count + 4 > LOG_PARTS)
         flush(log);
     if (log->format == LOG_K8S) {
         append_line(log, head, data, size, complete);
@@ -157,6 +163,8 @@ static void append_piece(struct log *log, const struct log_head *head, const cha
     append_json_text(log, data, size);
     append(log, complete ? "\\n\"" : "\"", complete ? 3 : 1);
     append(log, head->text, head->size);
+    append(log, log->extra, strlen(log->extra));
+    append(log, "}\n", 2);
 }
 
 /** memchr for text that may have no newline for long: musl's looks at eight bytes a step. */
@@ -179,7 +187,7 @@ static void make_head(struct log_head *head, enum log_format format, const char 
     char time[TIME_TEXT_SIZE];
     time_text(time);
     const int size = format == LOG_K8S ? snprintf(head->text, sizeof head->text, "%s %s ", time, stream)
-                                       : snprintf(head->text, sizeof head->text, ",\"stream\":\"%s\",\"time\":\"%s\"}\n", stream, time);
+                                       : snprintf(head->text, sizeof head->text, ",\"stream\":\"%s\",\"time\":\"%s\"", stream, time);
     head->size = (size_t)size;
 }
 
@@ -195,7 +203,10 @@ void log_write(struct log *log, int stream, const char *data, size_t size) {
     while (size > 0) {
         const char *end = find_newline(data, size > LOG_TEXT_MAX ? LOG_TEXT_MAX : size);
         size_t length = end ? (size_t)(end - data) : size > LOG_TEXT_MAX ? LOG_TEXT_MAX : size;
-        append_piece(log, &head, data, length, end != NULL);
+        if (log->format == LOG_JOURNALD)
+            log->dropped += journald_send(log, stream, data, length, end != NULL) < 0 ? length : 0;
+        else
+            append_piece(log, &head, data, length, end != NULL);
         data += length + (end ? 1 : 0);
         size -= length + (end ? 1 : 0);
     }

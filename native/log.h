@@ -10,7 +10,7 @@ enum { LOG_TEXT_MAX = 16384, LOG_PARTS = 64 };
 
 struct log {
     enum log_format format;
-    const char *path;
+    const char *path, *extra;
     int fd;
     uint64_t size, limit;
     unsigned files;

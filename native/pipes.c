@@ -21,7 +21,7 @@ static int make_pipes(const struct plan *plan, int container[3], int ours[3]) {
     return container[0] < 0 ? -1 : 0;
 }
 
-/** A builder's child has its streams from the caller. */
+/** A builder's child and a container whose log is passed through have their streams from the caller. */
 static void open_to_all(int fd) {
     struct stat status;
     if (fstat(fd, &status) == 0 && S_ISFIFO(status.st_mode))
@@ -30,10 +30,11 @@ static void open_to_all(int fd) {
 
 int pipes_make(const struct plan *plan, struct relay *relay, int container[3], struct failure *failure) {
     int ours[3] = {-1, -1, -1};
-    if (plan->mode == MODE_CHILD) {
+    if (plan->mode == MODE_CHILD || relay->passed[0] >= 0) {
         for (int i = 0; i < 3; i++) {
-            open_to_all(i);
-            container[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
+            int fd = plan->mode == MODE_CHILD ? i : relay->passed[i];
+            open_to_all(fd);
+            container[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
         }
         return 0;
     }

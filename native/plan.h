@@ -10,7 +10,8 @@ enum run_mode { MODE_NONE, MODE_DETACH, MODE_FOREGROUND, MODE_CHILD };
 enum id_map_how { ID_MAP_NONE, ID_MAP_NEWUIDMAP, ID_MAP_DIRECT, ID_MAP_SINGLE };
 enum root_driver { ROOT_NONE, ROOT_OVERLAY, ROOT_FUSE, ROOT_DIR };
 enum restart_policy { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_UNLESS_STOPPED };
-enum log_format { LOG_NONE, LOG_K8S, LOG_JSON };
+enum log_format { LOG_NONE, LOG_K8S, LOG_JSON, LOG_JOURNALD, LOG_PASSTHROUGH };
+enum notify_mode { NOTIFY_NONE, NOTIFY_CONTAINER, NOTIFY_CONMON, NOTIFY_HEALTHY };
 enum stdin_mode { STDIN_CLOSED, STDIN_OPEN, STDIN_ONCE };
 /** Namespaces a plan may share with the host. */
 enum plan_ns { PLAN_NS_PID, PLAN_NS_IPC, PLAN_NS_UTS, PLAN_NS_CGROUP, PLAN_NS_NET, PLAN_NS_COUNT };
@@ -90,6 +91,12 @@ struct plan_rename {
 /** Where events are written, whose lock guards its rotation, and the members that name the container. */
 struct plan_events {
     const char *path, *lock, *subject;
+};
+
+/** Who is told that the service is ready, and the directory of the socket that the container writes to. */
+struct plan_notify {
+    enum notify_mode mode;
+    const char *manager, *directory;
 };
 
 enum health_action { HEALTH_NOTHING, HEALTH_KILL, HEALTH_RESTART, HEALTH_STOP };
@@ -176,6 +183,8 @@ struct plan {
     bool has_restart, has_health;
     enum log_format log;
     const char *log_path;
+    /** json-file: more members of a line; journald: fields of an entry, each with its newline. */
+    const char *log_extra;
     uint64_t log_size;
     unsigned log_files;
     /** Renames and removals are for a container whose process was never executed. */
@@ -184,6 +193,9 @@ struct plan {
     PLAN_LIST(struct plan_rename) renames;
     struct plan_health health;
     struct plan_events events;
+    struct plan_notify notify;
+    /** Gets the process's pid. */
+    const char *pidfile;
     const char *detach_keys;
     /** The agent works in the root of this container instead of `roots`: its supervisor's socket. */
     const char *container;

@@ -248,11 +248,12 @@ static bool set_restart(struct plan *plan, char **arguments, size_t count) {
 
 static bool set_log(struct plan *plan, char **arguments, size_t count) {
     uint64_t files;
-    int format = CHOOSE(arguments[0], NULL, "k8s-file", "json-file");
-    if (count != 4 || format < 1 || !parse_number(arguments[2], INT64_MAX, &plan->log_size) || !parse_number(arguments[3], 1000, &files))
+    int format = CHOOSE(arguments[0], NULL, "k8s-file", "json-file", "journald", "passthrough");
+    if (count < 4 || format < 1 || !parse_number(arguments[2], INT64_MAX, &plan->log_size) || !parse_number(arguments[3], 1000, &files))
         return false;
     plan->log = (enum log_format)format;
     plan->log_files = (unsigned)files;
+    plan->log_extra = count > 4 ? arguments[4] : "";
     return plan_absolute(&plan->log_path, arguments[1]);
 }
 
@@ -284,6 +285,17 @@ static bool set_health(struct plan *plan, char **arguments, size_t count) {
 static bool set_events(struct plan *plan, char **arguments, size_t count) {
     plan->events.subject = arguments[2];
     return count == 3 && *arguments[2] && plan_absolute(&plan->events.path, arguments[0]) && plan_absolute(&plan->events.lock, arguments[1]);
+}
+
+static bool set_notify(struct plan *plan, char **arguments, size_t count) {
+    int mode = CHOOSE(arguments[0], NULL, "container", "conmon", "healthy");
+    plan->notify.mode = mode > 0 ? (enum notify_mode)mode : NOTIFY_NONE;
+    plan->notify.manager = arguments[1];
+    return count == 3 && mode > 0 && (arguments[1][0] == '/' || arguments[1][0] == '@') && plan_absolute(&plan->notify.directory, arguments[2]);
+}
+
+static bool set_pidfile(struct plan *plan, char **arguments, size_t count) {
+    return count == 1 && plan_absolute(&plan->pidfile, arguments[0]);
 }
 
 static bool set_no_health(struct plan *plan, char **arguments, size_t count) {
@@ -358,12 +370,14 @@ static const struct plan_op ops[] = {
     {"stop", PLAN_RUN, 2, 2, set_stop},
     {"timeout", ANY_PROCESS, 1, 1, set_timeout},
     {"restart", PLAN_RUN | PLAN_UPDATE, 2, 2, set_restart},
-    {"log", PLAN_RUN, 4, 4, set_log},
+    {"log", PLAN_RUN, 4, 5, set_log},
     {"remove", PLAN_RUN, 1, 1, add_removal},
     {"rename", PLAN_RUN, 2, 2, add_rename},
     {"keep-started", PLAN_RUN, 0, 0, set_keep_started},
     {"health", PLAN_RUN | PLAN_UPDATE, 9, 9, set_health},
     {"events", PLAN_RUN | PLAN_EXEC | PLAN_UPDATE, 3, 3, set_events},
+    {"sdnotify", PLAN_RUN, 3, 3, set_notify},
+    {"pidfile", PLAN_RUN, 1, 1, set_pidfile},
     {"no-health", PLAN_UPDATE, 0, 0, set_no_health},
     {"detach-keys", ANY_CLIENT, 1, 1, set_detach_keys},
     {"sig-proxy", ANY_CLIENT, 0, 0, set_signal_proxy},

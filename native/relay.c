@@ -20,7 +20,7 @@ static void stream_ready(struct watch *watch, uint32_t events);
 static void input_ready(struct watch *watch, uint32_t events);
 
 void relay_init(struct relay *relay, int epoll, void *owner) {
-    *relay = (struct relay){.epoll = epoll, .owner = owner};
+    *relay = (struct relay){.epoll = epoll, .owner = owner, .passed = {-1, -1, -1}};
     for (int i = 0; i < 2; i++) {
         relay->streams[i] = (struct stream){.relay = relay, .number = i == 0 ? FRAME_STDOUT : FRAME_STDERR};
         relay->streams[i].watch = (struct watch){.fd = -1, .ready = stream_ready, .owner = &relay->streams[i]};

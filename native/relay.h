@@ -84,6 +84,8 @@ struct relay {
     /** Both output streams have ended. */
     void (*ended)(void *owner);
     struct stream streams[2];
+    /** The caller's own streams for the container; -1 where it gets pipes. */
+    int passed[3];
     struct watch input, listener;
     struct buffer pending_input;
     struct client *clients;

@@ -9,7 +9,7 @@
 #include "supervisor.h"
 
 static void become_supervisor(const struct start_arguments *start) {
-    struct supervisor_options options = {.plan = start->plan, .status_fd = STATUS_FD, .notify_fd = start->notify, .client_fd = start->client, .prose_fd = start->prose};
+    struct supervisor_options options = {.plan = start->plan, .status_fd = STATUS_FD, .notify_fd = start->notify, .client_fd = start->client, .prose_fd = start->prose, .passed = {start->passed[0], start->passed[1], start->passed[2]}};
     _exit(supervisor_run(&options));
 }
 
@@ -19,7 +19,7 @@ static int run_child(const struct plan *plan, struct failure *failure) {
         return fail(failure, "supervisor", errno, "parent");
     if (chdir("/") < 0)
         return fail(failure, "supervisor", errno, "/");
-    struct supervisor_options options = {.plan = plan, .status_fd = STATUS_FD, .notify_fd = -1, .client_fd = -1, .prose_fd = -1};
+    struct supervisor_options options = {.plan = plan, .status_fd = STATUS_FD, .notify_fd = -1, .client_fd = -1, .prose_fd = -1, .passed = {-1, -1, -1}};
     return supervisor_run(&options);
 }
 

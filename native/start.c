@@ -77,6 +77,8 @@ int start_refuse(const struct failure *failure) {
 
 static void go_apart(void (*supervise)(const struct start_arguments *), struct start_arguments *arguments) {
     setsid();
+    for (int i = 0; i < 3 && arguments->plan->log == LOG_PASSTHROUGH; i++)
+        arguments->passed[i] = fcntl(i, F_DUPFD_CLOEXEC, 3);
     arguments->prose = arguments->client >= 0 ? fcntl(2, F_DUPFD_CLOEXEC, 3) : -1;
     if (null_stdio() == 0 && chdir("/") == 0)
         supervise(arguments);
@@ -121,7 +123,7 @@ static int foreground(struct start_arguments *arguments, void (*supervise)(const
 }
 
 int start_apart(const struct plan *plan, void (*supervise)(const struct start_arguments *), void *context, struct failure *failure) {
-    struct start_arguments arguments = {.plan = plan, .context = context, .notify = -1, .client = served_client, .prose = -1};
+    struct start_arguments arguments = {.plan = plan, .context = context, .notify = -1, .client = served_client, .prose = -1, .passed = {-1, -1, -1}};
     if (served_client >= 0)
         go_apart(supervise, &arguments);
     return plan->mode == MODE_DETACH ? detached(&arguments, supervise, failure) : foreground(&arguments, supervise, failure);

@@ -11,6 +11,8 @@ struct start_arguments {
     int notify;
     /** The foreground client's socket and where warnings are shown; -1 else. */
     int client, prose;
+    /** The caller's streams where the container is to have them; -1 else. */
+    int passed[3];
 };
 
 /** Seals the program, claims the status descriptor, hides memory and descriptors from other processes, reads the plan. */

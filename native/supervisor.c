@@ -15,6 +15,7 @@
 
 #include "client_io.h"
 #include "infra.h"
+#include "notify.h"
 #include "pipes.h"
 #include "publish.h"
 #include "syscalls.h"
@@ -230,6 +231,7 @@ static int start(struct supervisor *supervisor, const struct supervisor_options 
     supervisor->relay.ended = output_ended;
     supervisor->relay.deserted = deserted;
     supervisor->relay.log = &supervisor->log;
+    memcpy(supervisor->relay.passed, options->passed, sizeof supervisor->relay.passed);
     supervisor->relay.tty = options->plan->tty;
     supervisor->relay.stdin_once = options->plan->stdin_mode == STDIN_ONCE;
     if (options->client_fd >= 0 && !relay_add(&supervisor->relay, options->client_fd, true))
@@ -237,7 +239,7 @@ static int start(struct supervisor *supervisor, const struct supervisor_options 
     if (watch_signals(supervisor, failure) < 0 || record_open(&supervisor->record, options->plan->directory, failure) < 0)
         return -1;
     time_text(supervisor->started);
-    if (bind_ports(supervisor, failure) < 0)
+    if (bind_ports(supervisor, failure) < 0 || notify_open(supervisor, failure) < 0)
         return -1;
     return start_infra(supervisor, failure);
 }
@@ -250,7 +252,7 @@ int supervisor_run(const struct supervisor_options *options) {
     *supervisor = (struct supervisor){.plan = options->plan, .restart_policy = options->plan->restart, .restart_limit = options->plan->restart_limit, .checks = options->plan->health, .events = options->plan->events,
                                       .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
                                       .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pidfd = -1, .epoll = -1};
-    supervisor->channel.fd = supervisor->report.fd = supervisor->health.output.fd = supervisor->health.ended.fd = -1;
+    supervisor->notified.fd = supervisor->channel.fd = supervisor->report.fd = supervisor->health.output.fd = supervisor->health.ended.fd = -1;
     for (size_t i = 0; i < NS_COUNT; i++)
         supervisor->namespaces[i] = -1;
     if (start(supervisor, options, &failure) < 0) {
@@ -264,6 +266,7 @@ int supervisor_run(const struct supervisor_options *options) {
         lifecycle_due(supervisor);
     }
     lifecycle_reap(supervisor);
+    notify_close(supervisor);
     health_free(supervisor);
     plan_free(&supervisor->health_update);
     plan_free(&supervisor->events_update);

@@ -40,7 +40,7 @@ struct supervisor {
     struct record record;
     struct log log;
     struct relay relay;
-    struct watch signals, channel, report;
+    struct watch signals, channel, report, notified;
     pid_t infra;
     int infra_pidfd;
     int *listeners;
@@ -73,6 +73,8 @@ struct supervisor_options {
     int client_fd;
     /** Where warnings are shown while starting, -1: nowhere. */
     int prose_fd;
+    /** The caller's streams for the container, -1: pipes. */
+    int passed[3];
 };
 
 /** Runs the container to its final exit. Returns the exit code for the process. */

@@ -37,10 +37,24 @@ export const identityOptions = [
     name: 'log-driver',
     kind: 'string',
     value: 'DRIVER',
-    choices: ['k8s-file', 'json-file', 'none'],
-    summary: 'Format of its log (default: k8s-file)',
+    choices: ['k8s-file', 'json-file', 'journald', 'passthrough', 'none'],
+    summary: 'Where its output goes (default: k8s-file)',
   },
-  { name: 'log-opt', kind: 'list', value: 'NAME=VALUE', summary: 'max-size=SIZE, max-file=N' },
+  {
+    name: 'log-opt',
+    kind: 'list',
+    value: 'NAME=VALUE',
+    summary: 'max-size=SIZE, max-file=N, path=FILE, tag=TEXT',
+  },
+  { name: 'pidfile', kind: 'string', value: 'FILE', summary: 'Write the pid of its process to a file' },
+  {
+    name: 'sdnotify',
+    kind: 'string',
+    value: 'MODE',
+    choices: ['container', 'conmon', 'healthy', 'ignore'],
+    summary:
+      'What tells systemd that the service is ready: it itself, its start, or its health check (default: container)',
+  },
   { name: 'sig-proxy', kind: 'toggle', summary: 'Pass signals on in the foreground (default: true)' },
 ] as const satisfies readonly OptionSpec[];
 
@@ -190,8 +204,7 @@ export const refusedByRun = {
   'this version has no pods': 'pod pod-id-file infra requires',
   'a foreground container is attached with all its streams': 'attach,a',
   'volumes are plain directories': 'volumes-from volume-driver image-volume storage-opt',
-  'the runtime is built in':
-    'runtime isolation init-path conmon-pidfile pidfile sdnotify systemd rootfs init-ctr',
+  'the runtime is built in': 'runtime isolation init-path conmon-pidfile systemd rootfs init-ctr',
   'the environment is that of the image and of -e': 'env-host env-merge unsetenv unsetenv-all http-proxy tz',
   'remove the image with coracle rmi': 'rmi',
   'use --platform': 'arch os variant',

@@ -1,4 +1,5 @@
 /** The options of `create`, which `run` shares, and the request they make. */
+import { resolve } from 'node:path';
 import { CoracleError, parseRunFlags, type RunRequest } from '../../lib/index.js';
 import type { Values } from '../command.js';
 import {
@@ -92,6 +93,8 @@ function containerFields(values: CreateValues): RunRequest {
     restart: values.restart === undefined ? undefined : readRestart(values.restart),
     log: readLog(values['log-driver'], values['log-opt']),
     signalProxy: values['sig-proxy'],
+    pidfile: values.pidfile === undefined ? undefined : resolve(values.pidfile),
+    sdnotify: readNotify(values.sdnotify),
   };
 }
 
@@ -134,4 +137,8 @@ function labelLines(path: string): string[] {
 /** `--cap-add A,B` means both, as podman reads it. */
 function splitList(text: string): string[] {
   return text.split(',');
+}
+
+function readNotify(text: string | undefined): RunRequest['sdnotify'] {
+  return (['container', 'conmon', 'healthy', 'ignore'] as const).find((mode) => mode === text);
 }

@@ -1,4 +1,5 @@
 /** Values of `run` that are more than a text. */
+import { resolve } from 'node:path';
 import { CoracleError, parseSize, type RunRequest } from '../../lib/index.js';
 import { readAssignments } from './texts.js';
 
@@ -21,23 +22,33 @@ export function readRestart(text: string): NonNullable<RunRequest['restart']> {
 export function readLog(driver: string | undefined, options: readonly string[]): RunRequest['log'] {
   if (driver === undefined && options.length === 0) return undefined;
   const values = readAssignments('--log-opt', options, undefined);
-  const { 'max-size': size, 'max-file': files, ...others } = values;
-  const [unknown] = Object.keys(others);
-  if (unknown !== undefined) {
-    throw new CoracleError('UNSUPPORTED', `use --log-opt ${unknown}: not supported`, {
-      hint: 'options: max-size, max-file',
+  const { 'max-size': size, 'max-file': files, path, tag, ...others } = values;
+  const chosen = readDriver(driver);
+  const inFile = chosen === 'k8s-file' || chosen === 'json-file';
+  const misplaced = [
+    ...Object.keys(others),
+    ...(inFile ? [] : ['max-size', 'max-file', 'path'].filter((name) => values[name] !== undefined)),
+    // The lines of k8s-file have no place for it.
+    ...(tag === undefined || chosen === 'json-file' || chosen === 'journald' ? [] : ['tag']),
+  ];
+  if (misplaced[0] !== undefined) {
+    throw new CoracleError('UNSUPPORTED', `use --log-opt ${misplaced[0]}: not with --log-driver ${chosen}`, {
+      hint: 'max-size, max-file and path are for k8s-file and json-file, tag for json-file and journald',
     });
   }
   return {
-    driver: readDriver(driver),
+    driver: chosen,
     ...(size === undefined || size === '-1' ? {} : { maxSize: readSize('--log-opt max-size', size) }),
     ...(files === undefined ? {} : { maxFiles: readCount('--log-opt max-file', files) }),
+    ...(path === undefined ? {} : { path: resolve(path) }),
+    ...(tag === undefined ? {} : { tag }),
   };
 }
 
-function readDriver(text: string | undefined): 'k8s-file' | 'json-file' | 'none' {
-  if (text === 'json-file' || text === 'none') return text;
-  return 'k8s-file';
+const drivers = ['k8s-file', 'json-file', 'journald', 'passthrough', 'none'] as const;
+
+function readDriver(text: string | undefined): (typeof drivers)[number] {
+  return drivers.find((known) => known === text) ?? 'k8s-file';
 }
 
 function readCount(flag: string, text: string): number {

@@ -14,9 +14,9 @@ import { assignHostPorts } from '../network/free-ports.js';
 import type { NetworkPlan } from '../network/network-plan.js';
 import type { ContainerConfig } from '../oci/container-config.js';
 import { chooseCapabilities } from '../sandbox/capabilities.js';
-import type { LogSpec } from '../sandbox/launch-spec.js';
 import { parseSignal } from '../sandbox/signals.js';
 import { initLayer } from '../snapshot/init-layer.js';
+import { chooseLog } from './choose-log.js';
 import { writeContainerEvent } from './container-events.js';
 import { checkMounts, requestVolumes } from './container-mounts.js';
 import { parseDetachKeys } from './detach-keys.js';
@@ -136,16 +136,6 @@ function checkHostname(hostname: string): string {
   throw new CoracleError('USAGE', `set hostname "${hostname}": not a host name`, {
     hint: 'up to 64 letters, digits, dots and dashes',
   });
-}
-
-function chooseLog({ log }: RunOptions, path: string): LogSpec | undefined {
-  if (log?.driver === 'none') return undefined;
-  return {
-    driver: log?.driver ?? 'k8s-file',
-    path,
-    maxSize: log?.maxSize ?? 0,
-    maxFiles: log?.maxFiles ?? 1,
-  };
 }
 
 function makeDirectories(stores: ContainerStores, id: string): void {

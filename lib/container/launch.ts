@@ -4,13 +4,21 @@ import { CoracleError } from '../errors.js';
 import { findProgram } from '../host/id-map.js';
 import type { PlanRecord } from '../native/plan.js';
 import type { NetworkPlan } from '../network/network-plan.js';
-import type { CleanupSpec, LaunchSpec, NamespaceName } from '../sandbox/launch-spec.js';
+import type {
+  CleanupSpec,
+  LaunchSpec,
+  NamespaceName,
+  NotifySpec,
+  ProcessSpec,
+} from '../sandbox/launch-spec.js';
 import { maskedPaths, readonlyPaths } from '../sandbox/mounts.js';
 import { initLayer } from '../snapshot/init-layer.js';
 import { rootPlan } from '../snapshot/root-plan.js';
+import { launchLog } from './choose-log.js';
 import { eventsSpec } from './container-events.js';
 import { containerMounts } from './container-mounts.js';
 import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
+import { notifyMount, notifyVariable } from './notify.js';
 import { processSpec } from './process-spec.js';
 import type { ContainerRecord } from './record.js';
 import type { RunOptions } from './run-options.js';
@@ -23,6 +31,7 @@ export type LaunchChoice = {
   readonly network: Pick<NetworkPlan, 'records'>;
   readonly seccompFile: string | undefined;
   readonly secrets?: LaunchSecrets | undefined;
+  readonly notify?: NotifySpec | undefined;
   /** Nobody has seen the container yet: it goes when its process cannot be executed. */
   readonly fresh?: boolean | undefined;
   /** The client of a start in the foreground, where it differs from what the container was made with. */
@@ -52,10 +61,14 @@ export function launchSpec(
     rootReadonly: options.readonlyRoot ?? false,
     hostNamespaces,
     network: choice.network.records,
-    mounts: [...containerMounts(stores.paths, record, places.directory), ...(choice.secrets?.mounts ?? [])],
+    mounts: [
+      ...containerMounts(stores.paths, record, places.directory),
+      ...(choice.secrets?.mounts ?? []),
+      ...(choice.notify?.mode === 'container' ? [notifyMount(choice.notify.directory)] : []),
+    ],
     maskedPaths: hidden(maskedPaths, options, options.security?.mask ?? []),
     readonlyPaths: hidden(readonlyPaths, options, []),
-    process: { ...processSpec(record.process, options, choice.mode), secrets: choice.secrets?.env },
+    process: launchProcess(record, choice),
     confinement: {
       capabilities: record.capabilities,
       noNewPrivileges: options.security?.noNewPrivileges ?? false,
@@ -72,11 +85,18 @@ export function launchSpec(
       record.healthcheck === undefined
         ? undefined
         : { ...record.healthcheck, plan: `${places.directory}/health.plan` },
-    log: record.log,
+    log: launchLog(record),
+    notify: choice.notify,
+    pidfile: options.pidfile,
     events: eventsSpec(stores.paths, record),
     cleanup: record.autoRemove || choice.fresh === true ? cleanup(stores, record) : undefined,
     ...(choice.mode === 'foreground' ? clientSpec(options, choice.client) : { signalProxy: false }),
   };
+}
+
+function launchProcess(record: ContainerRecord, { mode, notify, secrets }: LaunchChoice): ProcessSpec {
+  const process = { ...processSpec(record.process, record.options, mode), secrets: secrets?.env };
+  return notify?.mode === 'container' ? { ...process, env: [...process.env, notifyVariable] } : process;
 }
 
 function clientSpec(
@@ -86,7 +106,7 @@ function clientSpec(
   return {
     detachKeys: parseDetachKeys(client.detachKeys ?? options.detachKeys ?? defaultDetachKeys),
     signalProxy: client.signalProxy ?? options.signalProxy ?? true,
-    outputOnly: client.outputOnly,
+    outputOnly: options.log?.driver === 'passthrough' ? true : client.outputOnly,
   };
 }
 

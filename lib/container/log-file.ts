@@ -69,6 +69,37 @@ export class LineReader {
     return named !== undefined && named.ino === fstatSync(this.#descriptor).ino;
   }
 
+  /** The oldest file of a log; undefined when there is none. */
+  static openOldest(path: string): LineReader | undefined {
+    for (;;) {
+      const [oldest] = logFiles(path);
+      const reader = oldest === undefined ? undefined : LineReader.open(oldest);
+      if (reader !== undefined || oldest === undefined) return reader;
+    }
+  }
+
+  /**
+   * The file that was begun after this one; undefined when it is not there yet. A rotation gives names to other files
+   * while they are looked at, so what was opened is looked for again.
+   */
+  next(path: string): LineReader | undefined {
+    for (;;) {
+      const name = this.#nextName(path);
+      const reader = name === undefined ? undefined : LineReader.open(name);
+      if (name === undefined) return undefined;
+      const again = this.#nextName(path);
+      if (reader !== undefined && again !== undefined && reader.isAt(again)) return reader;
+      reader?.close();
+    }
+  }
+
+  /** The name of the file after this one; the oldest where this one fell off. */
+  #nextName(path: string): string | undefined {
+    const own = fstatSync(this.#descriptor).ino;
+    const files = logFiles(path);
+    return files[files.findIndex((file) => statSync(file, { throwIfNoEntry: false })?.ino === own) + 1];
+  }
+
   close(): void {
     closeSync(this.#descriptor);
   }

@@ -1,5 +1,4 @@
 /** Lines of log files, in the two formats that supervisors write. Pure. */
-import type { LogSpec } from '../sandbox/launch-spec.js';
 
 /** A piece of output: a line with its newline, or a part of one without. */
 export type LogEntry = {
@@ -10,7 +9,7 @@ export type LogEntry = {
 };
 
 /** Reads one line of a log with its newline; undefined for one that was torn by a full disk or a crash. */
-export function parseLogLine(line: Buffer, format: LogSpec['driver']): LogEntry | undefined {
+export function parseLogLine(line: Buffer, format: 'k8s-file' | 'json-file'): LogEntry | undefined {
   return format === 'json-file' ? parseJsonLine(line) : parsePlainLine(line);
 }
 

@@ -1,7 +1,8 @@
 /** What a container printed, from its log files. */
+import { dirname } from 'node:path';
 import { CoracleError } from '../errors.js';
 import { DirectoryChanges } from '../host/directory-changes.js';
-import { LineReader, logFiles } from './log-file.js';
+import { LineReader } from './log-file.js';
 import { type LogEntry, notBefore, parseLogLine } from './log-line.js';
 import { isHeld } from './state.js';
 import type { ContainerView } from './view.js';
@@ -28,20 +29,29 @@ export async function* readLogs(view: ContainerView, options: LogOptions = {}): 
   if (log === undefined) {
     throw new CoracleError('UNSUPPORTED', `read log of ${name}: it was made with --log-driver none`);
   }
+  if (log.driver === 'journald' || log.driver === 'passthrough') throw elsewhere(view, log.driver);
+  const { driver } = log;
   const wanted = (entry: LogEntry): boolean =>
     (options.since === undefined || notBefore(entry.time, options.since)) &&
     (options.until === undefined || notBefore(options.until, entry.time));
   const reader = new LogReader(log.path, (line) => {
-    const entry = parseLogLine(line, log.driver);
+    const entry = parseLogLine(line, driver);
     return entry !== undefined && wanted(entry) ? entry : undefined;
   });
   try {
     if (options.tail === undefined) for (const entry of reader.read()) yield entry;
     else yield* reader.readLast(options.tail);
-    if (options.follow) yield* followed(reader, view.directory, options.signal);
+    if (options.follow) yield* followed(reader, view.directory, dirname(log.path), options.signal);
   } finally {
     reader.close();
   }
+}
+
+function elsewhere({ record: { name } }: ContainerView, driver: 'journald' | 'passthrough'): CoracleError {
+  const where = driver === 'journald' ? 'the journal has it' : 'it went to the streams of who started it';
+  return new CoracleError('UNSUPPORTED', `read log of ${name}: ${where}`, {
+    ...(driver === 'journald' ? { hint: `journalctl CONTAINER_NAME=${name}` } : {}),
+  });
 }
 
 /** How much of a file's end is tried first for the last lines. */
@@ -60,15 +70,15 @@ class LogReader {
 
   /** What was written since the last call. */
   *read(): Generator<LogEntry> {
-    if (this.#current === undefined) yield* this.#readOlder();
-    for (;;) {
-      this.#current ??= LineReader.open(this.#path);
-      if (this.#current === undefined) return;
-      const current = this.#current.isAt(this.#path);
+    this.#current ??= LineReader.openOldest(this.#path);
+    while (this.#current !== undefined) {
+      const newest = this.#current.isAt(this.#path);
       yield* this.#entries(this.#current);
-      if (current) return;
+      // It may have been moved on more than once meanwhile: the next newer file follows, not the newest.
+      const next = newest ? undefined : this.#current.next(this.#path);
+      if (next === undefined) return;
       this.#current.close();
-      this.#current = undefined;
+      this.#current = next;
     }
   }
 
@@ -91,15 +101,6 @@ class LogReader {
 
   close(): void {
     this.#current?.close();
-  }
-
-  *#readOlder(): Generator<LogEntry> {
-    for (const path of logFiles(this.#path).filter((each) => each !== this.#path)) {
-      const older = LineReader.open(path);
-      if (older === undefined) continue;
-      yield* this.#entries(older);
-      older.close();
-    }
   }
 
   *#entries(reader: LineReader): Generator<LogEntry> {
@@ -131,9 +132,10 @@ function lastLines(entries: Iterable<LogEntry>, count: number): LogEntry[][] {
 async function* followed(
   reader: LogReader,
   directory: string,
+  logDirectory: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<LogEntry> {
-  const changes = new DirectoryChanges(directory, signal);
+  const changes = new DirectoryChanges(logDirectory, signal);
   try {
     while (signal?.aborted !== true) {
       const held = isHeld(directory);

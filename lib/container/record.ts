@@ -33,6 +33,9 @@ export type VolumeUse = {
 /** A secret that it has a copy of. */
 export type SecretUse = SecretRequest & { readonly id: string };
 
+/** Where its output goes; what depends on its name is added at each start. */
+export type ContainerLog = Omit<LogSpec, 'extra'> & { readonly tag?: string | undefined };
+
 export type ContainerRecord = {
   readonly version: 1;
   /** 64 hexadecimal digits. */
@@ -69,5 +72,5 @@ export type ContainerRecord = {
   readonly autoRemove: boolean;
   /** Made by `create`: it stays until it has run, whoever made it being gone. */
   readonly awaitsStart?: boolean | undefined;
-  readonly log: LogSpec | undefined;
+  readonly log: ContainerLog | undefined;
 };

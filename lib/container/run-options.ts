@@ -60,6 +60,10 @@ export type RunOptions = {
   readonly init?: boolean | undefined;
   /** What it may use. Kept, and applied where this host lets us. */
   readonly limits?: ResourceLimits | undefined;
+  /** Absolute; gets the host pid of its process. */
+  readonly pidfile?: string | undefined;
+  /** Who tells systemd that it is ready; `container` by default. */
+  readonly sdnotify?: 'container' | 'conmon' | 'healthy' | 'ignore' | undefined;
   readonly secrets?: readonly SecretRequest[] | undefined;
   readonly labels?: Readonly<Record<string, string>> | undefined;
   /** Remove the container and its anonymous volumes after it ended. */
@@ -73,7 +77,15 @@ export type RunOptions = {
   readonly restart?: RestartPolicy | undefined;
   readonly health?: HealthOptions | undefined;
   readonly log?:
-    | { readonly driver: LogSpec['driver'] | 'none'; readonly maxSize?: number; readonly maxFiles?: number }
+    | {
+        readonly driver: LogSpec['driver'] | 'none';
+        readonly maxSize?: number;
+        readonly maxFiles?: number;
+        /** Absolute; of a log in a file. */
+        readonly path?: string;
+        /** With `{{.Name}}`, `{{.ID}}`, `{{.FullID}}`, `{{.ImageName}}`, `{{.ImageID}}`, `{{.ImageFullID}}`. */
+        readonly tag?: string;
+      }
     | undefined;
   readonly storageDriver?: 'overlay' | 'fuse-overlayfs' | 'copy' | undefined;
   /** Keys that leave a foreground container running, as in `ctrl-p,ctrl-q` (the default); empty for none. */

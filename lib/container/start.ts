@@ -12,6 +12,7 @@ import type { SeccompFilter } from '../sandbox/seccomp.js';
 import { confinementFilter } from './confinement.js';
 import { type LaunchChoice, launchSpec } from './launch.js';
 import { networkOf } from './network.js';
+import { notifySpec } from './notify.js';
 import type { ContainerRecord } from './record.js';
 import type { LaunchSecrets } from './secrets.js';
 import { isHeld } from './state.js';
@@ -39,7 +40,7 @@ export async function startContainer(
   options: StartOptions = {},
 ): Promise<Started> {
   const { records, data } = await prepareStart(stores, record, 'detach', options);
-  return startDetached('run', records, data);
+  return startDetached('run', records, data, record.log?.driver === 'passthrough');
 }
 
 /**
@@ -79,7 +80,8 @@ async function prepareStart(
   const client = { outputOnly, detachKeys, signalProxy };
   const secrets = await readSecrets(record, places.directory);
   const seccompFile = filter?.program;
-  const spec = launchSpec(stores, record, { mode, network, seccompFile, secrets, fresh, client });
+  const notify = notifySpec(stores.env, record, places);
+  const spec = launchSpec(stores, record, { mode, network, seccompFile, secrets, notify, fresh, client });
   const records = planLaunch(spec);
   if (record.healthcheck !== undefined) {
     const { healthPlan } = await import('./health-plan.js');
@@ -89,6 +91,7 @@ async function prepareStart(
   writeFileAtomic(`${places.directory}/config.json`, configText(spec, record, filter));
   writeFileAtomic(`${places.directory}/plan`, encodePlan(records));
   prepareSocketDirectory(stores, places);
+  if (notify !== undefined) ensureDirectory(notify.directory, 0o755);
   ensureDirectory(stores.paths.trash);
   return { records, data: secrets === undefined ? undefined : launchData(spec) };
 }

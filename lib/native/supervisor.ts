@@ -27,12 +27,15 @@ export function startDetached(
   command: SupervisorCommand,
   records: readonly PlanRecord[],
   data?: Uint8Array,
+  passStreams = false,
 ): Started {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
   const given = giveData(data);
   const [read, write] = addon().pipe();
   try {
-    const pid = spawnSupervisor(command, [[planDescriptor, plan], [statusDescriptor, write], ...given]);
+    const streams = passStreams ? ([0, 1, 2] as const).map((fd) => [fd, fd] as const) : [];
+    const own = [[planDescriptor, plan] as const, [statusDescriptor, write] as const];
+    const pid = spawnSupervisor(command, [...own, ...given, ...streams]);
     closeSync(write);
     const started = readStarted(read);
     addon().waitpid(pid, false);

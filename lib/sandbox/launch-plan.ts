@@ -9,6 +9,7 @@ import type {
   HealthSpec,
   LaunchSpec,
   LogSpec,
+  NotifySpec,
   ProcessSpec,
   RestartPolicy,
 } from './launch-spec.js';
@@ -48,6 +49,8 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...logRecords(spec.log),
     ...cleanupRecords(spec.cleanup),
     ...eventsRecords(spec.events),
+    ...notifyRecords(spec.notify),
+    ...optional('pidfile', spec.pidfile),
     ...clientRecords(spec.detachKeys, spec.signalProxy),
     ...flag('output-only', spec.outputOnly ?? false),
   ];
@@ -149,7 +152,9 @@ function healthRecords(health: HealthSpec | undefined): PlanRecord[] {
 }
 
 function logRecords(log: LogSpec | undefined): PlanRecord[] {
-  return log === undefined ? [] : [['log', log.driver, log.path, `${log.maxSize}`, `${log.maxFiles}`]];
+  if (log === undefined) return [];
+  const { driver, path, maxSize, maxFiles, extra } = log;
+  return [['log', driver, path, `${maxSize}`, `${maxFiles}`, ...(extra === undefined ? [] : [extra])]];
 }
 
 function cleanupRecords(cleanup: CleanupSpec | undefined): PlanRecord[] {
@@ -163,6 +168,10 @@ function cleanupRecords(cleanup: CleanupSpec | undefined): PlanRecord[] {
 
 function eventsRecords(events: EventsSpec | undefined): PlanRecord[] {
   return events === undefined ? [] : [['events', events.path, events.lock, events.subject]];
+}
+
+function notifyRecords(notify: NotifySpec | undefined): PlanRecord[] {
+  return notify === undefined ? [] : [['sdnotify', notify.mode, notify.socket, notify.directory]];
 }
 
 function clientRecords(detachKeys: Uint8Array | undefined, signalProxy: boolean): PlanRecord[] {

@@ -41,12 +41,23 @@ export type ConfinementSpec = {
 };
 
 export type LogSpec = {
-  readonly driver: 'k8s-file' | 'json-file';
+  readonly driver: 'k8s-file' | 'json-file' | 'journald' | 'passthrough';
+  /** The log's file, or the journal's socket. */
   readonly path: string;
   /** Bytes before it is rotated; 0 never. */
   readonly maxSize: number;
   /** Files kept, the current one included. */
   readonly maxFiles: number;
+  /** json-file: members of each line's object, with a comma in front; journald: fields, each with its newline. */
+  readonly extra?: string | undefined;
+};
+
+/** Who of a service's processes says that it is ready, and to whom. PROTOCOL.md 2.1. */
+export type NotifySpec = {
+  readonly mode: 'container' | 'conmon' | 'healthy';
+  readonly socket: string;
+  /** Directory of the container's own socket, on the host. */
+  readonly directory: string;
 };
 
 export type RestartPolicy = {
@@ -119,6 +130,9 @@ export type LaunchSpec = {
   readonly log?: LogSpec | undefined;
   readonly cleanup?: CleanupSpec | undefined;
   readonly events?: EventsSpec | undefined;
+  readonly notify?: NotifySpec | undefined;
+  /** Gets the host pid of the process at each start. */
+  readonly pidfile?: string | undefined;
   /** Bytes that detach a foreground client. */
   readonly detachKeys?: Uint8Array | undefined;
   /** The foreground client forwards signals. */

@@ -3,7 +3,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 
 #include "buffer.h"
 #include "identity.h"
@@ -99,6 +101,30 @@ static void test_identity(struct tally *tally, const char *directory) {
     close(root);
 }
 
+static void test_journal(struct tally *tally, const char *directory) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct failure failure = {0};
+    struct log log;
+    char got[512], expected[512];
+    snprintf(address.sun_path, sizeof address.sun_path, "%s/journal", directory);
+    const struct plan plan = {.log = LOG_JOURNALD, .log_path = address.sun_path, .log_extra = "CONTAINER_NAME=box\n"};
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    bool open = bind(fd, (struct sockaddr *)&address, sizeof address) == 0 && log_open(&log, &plan, &failure) == 0;
+    log_write(&log, 2, "bad=\0\npart", 10);
+    int size = snprintf(expected, sizeof expected, "PRIORITY=3\nCONTAINER_NAME=box\nMESSAGE\n%c%7s", 5, "");
+    memset(expected + size - 7, 0, 7);
+    memcpy(expected + size, "bad=\0\n", 6);
+    ok(tally, open && recv(fd, got, sizeof got, 0) == size + 6 && memcmp(got, expected, (size_t)size + 6) == 0, "a line is an entry of the journal, whatever is in it");
+    ssize_t length = recv(fd, got, sizeof got - 1, 0);
+    got[length > 0 ? length : 0] = 0;
+    ok(tally, strstr(got, "CONTAINER_PARTIAL_MESSAGE=true\nMESSAGE\n") != NULL && memcmp(got + length - 5, "part\n", 5) == 0, "a part of a line says so");
+    close(fd);
+    unlink(address.sun_path);
+    log_write(&log, 1, "lost\n", 5);
+    ok(tally, log.dropped == 4, "what no journal takes is counted");
+    log_close(&log);
+}
+
 int main(void) {
     struct tally tally = {0};
     char directory[] = "/tmp/coracle-unit.XXXXXX", command[64];
@@ -110,6 +136,7 @@ int main(void) {
     test_paths(&tally, directory);
     test_records(&tally);
     test_identity(&tally, directory);
+    test_journal(&tally, directory);
     snprintf(command, sizeof command, "rm -rf %s", directory);
     tally.failed += system(command) != 0;
     printf("1..%d\n", tally.count);
