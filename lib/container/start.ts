@@ -40,7 +40,7 @@ export async function startContainer(
   options: StartOptions = {},
 ): Promise<Started> {
   const { records, data } = await prepareStart(stores, record, 'detach', options);
-  return startDetached('run', records, data, record.log?.driver === 'passthrough');
+  return startDetached('run', records, data);
 }
 
 /**

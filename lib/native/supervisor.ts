@@ -27,15 +27,13 @@ export function startDetached(
   command: SupervisorCommand,
   records: readonly PlanRecord[],
   data?: Uint8Array,
-  passStreams = false,
 ): Started {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
   const given = giveData(data);
   const [read, write] = addon().pipe();
   try {
-    const streams = passStreams ? ([0, 1, 2] as const).map((fd) => [fd, fd] as const) : [];
     const own = [[planDescriptor, plan] as const, [statusDescriptor, write] as const];
-    const pid = spawnSupervisor(command, [...own, ...given, ...streams]);
+    const pid = spawnSupervisor(command, [...own, ...given, ...passedStreams(records)]);
     closeSync(write);
     const started = readStarted(read);
     addon().waitpid(pid, false);
@@ -45,6 +43,14 @@ export function startDetached(
     closeSync(plan);
     for (const [, fd] of given) closeSync(fd);
   }
+}
+
+/** A container whose log is passed through has our own streams. */
+function passedStreams(
+  records: readonly PlanRecord[],
+): readonly (readonly [child: number, parent: number])[] {
+  const passes = records.some(([op, driver]) => op === 'log' && driver === 'passthrough');
+  return passes ? [0, 1, 2].map((fd) => [fd, fd] as const) : [];
 }
 
 /** What records of the plan name, in memory only. */
@@ -63,7 +69,9 @@ export function handOver(
   if (command === 'attach') return becomeClient(records, []);
   const plan = addon().memfd('coracle-plan', encodePlan(records));
   const [theirs, ours] = addon().socketPair();
-  const fds = [[2, 2], [planDescriptor, plan], [clientDescriptor, theirs], ...giveData(data)] as const;
+  const passed = passedStreams(records);
+  const own = [[planDescriptor, plan] as const, [clientDescriptor, theirs] as const];
+  const fds = [...(passed.length > 0 ? passed : [[2, 2] as const]), ...own, ...giveData(data)];
   const program = nativePath('coracle-sv');
   addon().spawn(program, ['coracle-sv', command, 'served'], environment(), { fds });
   return becomeClient(clientRecords(records), [[clientDescriptor, ours]]);
