@@ -11,7 +11,8 @@ import { asBuffer } from './tar-reader.js';
 /** How a stream is compressed; `auto` looks at its first bytes. */
 export type Compression = 'none' | 'gzip' | 'zstd' | 'bzip2' | 'xz';
 
-const chunkSize = 1024 * 1024;
+/** Larger pieces do not fit into a processor's cache with what is done to them. */
+const chunkSize = 256 * 1024;
 
 /** How long the first bytes must be for {@link detectCompression}. */
 export const magicLength = 6;
@@ -122,14 +123,16 @@ async function* throughZlib(
 
 async function zlibTransform(name: ZlibName, level: number | undefined): Promise<Transform> {
   const zlib = await import('node:zlib');
-  if (name === 'createGunzip') return zlib.createGunzip({ chunkSize });
+  // Expanding goes on in its thread while what came is handled here. Node's types do not know that these are stream options, too.
+  const options = { chunkSize, readableHighWaterMark: 16 * chunkSize };
+  if (name === 'createGunzip') return zlib.createGunzip(options);
   // Node 20's types do not know the functions newer Nodes have
   const make: unknown = Reflect.get(zlib, name);
   if (typeof make !== 'function')
     throw new CoracleError('INTERNAL', `compress stream: node:zlib lacks ${name}`);
   const levelKey: unknown = Reflect.get(zlib.constants, 'ZSTD_c_compressionLevel');
   const params = level === undefined ? {} : { [String(levelKey)]: level };
-  return make({ chunkSize, params });
+  return make({ ...options, params });
 }
 
 async function* remember(
