@@ -129,6 +129,18 @@ export const commands: readonly CommandEntry[] = [
   entry('This host', 'events', 'Show what happens in the store', () => import('./events.js'), [
     'system events',
   ]),
+  entry(
+    'This host',
+    'system start',
+    'Start the containers that are to run after a boot',
+    () => import('./system-start.js'),
+  ),
+  entry(
+    'This host',
+    'system unit',
+    'Print or install a systemd unit that does so',
+    () => import('./system-unit.js'),
+  ),
   entry('This host', 'system df', 'Show what the store takes on the disk', () => import('./system-df.js')),
   entry('This host', 'system prune', 'Remove what no container uses', () => import('./system-prune.js')),
   entry('Images', 'images', 'List images', () => import('./images.js'), ['image ls', 'image list']),

@@ -7,6 +7,8 @@ export const containerFilters = [
   'label',
   'status',
   'exited',
+  'restart-policy',
+  'should-start-on-boot',
   'ancestor',
   'network',
   'volume',
@@ -37,6 +39,10 @@ function matchesOne(one: ContainerListing, { key, value }: ContainerFilter): boo
       return one.state === state(value);
     case 'exited':
       return one.state === 'exited' && one.exitCode === exitCode(value);
+    case 'restart-policy':
+      return one.restartPolicy === value;
+    case 'should-start-on-boot':
+      return one.startsOnBoot === (value === 'true');
     case 'ancestor':
       return one.imageId.startsWith(value) || isNamed(one.image, value);
     case 'network':
@@ -69,7 +75,7 @@ function pattern(text: string): RegExp {
   }
 }
 
-const states = ['created', 'starting', 'running', 'paused', 'exited'];
+const states = ['created', 'starting', 'running', 'paused', 'exited', 'dead'];
 
 function state(text: string): string {
   if (states.includes(text)) return text;

@@ -73,7 +73,7 @@ export async function selectContainers(
 }
 
 function isKind({ state }: ContainerListing, kind: Kind): boolean {
-  const active = state !== 'created' && state !== 'exited';
+  const active = !['created', 'exited', 'dead'].includes(state);
   switch (kind) {
     case 'all':
       return true;

@@ -45,6 +45,7 @@ static void do_signal(struct supervisor *supervisor, struct client *client, uint
         control_error(client, errno, "signal the container");
     else {
         supervisor->stopped = supervisor->stopped || number == 9;
+        supervisor->user_stopped = supervisor->user_stopped || number == 9;
         events_write(&supervisor->events, "kill", "");
         client_send(client, FRAME_DONE, "", 0);
     }
@@ -58,7 +59,7 @@ static void do_stop(struct supervisor *supervisor, struct client *client, const 
         return;
     }
     client_send(client, FRAME_DONE, "", 0);
-    supervisor->stop_asked = true;
+    supervisor->stop_asked = supervisor->user_stopped = true;
     lifecycle_stop(supervisor, number == UINT32_MAX ? plan->stop_signal : (int)number, timeout == UINT32_MAX ? plan->stop_timeout_ms : timeout);
 }
 

@@ -243,7 +243,7 @@ static void record_end(struct supervisor *supervisor) {
     int code = exit_code(supervisor);
     time_text(finished);
     events_write(&supervisor->events, supervisor->cleaned ? "remove" : "cleanup", "");
-    struct exit_record exit = {.code = code, .signal = signal, .failure = &supervisor->failure, .started = supervisor->started, .finished = finished, .restarts = supervisor->restarts};
+    struct exit_record exit = {.code = code, .signal = signal, .failure = &supervisor->failure, .started = supervisor->started, .finished = finished, .restarts = supervisor->restarts, .stopped = supervisor->user_stopped};
     record_exit_text(&exit, supervisor->exit_text);
     if (supervisor->record.lock >= 0) {
         struct failure failure = {0};

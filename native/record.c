@@ -111,9 +111,9 @@ size_t record_exit_text(const struct exit_record *exit, char out[RECORD_SIZE]) {
         failure_text(failure, prose, sizeof prose);
     json_escape(prose, error, sizeof error);
     return (size_t)snprintf(out, RECORD_SIZE,
-                            "{\"v\":1,\"code\":%d,\"signal\":%d,\"oom\":%d,\"error\":\"%s\",\"stage\":\"%s\",\"errno\":%d,\"started\":\"%s\",\"finished\":\"%s\",\"restarts\":%u}",
+                            "{\"v\":1,\"code\":%d,\"signal\":%d,\"oom\":%d,\"error\":\"%s\",\"stage\":\"%s\",\"errno\":%d,\"started\":\"%s\",\"finished\":\"%s\",\"restarts\":%u,\"stopped\":%d}",
                             exit->code, exit->signal, exit->oom, error, failure->stage ? failure->stage : "", failure->number, exit->started, exit->finished,
-                            exit->restarts);
+                            exit->restarts, exit->stopped);
 }
 
 int record_exit(const struct record *record, const char *text) {

@@ -26,6 +26,8 @@ struct exit_record {
     const struct failure *failure;
     const char *started, *finished;
     unsigned restarts;
+    /** Somebody asked for the end, and not the machine that goes down. */
+    bool stopped;
 };
 
 /** Opens the directory, takes the lock (EBUSY: another supervisor has it), clears the last run's records and reserves space for `exit`. */

@@ -33,6 +33,8 @@ struct supervisor {
     struct plan health_update, events_update;
     /** Its process was executed and has not ended; somebody asked for its end. */
     bool alive, stop_asked;
+    /** Asked by a client: at a boot an `unless-stopped` container stays as it is. */
+    bool user_stopped;
     int epoll;
     struct status status;
     /** Told by a byte (the exit code) when the caller of `detach` may go; -1 else. */

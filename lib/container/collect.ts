@@ -2,7 +2,7 @@
  * Leftovers of processes that were killed: reservations without a container, directories without a record,
  * containers of `--rm` whose supervisor died, sockets of containers that are gone.
  */
-import { existsSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
@@ -13,7 +13,7 @@ import { ContainerStore } from './container-store.js';
 import { listReservations, readReservation, releaseName } from './names.js';
 import type { ContainerRecord } from './record.js';
 import { hasContainerRecord } from './records.js';
-import { isHeld } from './state.js';
+import { isHeld, removingMark } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import type { ContainerView } from './view.js';
 
@@ -61,7 +61,7 @@ function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>): string
 
 /** Ended, or never started because its maker was killed. A client in the foreground has its maker's pid. */
 function isOver(paths: StorePaths, { record, status }: ContainerView): boolean {
-  if (status !== 'created') return status === 'exited';
+  if (status !== 'created') return status === 'exited' || status === 'dead';
   if (record.awaitsStart === true) return false;
   return readReservation(paths, record.name)?.makerAlive !== true;
 }
@@ -79,6 +79,7 @@ export function detachContainer(
   const places = containerPlaces(stores, record.id);
   const volumes = new VolumeStore(paths);
   const anonymous = options.volumes ? record.volumes.filter((volume) => volume.anonymous) : [];
+  markRemoving(places.directory);
   const detached = anonymous.map(({ name }) => volumes.detach(name));
   const own = moveToTrash(paths, places.directory);
   if (own !== undefined) writeContainerEvent(paths, 'remove', record);
@@ -86,6 +87,16 @@ export function detachContainer(
   releaseName(paths, record.name, record.id);
   rmSync(places.socketDirectory, { recursive: true, force: true });
   return trashed;
+}
+
+/** Where something keeps the rest from going, what is left is no container that can be started. */
+function markRemoving(directory: string): void {
+  try {
+    closeSync(openSync(join(directory, removingMark), 'a', 0o600));
+  } catch (error) {
+    // It may be gone already; and a full disk must not keep anybody from removing things.
+    if (!hasErrno(error, 'ENOENT', 'ENOSPC', 'EDQUOT')) throw ioError(`remove ${directory}`, error);
+  }
 }
 
 /** Socket directories whose container's directory is gone, of this store or another. */

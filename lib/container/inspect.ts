@@ -56,7 +56,7 @@ function stateFields(view: ContainerView): ContainerInspection {
     Paused: status === 'paused',
     Restarting: false,
     OOMKilled: exit?.oom ?? false,
-    Dead: false,
+    Dead: status === 'dead',
     Pid: live?.pid ?? 0,
     ExitCode: status === 'exited' ? (exit?.code ?? 0) : 0,
     Error: status === 'exited' ? (exit?.error ?? '') : '',

@@ -1,5 +1,6 @@
 /** Containers as `ps` shows them. Pure. */
 import type { PortMapping } from '../network/network-plan.js';
+import type { RestartPolicy } from '../sandbox/launch-spec.js';
 import { humanDuration, since } from './ages.js';
 import type { ContainerStatus, ContainerView } from './view.js';
 
@@ -24,6 +25,9 @@ export type ContainerSummary = {
   /** Of a running container with a health check. */
   readonly health: string | undefined;
   readonly pid: number | undefined;
+  readonly restartPolicy: RestartPolicy['name'];
+  /** `system start` starts it when it does not run. */
+  readonly startsOnBoot: boolean;
 };
 
 export function summarizeContainer(view: ContainerView, now = Date.now()): ContainerSummary {
@@ -43,7 +47,16 @@ export function summarizeContainer(view: ContainerView, now = Date.now()): Conta
     exitCode: exit?.code,
     health: view.health?.status,
     pid: live?.pid,
+    restartPolicy: record.options.restart?.name ?? 'no',
+    startsOnBoot: startsOnBoot(view),
   };
+}
+
+/** docker's rule: what has run, always, or unless a command ended it. */
+export function startsOnBoot({ record, status, exit }: ContainerView): boolean {
+  if (status === 'created' || status === 'dead') return false;
+  const policy = record.options.restart?.name;
+  return policy === 'always' || (policy === 'unless-stopped' && exit?.stopped !== true);
 }
 
 /** The status column. */
@@ -57,6 +70,8 @@ export function statusText({ status, live, exit, health }: ContainerView, now: n
       return `Up ${humanDuration(since(live?.started ?? '', now))}${healthText(health)}`;
     case 'paused':
       return `Up ${humanDuration(since(live?.started ?? '', now))} (Paused)`;
+    case 'dead':
+      return 'Dead';
     case 'exited':
       return `Exited (${exit?.code ?? 0}) ${humanDuration(since(exit?.finished ?? '', now))} ago`;
   }

@@ -101,6 +101,7 @@ export function parseExit(value: unknown, where: string): ExitRecord {
     started: requireString(record.started ?? '', `${where}: started`),
     finished: requireString(record.finished ?? '', `${where}: finished`),
     restarts: requireInteger(record.restarts ?? 0, `${where}: restarts`),
+    stopped: record.stopped === 1 || record.stopped === true,
   };
 }
 

@@ -16,6 +16,9 @@ export type ContainerState = {
   readonly exit: ExitRecord | undefined;
 };
 
+/** In a container's directory: its removal has begun. */
+export const removingMark = 'removing';
+
 /** Whether a supervisor holds the container. */
 export function isHeld(directory: string): boolean {
   return addon().ofdLockHeld(join(directory, 'lock'));
@@ -29,8 +32,9 @@ export function readState(directory: string): ContainerState {
   const begun = exit === undefined && ['exit.new', 'exit'].some((name) => existsSync(join(directory, name)));
   const state = deriveState({ held, live, exit, begun, boot: bootId(), isAlive });
   if (state.lost !== undefined) writeExit(directory, state.lost);
+  const dead = !held && existsSync(join(directory, removingMark));
   return {
-    status: state.status,
+    status: dead ? 'dead' : state.status,
     live: state.status === 'running' || state.status === 'paused' ? live : undefined,
     exit: state.exit,
   };
@@ -77,5 +81,6 @@ function lostExit(live: LiveRecord | undefined, sameBoot: boolean): ExitRecord {
     started: live?.started ?? '',
     finished: new Date().toISOString(),
     restarts: live?.restarts ?? 0,
+    stopped: false,
   };
 }

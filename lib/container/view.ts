@@ -2,8 +2,9 @@
 import type { HealthRecord } from './healthcheck.js';
 import type { ContainerRecord } from './record.js';
 
-/** created: never started · starting: a supervisor prepares it · running · paused: its processes stand still · exited: see `exit`. */
-export type ContainerStatus = 'created' | 'starting' | 'running' | 'paused' | 'exited';
+/** created: never started · starting: a supervisor prepares it · running · paused: its processes stand still · exited: see `exit` · dead: its removal did not
+ * come to its end, all that can be done is to remove it. */
+export type ContainerStatus = 'created' | 'starting' | 'running' | 'paused' | 'exited' | 'dead';
 
 /** How the last run ended. */
 export type ExitRecord = {
@@ -19,6 +20,8 @@ export type ExitRecord = {
   readonly started: string;
   readonly finished: string;
   readonly restarts: number;
+  /** A command ended it; not a shutdown. */
+  readonly stopped: boolean;
 };
 
 /** Who runs it now. */
@@ -36,7 +39,7 @@ export type LiveRecord = {
 
 /** Whether a supervisor has it, so that it cannot be started or removed. */
 export function isActive({ status }: { readonly status: ContainerStatus }): boolean {
-  return status !== 'created' && status !== 'exited';
+  return status === 'starting' || status === 'running' || status === 'paused';
 }
 
 export type ContainerView = {

@@ -27,7 +27,7 @@ export class SupervisorLink {
   readonly #socket: Socket;
   readonly #name: string;
   #received: Buffer = Buffer.alloc(0);
-  #answers: { resolve(payload: string): void; reject(error: Error): void }[] = [];
+  #answers: { readonly verb: string; resolve(payload: string): void; reject(error: Error): void }[] = [];
   #exit: string | undefined;
   #ended: (() => void) | undefined;
   #over = false;
@@ -61,32 +61,32 @@ export class SupervisorLink {
 
   /** Sends a signal to the first process. @throws CONFLICT when it does not run. */
   async signal(number: number): Promise<void> {
-    await this.#request(frames.signal, words(number));
+    await this.#request('kill', frames.signal, words(number));
   }
 
   /** Begins a stop: the signal, and SIGKILL after the time. Resolves at once. */
   async stop(signal: number | undefined, timeoutMs: number | undefined): Promise<void> {
-    await this.#request(frames.stop, words(signal ?? 0xffffffff, timeoutMs ?? 0xffffffff));
+    await this.#request('stop', frames.stop, words(signal ?? 0xffffffff, timeoutMs ?? 0xffffffff));
   }
 
   /** Stops all processes, or lets them go on; resolves when they do. @throws CONFLICT when there is nothing to do. */
   async pause(pause: boolean): Promise<void> {
-    await this.#request(frames.pause, Uint8Array.of(pause ? 1 : 0));
+    await this.#request(pause ? 'pause' : 'unpause', frames.pause, Uint8Array.of(pause ? 1 : 0));
   }
 
   /** Changes what it was started with, by a plan of kind update. @throws CONFLICT */
   async update(plan: Uint8Array): Promise<void> {
-    await this.#request(frames.update, plan);
+    await this.#request('update', frames.update, plan);
   }
 
   /** Checks its health now; the check's exit code. @throws CONFLICT when it does not run or has no check. */
   async checkHealth(): Promise<number> {
-    return Number.parseInt(await this.#request(frames.health, Uint8Array.of()), 10);
+    return Number.parseInt(await this.#request('check health of', frames.health, Uint8Array.of()), 10);
   }
 
   /** The pids, as this host sees them, of all processes. @throws CONFLICT when it does not run. */
   async processes(): Promise<readonly number[]> {
-    const text = await this.#request(frames.processes, Uint8Array.of());
+    const text = await this.#request('list processes of', frames.processes, Uint8Array.of());
     return text
       .split('\n')
       .filter((line) => line !== '')
@@ -107,10 +107,10 @@ export class SupervisorLink {
     this.#socket.destroy();
   }
 
-  #request(type: number, payload: Uint8Array): Promise<string> {
+  #request(verb: string, type: number, payload: Uint8Array): Promise<string> {
     return new Promise((resolve, reject) => {
-      if (this.#over) reject(this.#gone());
-      this.#answers.push({ resolve, reject });
+      if (this.#over) reject(this.#refusal(verb, 'it has ended'));
+      this.#answers.push({ verb, resolve, reject });
       this.#send(type, payload);
     });
   }
@@ -147,10 +147,8 @@ export class SupervisorLink {
     } else if (type === frames.done || type === frames.processes || type === frames.health) {
       this.#answers.shift()?.resolve(payload.toString('latin1'));
     } else if (type === frames.error) {
-      const reason = payload.toString('utf8', 4);
-      this.#answers
-        .shift()
-        ?.reject(new CoracleError('CONFLICT', `control container ${this.#name}: ${reason}`));
+      const asked = this.#answers.shift();
+      asked?.reject(this.#refusal(asked.verb, payload.toString('utf8', 4)));
     }
   }
 
@@ -158,12 +156,12 @@ export class SupervisorLink {
     if (this.#over) return;
     this.#over = true;
     this.#socket.destroy();
-    for (const { reject } of this.#answers.splice(0)) reject(this.#gone());
+    for (const { verb, reject } of this.#answers.splice(0)) reject(this.#refusal(verb, 'it has ended'));
     this.#ended?.();
   }
 
-  #gone(): CoracleError {
-    return new CoracleError('CONFLICT', `control container ${this.#name}: it has ended`);
+  #refusal(verb: string, reason: string): CoracleError {
+    return new CoracleError('CONFLICT', `${verb} container ${this.#name}: ${reason}`);
   }
 }
 

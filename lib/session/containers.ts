@@ -98,6 +98,7 @@ export async function stop(session: Session, name: string, request: StopRequest)
 /** Gives a container another name. */
 export async function rename(session: Session, name: string, newName: string): Promise<void> {
   const { view, stores } = await open(session, name);
+  requireWhole(view, 'rename');
   const { renameContainer } = await import('../container/rename.js');
   renameContainer(stores, view, newName);
   const { retell } = await import('../container/update.js');
@@ -147,6 +148,18 @@ export async function containerExists(session: Session, name: string): Promise<b
 async function signalNumber(text: string): Promise<number> {
   const { parseSignal } = await import('../sandbox/signals.js');
   return parseSignal(text);
+}
+
+/** @throws CONFLICT for what a removal that failed left. */
+export function requireWhole({ record, status }: ContainerView, verb: string): void {
+  if (status !== 'dead') return;
+  throw new CoracleError(
+    'CONFLICT',
+    `${verb} container ${record.name}: it is dead, its removal did not finish`,
+    {
+      hint: `coracle rm ${record.name} goes on with it`,
+    },
+  );
 }
 
 /** A container by name, and the stores it is in. */

@@ -5,7 +5,7 @@ import { requireTerminal } from '../container/require-terminal.js';
 import { startContainer, startInForeground } from '../container/start.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
-import { open } from './containers.js';
+import { open, requireWhole } from './containers.js';
 import type { AttachRequest, RestartRequest, StartRequest } from './requests.js';
 import type { Session } from './session.js';
 
@@ -13,6 +13,7 @@ import type { Session } from './session.js';
 export async function start(session: Session, name: string, request: StartRequest): Promise<void> {
   const { stores, view } = await open(session, name);
   if (isActive(view)) return;
+  requireWhole(view, 'start');
   const started = await startContainer(stores, view.record);
   for (const warning of started.warnings) request.onWarning?.(warning.prose);
 }
@@ -23,6 +24,7 @@ export async function startReplacing(session: Session, name: string, request: St
   const { interactive = false, detachKeys, signalProxy } = request;
   if (isActive(view))
     return attachReplacing(session, name, { noStdin: !interactive, detachKeys, signalProxy });
+  requireWhole(view, 'start');
   requireTerminal({ tty: view.record.process.tty, interactive });
   await session.close();
   return startInForeground(stores, view.record, { outputOnly: !interactive, detachKeys, signalProxy });
@@ -45,6 +47,7 @@ export async function attachReplacing(
 /** Stops a container if it runs, and starts it. */
 export async function restart(session: Session, name: string, request: RestartRequest): Promise<void> {
   const { stores, view } = await open(session, name);
+  requireWhole(view, 'restart');
   if (isActive(view)) await stopForRestart(stores, view, request);
   const started = await startContainer(stores, view.record);
   writeContainerEvent(stores.paths, 'restart', view.record);

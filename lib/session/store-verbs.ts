@@ -1,6 +1,7 @@
 /** The verbs about the store as a whole; `Coracle` has them too. Each loads what it needs. */
 
 import type { NewSecret, Secret, SecretStore } from '../container/secret-store.js';
+import type { InstalledUnit } from '../host/boot-unit.js';
 import { ContainerVerbs } from './container-verbs.js';
 import type { DiskUsage } from './disk-usage.js';
 import type { EventsRequest, StoreEvent } from './events.js';
@@ -36,6 +37,26 @@ export abstract class StoreVerbs extends ContainerVerbs {
   async *events(request: EventsRequest = {}): AsyncGenerator<StoreEvent> {
     const { readEvents } = await import('./events.js');
     yield* readEvents(this.session, request);
+  }
+
+  /** Names of the containers that are to run after a boot and do not. */
+  async containersToBoot(): Promise<readonly string[]> {
+    const all = await this.containers({ all: true });
+    return all
+      .filter(({ startsOnBoot, state }) => startsOnBoot && state === 'exited')
+      .map(({ name }) => name);
+  }
+
+  /** A systemd user unit that starts those containers: `program` is coracle's own, `root` the store where it is named. */
+  async bootUnit(program: string, root?: string | undefined): Promise<string> {
+    const { bootUnit } = await import('../host/boot-unit.js');
+    return bootUnit({ program, root, env: this.session.env });
+  }
+
+  /** Writes that unit below the user's configuration and enables it. */
+  async installBootUnit(program: string, root?: string | undefined): Promise<InstalledUnit> {
+    const { installBootUnit } = await import('../host/boot-unit.js');
+    return installBootUnit(await this.bootUnit(program, root), this.session.env);
   }
 
   /** Keeps a secret. @throws CONFLICT when the name is taken, USAGE for a name or size that cannot be. */

@@ -1,6 +1,6 @@
 /** `update`. */
 import { updateContainer } from '../container/update.js';
-import { open } from './containers.js';
+import { open, requireWhole } from './containers.js';
 import type { RunningContainer, UpdateRequest } from './requests.js';
 import { checkLimits } from './run.js';
 import type { Session } from './session.js';
@@ -12,6 +12,7 @@ export async function update(
 ): Promise<RunningContainer> {
   const { restart, health, limits } = request;
   const { stores, view } = await open(session, name);
+  requireWhole(view, 'update');
   if (limits !== undefined) await checkLimits(limits, request);
   await updateContainer(stores, view, { restart, health, limits });
   return { id: view.record.id, name: view.record.name };

@@ -26,6 +26,7 @@ const exit: ExitRecord = {
   errno: 0,
   started: '2026-01-01T00:00:00.000000001Z',
   finished: '2026-01-01T00:00:05.5Z',
+  stopped: false,
   restarts: 0,
 };
 const live: LiveRecord = {
