@@ -1,6 +1,6 @@
 /** `coracle completion SHELL` prints a small script; the script asks `coracle __complete WORD...` for the candidates. */
 import { CoracleError } from '../lib/index.js';
-import { type Command, type Context, defineCommand, globalOptions, type OptionSpec } from './command.js';
+import { type Completes, type Context, defineCommand, globalOptions, type OptionSpec } from './command.js';
 import { findCommand, firstWords, verbsOf } from './commands.js';
 import { writeAll } from './terminal/output.js';
 
@@ -74,10 +74,10 @@ async function candidatesFor(
   // Behind the image or container come words that are not ours.
   if (chosen.stopAtOperand === true && operand !== undefined) return [];
   const previous = valueOption(options, given.at(-1));
-  if (previous !== undefined) return previous.choices ?? [];
+  if (previous !== undefined) return previous.choices ?? candidatesOf(previous.completes, context);
   if (current.startsWith('-'))
     return options.filter((option) => option.unsupported === undefined).map((option) => `--${option.name}`);
-  return operandCandidates(chosen, context);
+  return candidatesOf(chosen.completes, context);
 }
 
 /** The option that takes the word behind `word` as its value. */
@@ -97,17 +97,15 @@ function operandPlaces(words: readonly string[], options: readonly OptionSpec[])
   );
 }
 
-async function operandCandidates(chosen: Command, context: Context): Promise<readonly string[]> {
-  switch (chosen.completes) {
+async function candidatesOf(what: Completes | undefined, context: Context): Promise<readonly string[]> {
+  switch (what) {
     case 'shells':
       return Object.keys(scripts);
     case 'images':
       return (await context.open().images()).flatMap((image) => image.references);
     case 'containers':
     case 'running':
-      return (await context.open().containers({ all: chosen.completes === 'containers' })).map(
-        (one) => one.name,
-      );
+      return (await context.open().containers({ all: what === 'containers' })).map((one) => one.name);
     case 'secrets':
       return (await context.open().secrets()).map(({ name }) => name);
     default:

@@ -136,6 +136,7 @@ export const securityOptions = [
     name: 'secret',
     kind: 'list',
     value: 'NAME[,type=env,…]',
+    completes: 'secrets',
     summary: 'Secret as a file of /run/secrets, or as a variable (type=env); target=, uid=, gid=, mode=',
   },
   { name: 'sysctl', kind: 'list', value: 'KEY=VALUE', summary: 'Kernel parameter of its namespaces' },

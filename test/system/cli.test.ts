@@ -59,9 +59,9 @@ testWith(built, 'wrong usage ends with 125 and says what was meant', async (t) =
     stderr: /^coracle: unknown command: runn\nhint: did you mean coracle run\?/,
   });
   await expect(t, cli, ['info', 'x'], { code: 125, stderr: /needs exactly 0 arguments, got 1/ });
-  await expect(t, cli, ['run', '-m', '1g', 'x'], {
+  await expect(t, cli, ['run', '--oom-kill-disable', 'x'], {
     code: 125,
-    stderr: /use -m: this version has no resource limits/,
+    stderr: /use --oom-kill-disable: this version has no such limit/,
   });
   await expect(t, cli, ['run', '-p', '0:1', 'x'], { code: 125, stderr: /parse publish "0:1"/ });
   await expect(t, cli, ['ps', '--format', '{{'], {

@@ -28,6 +28,7 @@ testWith(journeyNeeds, 'a secret is made, told of without its value, replaced an
   t.deepEqual(modes, [0o600, 0o600]);
   t.is((await cli.run(['secret', 'exists', 'one'])).code, 0);
   t.is(await cli.ok(['__complete', 'secret', 'rm', 't']), 'two\n');
+  t.is(await cli.ok(['__complete', 'run', '--secret', 'o']), 'one\n');
   await cli.ok(['secret', 'rm', '--all']);
   t.is((await cli.run(['secret', 'exists', 'one'])).code, 1);
   t.is((await cli.run(['secret', 'rm', 'one'])).code, 1);
