@@ -11,7 +11,7 @@ import {
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { buildCacheOptions, readBuildCache } from './options/build-cache.js';
-import { printCheck, readCall } from './options/build-call.js';
+import { answerCall, readCall } from './options/build-call.js';
 import { buildOutputOptions, buildOutputRequest, usesStandardOutput } from './options/build-output.js';
 import { refusedOfRuns, runOptions, runSettings } from './options/build-runs.js';
 import { readPullPolicy } from './options/pull-policy.js';
@@ -116,7 +116,7 @@ export const command = defineCommand({
       name: 'call',
       kind: 'string',
       value: 'METHOD',
-      summary: 'build, or check[,format=json]: what to do (default: build)',
+      summary: 'build, or check, outline or targets[,format=json]: what to do (default: build)',
     },
     ...registryOptions,
   ],
@@ -137,8 +137,8 @@ export const command = defineCommand({
     const source = chooseSource(context, values.file);
     const outputs = buildOutputRequest(values);
     if (call !== undefined) {
-      const report = await interruptible((signal) =>
-        open().checkBuild({
+      return await interruptible((signal) => {
+        const request = {
           ...source,
           contexts: readContexts(values['build-context']),
           ignoreFile: values.ignorefile,
@@ -147,11 +147,11 @@ export const command = defineCommand({
           pull: readPullPolicy(values.pull),
           access: registryAccess(values),
           signal,
-        }),
-      ).catch((error: unknown) => {
+        };
+        return answerCall(open(), request, call);
+      }).catch((error: unknown) => {
         throw asBuildFailure(error);
       });
-      return printCheck(report, call);
     }
     try {
       const result = await interruptible((signal) =>

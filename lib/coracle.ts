@@ -5,6 +5,7 @@
 import type { CacheUnit } from './build/cache-unit.js';
 import type { CheckReport } from './build/check-report.js';
 import type { BuildResult } from './build/options.js';
+import type { Described } from './build/outline.js';
 import type { PruneResult } from './build/prune.js';
 import type { PrunePolicy } from './build/prune-choice.js';
 import type { DoctorReport } from './doctor/report.js';
@@ -55,6 +56,12 @@ export class Coracle extends StoreVerbs {
     const result = await check(this.session, request);
     const json = checkJson(result);
     return { ...result, text: checkText(result), json };
+  }
+
+  /** The parameters a build takes, or the stages it can end with, as docker's `--call=outline` and `targets` say them. */
+  async describeBuild(request: BuildRequest, what: 'outline' | 'targets'): Promise<Described> {
+    const { describe } = await import('./session/build.js');
+    return describe(this.session, request, what);
   }
 
   /** Everything known about a container or an image, with the fields of docker's and podman's `inspect`. */

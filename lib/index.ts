@@ -6,6 +6,7 @@ export { type CacheUnit, cacheUnitKinds } from './build/cache-unit.js';
 export type { CheckReport } from './build/check-report.js';
 export type { BuildEvent, BuildStep } from './build/events.js';
 export type { BuildResult } from './build/options.js';
+export type { Described } from './build/outline.js';
 export { type BuildOutput, parseOutput, registryOutput, storeOutput } from './build/output.js';
 export type { PruneResult } from './build/prune.js';
 export type { PrunePolicy } from './build/prune-choice.js';

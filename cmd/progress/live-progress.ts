@@ -1,19 +1,26 @@
 /** The live display: one line a step with its time, the last log lines of the running ones, redrawn in place. */
 import type { BuildEvent, BuildStep } from '../../lib/index.js';
-import { fitLine, formatSize, writeAll } from '../terminal/output.js';
+import { fitLine, formatSize, say, visible, writeAll } from '../terminal/output.js';
 import type { BuildProgress } from './build-progress.js';
+import { FailureLog } from './failure-log.js';
+import { LogLines } from './log-lines.js';
 
 type State = {
   readonly step: BuildStep;
-  status: 'waiting' | 'running' | 'done' | 'cached' | 'failed';
+  status: 'waiting' | 'running' | 'done' | 'cached' | 'failed' | 'canceled';
   started: number;
   ended: number;
   lines: string[];
-  partial: string;
+  readonly log: LogLines;
   transfer: string;
 };
 
 const tailLines = 6;
+const labels: Partial<Record<State['status'], string>> = {
+  cached: 'CACHED ',
+  failed: 'ERROR ',
+  canceled: 'CANCELED ',
+};
 const redrawMilliseconds = 80;
 /** https://no-color.org */
 const colour =
@@ -25,6 +32,7 @@ const colour =
 export function liveProgress(): BuildProgress {
   const states = new Map<string, State>();
   const warnings: string[] = [];
+  const failures = new FailureLog();
   const begun = Date.now();
   let drawn = 0;
   let closed = false;
@@ -42,12 +50,16 @@ export function liveProgress(): BuildProgress {
   process.once('exit', restore);
 
   return {
-    onEvent: (event) => apply(states, warnings, event),
+    onEvent: (event) => {
+      failures.onEvent(event);
+      apply(states, warnings, event);
+    },
     close: () => {
       if (closed) return;
       closed = true;
       clearInterval(timer);
       draw(true);
+      for (const line of failures.blocks) say(visible(line));
       for (const warning of warnings) writeAll(2, `${warning}\n`);
       process.removeListener('exit', restore);
       restore();
@@ -64,7 +76,7 @@ function apply(states: Map<string, State>, warnings: string[], event: BuildEvent
         started: 0,
         ended: 0,
         lines: [],
-        partial: '',
+        log: new LogLines(),
         transfer: '',
       });
     }
@@ -83,26 +95,14 @@ function apply(states: Map<string, State>, warnings: string[], event: BuildEvent
       state.status = 'running';
       state.started = event.time;
       return;
-    case 'log': {
-      const lines = (state.partial + Buffer.from(event.data).toString()).split('\n');
-      state.partial = lines.pop() ?? '';
-      state.lines = [
-        ...state.lines,
-        ...lines.map(
-          (line) =>
-            line
-              .split('\r')
-              .filter((part) => part !== '')
-              .at(-1) ?? '',
-        ),
-      ].slice(-50);
+    case 'log':
+      state.lines = [...state.lines, ...state.log.push(event.data)].slice(-tailLines);
       return;
-    }
     case 'progress':
       state.transfer = `${formatSize(event.current)}${event.total === undefined ? '' : ` / ${formatSize(event.total)}`}`;
       return;
     default:
-      state.status = event.kind;
+      state.status = event.kind === 'failed' && event.canceled ? 'canceled' : event.kind;
       state.started ||= event.time;
       state.ended = event.time;
   }
@@ -111,13 +111,11 @@ function apply(states: Map<string, State>, warnings: string[], event: BuildEvent
 function render(states: readonly State[], begun: number, final: boolean): string[] {
   const finished = states.filter((state) => state.status !== 'waiting' && state.status !== 'running').length;
   const seconds = ((Date.now() - begun) / 1000).toFixed(1);
-  const lines = [
-    `[+] Building ${seconds}s (${finished}/${states.length})${final && finished === states.length ? ' FINISHED' : ''}`,
-  ];
+  const end = final && finished === states.length ? ' FINISHED' : '';
+  const lines = [fitLine(`[+] Building ${seconds}s (${finished}/${states.length})${end}`, screenColumns())];
   for (const state of states.filter((one) => one.status !== 'waiting')) {
     lines.push(stepLine(state));
-    const wanted = state.status === 'failed' || (state.status === 'running' && !final);
-    if (wanted) lines.push(...logTail(state));
+    if (state.status === 'running' && !final) lines.push(...logTail(state));
   }
   return lines;
 }
@@ -125,7 +123,7 @@ function render(states: readonly State[], begun: number, final: boolean): string
 function stepLine(state: State): string {
   const running = state.status === 'running';
   const time = `${(((running ? Date.now() : state.ended) - state.started) / 1000).toFixed(1)}s`;
-  const label = state.status === 'cached' ? 'CACHED ' : state.status === 'failed' ? 'ERROR ' : '';
+  const label = labels[state.status] ?? '';
   const name = ` => ${label}${state.step.name}${running && state.transfer !== '' ? ` ${state.transfer}` : ''}`;
   const width = screenColumns() - time.length - 1;
   const text = `${fitLine(name, width).padEnd(width)} ${time}`;
@@ -135,7 +133,8 @@ function stepLine(state: State): string {
 
 function logTail(state: State): string[] {
   const width = screenColumns() - 7;
-  const tail = state.partial === '' ? state.lines : [...state.lines, state.partial];
+  const { partial } = state.log;
+  const tail = partial === '' ? state.lines : [...state.lines, partial];
   return tail.slice(-tailLines).map((line) => `${colour.dim} => # ${fitLine(line, width)}${colour.plain}`);
 }
 

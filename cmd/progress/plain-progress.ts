@@ -1,20 +1,41 @@
 /** BuildKit's plain form: `#3 [2/4] RUN make`, `#3 0.52 output`, `#3 DONE 1.2s`, each step's lines under its number. */
 import type { BuildEvent, BuildStep } from '../../lib/index.js';
-import { say, visible } from '../terminal/output.js';
+import { formatSize, say, visible } from '../terminal/output.js';
 import type { BuildProgress } from './build-progress.js';
+import { FailureLog } from './failure-log.js';
+import { LogLines } from './log-lines.js';
 
-type Numbered = { readonly number: number; readonly step: BuildStep; started: number; partial: string };
+type Numbered = {
+  readonly number: number;
+  readonly step: BuildStep;
+  readonly started: number;
+  readonly lines: LogLines;
+  /** When each transfer was shown last. */
+  readonly transfers: Map<string, number>;
+};
+
+type Transfer = Extract<BuildEvent, { kind: 'progress' }>;
+
+/** A transfer is shown when it begins, now and then, and at its end. */
+const transferMilliseconds = 2000;
 
 /** Prints every event as lines on standard error. */
 export function plainProgress(): BuildProgress {
   const steps = new Map<string, BuildStep>();
   const shown = new Map<string, Numbered>();
+  const failures = new FailureLog();
 
   const open = (id: string, time: number): Numbered => {
     const known = shown.get(id);
     if (known !== undefined) return known;
     const step = steps.get(id) ?? { id, name: id, inputs: [] };
-    const numbered = { number: shown.size + 1, step, started: time, partial: '' };
+    const numbered = {
+      number: shown.size + 1,
+      step,
+      started: time,
+      lines: new LogLines(),
+      transfers: new Map<string, number>(),
+    };
     shown.set(id, numbered);
     if (shown.size > 1) say('');
     say(`#${numbered.number} ${visible(step.name)}`);
@@ -22,6 +43,7 @@ export function plainProgress(): BuildProgress {
   };
 
   const onEvent = (event: BuildEvent): void => {
+    failures.onEvent(event);
     switch (event.kind) {
       case 'planned':
         for (const step of event.steps) steps.set(step.id, step);
@@ -32,19 +54,21 @@ export function plainProgress(): BuildProgress {
       case 'cached':
         say(`#${open(event.step, event.time).number} CACHED`);
         return;
-      case 'log':
-        return printLog(open(event.step, event.time), event.data, event.time);
+      case 'log': {
+        const numbered = open(event.step, event.time);
+        return printLines(numbered, numbered.lines.push(event.data), event.time);
+      }
       case 'progress':
-        return;
+        return printTransfer(open(event.step, event.time), event);
       case 'done':
       case 'failed': {
         const numbered = open(event.step, event.time);
-        flush(numbered, event.time);
-        const seconds = ((event.time - numbered.started) / 1000).toFixed(1);
+        printLines(numbered, numbered.lines.end(), event.time);
+        const seconds = secondsSince(numbered.started, event.time, 1);
         say(
           event.kind === 'done'
             ? `#${numbered.number} DONE ${seconds}s`
-            : `#${numbered.number} ERROR: ${event.reason}`,
+            : `#${numbered.number} ${event.canceled ? 'CANCELED' : `ERROR: ${event.reason}`}`,
         );
         return;
       }
@@ -54,23 +78,27 @@ export function plainProgress(): BuildProgress {
         return;
     }
   };
-  return { onEvent, close: () => undefined };
+  const close = (): void => {
+    for (const line of failures.blocks) say(visible(line));
+  };
+  return { onEvent, close };
 }
 
-function printLog(numbered: Numbered, data: Uint8Array, time: number): void {
-  const lines = (numbered.partial + Buffer.from(data).toString()).split('\n');
-  numbered.partial = lines.pop() ?? '';
-  for (const line of lines) printLogLine(numbered, line, time);
+function printLines({ number, started }: Numbered, lines: readonly string[], time: number): void {
+  for (const line of lines) say(`#${number} ${secondsSince(started, time, 3)} ${visible(line)}`);
 }
 
-function flush(numbered: Numbered, time: number): void {
-  if (numbered.partial !== '') printLogLine(numbered, numbered.partial, time);
-  numbered.partial = '';
+function printTransfer(numbered: Numbered, { id, current, total, time }: Transfer): void {
+  const before = numbered.transfers.get(id);
+  const isOver = current === total;
+  if (before !== undefined && !isOver && time - before < transferMilliseconds) return;
+  if (before === Number.POSITIVE_INFINITY) return;
+  numbered.transfers.set(id, isOver ? Number.POSITIVE_INFINITY : time);
+  const amount = [current, ...(total === undefined ? [] : [total])].map(formatSize).join(' / ');
+  const seconds = secondsSince(numbered.started, time, 1);
+  say(`#${numbered.number} ${visible(id)} ${amount} ${seconds}s${isOver ? ' done' : ''}`);
 }
 
-function printLogLine(numbered: Numbered, line: string, time: number): void {
-  const seconds = ((time - numbered.started) / 1000).toFixed(3);
-  // A carriage return redraws a line on terminals; only its last state is worth a line here.
-  const last = line.replace(/\r$/, '').split('\r').at(-1) ?? '';
-  say(`#${numbered.number} ${seconds} ${visible(last)}`);
+function secondsSince(started: number, time: number, digits: number): string {
+  return ((time - started) / 1000).toFixed(digits);
 }

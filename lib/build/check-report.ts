@@ -63,6 +63,7 @@ export function checkJson({ warnings, source, error }: CheckResult): object {
   };
 }
 
-function location({ startLine, endLine }: SourceRange): object {
+/** A range as BuildKit's JSON has it. */
+export function location({ startLine, endLine }: SourceRange): object {
   return { ranges: [{ start: { line: startLine }, end: { line: endLine } }] };
 }

@@ -5,6 +5,7 @@ import { hostPlatform, parsePlatform } from '../oci/platform.js';
 import type { BuildSource } from './build-source.js';
 import { Contexts } from './contexts.js';
 import type { BuildEnvironment, BuildOptions } from './options.js';
+import { type Described, outline, targets } from './outline.js';
 import { Planner } from './planner.js';
 import { Secrets } from './secrets.js';
 import type { BuildStores } from './session.js';
@@ -21,32 +22,60 @@ export type CheckResult = {
  * Checks the target and what it needs, or every stage where no target is asked for.
  * @throws NOT_FOUND, NETWORK and IO for a context that cannot be read; INVALID for a file that is no Dockerfile.
  */
-export async function checkBuild(
+export function checkBuild(
   stores: BuildStores,
   options: BuildOptions,
   environment: BuildEnvironment,
 ): Promise<CheckResult> {
+  return withPlanner(stores, options, environment, async (planner) => {
+    const error = await failureOf(() => planner.check());
+    const warnings = planner.warnings
+      .filter((warning) => warning.rule !== undefined)
+      .sort((left, right) => left.range.startLine - right.range.startLine);
+    const { source } = planner;
+    return error === undefined ? { warnings, source } : { warnings, source, error };
+  });
+}
+
+/**
+ * The parameters of a build, or the stages it can end with.
+ * @throws as `checkBuild`, and where the Dockerfile could not be built.
+ */
+export function describeBuild(
+  stores: BuildStores,
+  options: BuildOptions,
+  environment: BuildEnvironment,
+  what: 'outline' | 'targets',
+): Promise<Described> {
+  return withPlanner(stores, options, environment, (planner) =>
+    what === 'outline' ? outline(planner) : targets(planner),
+  );
+}
+
+/** Reads the context's Dockerfile; the planner may be asked while `use` runs. */
+async function withPlanner<T>(
+  stores: BuildStores,
+  options: BuildOptions,
+  environment: BuildEnvironment,
+  use: (planner: Planner) => T | Promise<T>,
+): Promise<T> {
   const secrets = new Secrets(options.secrets ?? []);
   const contexts = new Contexts({ stores, options, environment, readSecret: (id) => secrets.read(id) });
   const lease = stores.staging.lease();
   try {
     const { dockerfile, files } = await contexts.main();
     const [platform = ''] = options.platforms ?? [];
-    const planner = new Planner({
-      dockerfile,
-      options,
-      platform: platform === '' ? hostPlatform() : parsePlatform(platform),
-      resolveImage: environment.resolveImage,
-      contexts,
-      contextTime: files.kind === 'fetched' ? files.tree.time : undefined,
-      ignored: files.kind === 'directory' ? files.tree.ignore : files.ignore,
-    });
-    const error = await failureOf(() => planner.check());
-    const warnings = planner.warnings
-      .filter((warning) => warning.rule !== undefined)
-      .sort((left, right) => left.range.startLine - right.range.startLine);
-    const source = { name: dockerfile.fileName, lines: dockerfile.lines };
-    return error === undefined ? { warnings, source } : { warnings, source, error };
+    return await use(
+      new Planner({
+        dockerfile,
+        options,
+        platform: platform === '' ? hostPlatform() : parsePlatform(platform),
+        resolveImage: environment.resolveImage,
+        contexts,
+        contextTime: files.kind === 'fetched' ? files.tree.time : undefined,
+        ignored: files.kind === 'directory' ? files.tree.ignore : files.ignore,
+      }),
+    );
   } finally {
     await contexts.fetcher.remove();
     lease.release();

@@ -39,7 +39,14 @@ export type BuildEvent =
       readonly time: number;
     }
   | { readonly kind: 'done'; readonly step: StepId; readonly time: number }
-  | { readonly kind: 'failed'; readonly step: StepId; readonly reason: string; readonly time: number }
+  | {
+      readonly kind: 'failed';
+      readonly step: StepId;
+      readonly reason: string;
+      /** Another step's failure stopped it. */
+      readonly canceled: boolean;
+      readonly time: number;
+    }
   | {
       readonly kind: 'warning';
       /** BuildKit's rule name where the warning has one. */

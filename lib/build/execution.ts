@@ -122,27 +122,30 @@ export class Execution {
   async #step(step: FileStep, stage: PlannedStage, parent: StageFiles): Promise<StepResult> {
     const { session, slots, source } = this.#input;
     this.steps++;
+    let begun = false;
     try {
       // A stage that failed is told of once, by its own step.
       const origin = step.kind === 'copy' ? await this.#origin(step.from) : undefined;
       const mounts = step.kind === 'run' ? await this.#mountOrigins(step) : undefined;
       return await slots.run(async () => {
         session.options.signal?.throwIfAborted();
+        begun = true;
         return this.#executor.execute({ step, stage, parent, origin, mounts });
       });
     } catch (error) {
-      this.#fail(step, placeError(error, source, step));
+      this.#fail(step, placeError(error, source, step), begun);
       throw this.#failure?.error;
     }
   }
 
-  /** Only the first failure is the build's; what it stopped was canceled. */
-  #fail(step: FileStep, error: unknown): void {
+  /** Only the first failure is the build's; what it stopped was canceled, and what had not begun is not spoken of. */
+  #fail(step: FileStep, error: unknown, begun: boolean): void {
     const { session, stop } = this.#input;
     const first = this.#failure === undefined;
     const message = error instanceof Error ? error.message : String(error);
     const reason = first ? message : 'canceled';
-    session.onEvent({ kind: 'failed', step: step.id, reason, time: Date.now() });
+    if (first || begun)
+      session.onEvent({ kind: 'failed', step: step.id, reason, canceled: !first, time: Date.now() });
     this.#failure ??= { error };
     if (first) stop();
   }

@@ -3,6 +3,7 @@
 import type { CheckResult } from '../build/check.js';
 import type { BuildEvent } from '../build/events.js';
 import type { BuildEnvironment, BuildOptions, BuildResult, ImageExporter } from '../build/options.js';
+import type { Described } from '../build/outline.js';
 import type { BuildOutput } from '../build/output.js';
 import type { BuildStores } from '../build/session.js';
 import type { Stores } from '../image/stores.js';
@@ -32,6 +33,16 @@ export async function build(session: Session, request: BuildRequest): Promise<Bu
 export async function check(session: Session, request: BuildRequest): Promise<CheckResult> {
   const { checkBuild } = await import('../build/check.js');
   return checkBuild(...(await prepared(session, request)));
+}
+
+/** What a build can be given, or what it can be asked for. */
+export async function describe(
+  session: Session,
+  request: BuildRequest,
+  what: 'outline' | 'targets',
+): Promise<Described> {
+  const { describeBuild } = await import('../build/check.js');
+  return describeBuild(...(await prepared(session, request)), what);
 }
 
 async function prepared(

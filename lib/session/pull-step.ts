@@ -30,7 +30,7 @@ export async function asBuildStep<T>(
     return result;
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    if (begun) onEvent({ kind: 'failed', step, reason, time: Date.now() });
+    if (begun) onEvent({ kind: 'failed', step, reason, canceled: false, time: Date.now() });
     throw error;
   }
 }

@@ -3,11 +3,15 @@ import { readCall } from '../../cmd/options/build-call.js';
 import { CoracleError } from '../../lib/errors.js';
 
 test('--check and --call=check mean the same, lint is its old name', (t) => {
-  const text = { format: 'text', ignoreStatus: false } as const;
+  const text = { method: 'check', format: 'text', ignoreStatus: false } as const;
   t.deepEqual(readCall(undefined, true), text);
   t.deepEqual(readCall('check', false), text);
   t.deepEqual(readCall('lint', false), text);
-  t.deepEqual(readCall('check,format=json,ignorestatus=true', false), { format: 'json', ignoreStatus: true });
+  t.deepEqual(readCall('check,format=json,ignorestatus=true', false), {
+    method: 'check',
+    format: 'json',
+    ignoreStatus: true,
+  });
 });
 
 test('a build is a build', (t) => {
@@ -17,8 +21,8 @@ test('a build is a build', (t) => {
 
 test('other methods and attributes are refused by name', (t) => {
   for (const [text, code] of [
-    ['outline', 'UNSUPPORTED'],
-    ['targets', 'UNSUPPORTED'],
+    ['subrequests.describe', 'UNSUPPORTED'],
+    ['outlines', 'USAGE'],
     ['chekc', 'USAGE'],
     ['check,format=xml', 'USAGE'],
   ] as const) {

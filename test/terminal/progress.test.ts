@@ -64,7 +64,12 @@ testWith(
     t.is((await failed.exit).code, 1);
     const { lines, cursor } = renderScreen(failed.text(), 80);
     t.true(lines.some((line) => line.startsWith(' => ERROR ')));
-    t.true(lines.includes(' => # so far'));
+    const at = lines.indexOf('------');
+    t.regex(
+      lines.slice(at, at + 4).join('\n'),
+      /^------\n > \[2\/2\] RUN echo so far; exit 3:\n\d\.\d{3} so far\n------$/,
+      lines.join('\n'),
+    );
     t.true(cursor.visible);
     writeFileSync(join(directory, 'Dockerfile'), 'FROM busybox\nRUN echo started; sleep 1000\n');
     const shell = await openOuterShell(t, cli);
@@ -77,6 +82,88 @@ testWith(
     await shell.waitFor('code:130:');
     t.true(renderScreen(shell.text(), 80).cursor.visible);
     t.is(await shell.settings(), before);
+  },
+);
+
+testWith(
+  journeyNeeds,
+  'steps at the same time, a screen of few lines and few columns: no line is torn and none is left over',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const work = 'for i in 1 2 3 4 5 6; do echo "working $i"; sleep 0.1; done';
+    const stages = ['a', 'b', 'c'].map(
+      (name) => `FROM busybox AS ${name}\nRUN echo ${name}; ${work}\nRUN true\n`,
+    );
+    const copies = ['a', 'b', 'c'].map((name) => `COPY --from=${name} /bin/busybox /${name}\n`);
+    const directory = writeContext(cli, `${stages.join('')}FROM scratch\n${copies.join('')}`);
+    const args = ['build', '--progress', 'tty', '--jobs', '3', directory];
+    const terminal = cli.terminal([...args, '--no-cache'], { columns: 20, rows: 10 });
+    await terminal.waitFor(' => # working 1');
+    t.is((await terminal.exit).code, 0, terminal.text());
+    for (const frame of terminal.text().split('\x1b[J')) {
+      const lines = renderScreen(frame, 1000).lines.filter((line) => /^( =>|\[\+\])/.test(line));
+      t.true(
+        lines.every((line) => line.length <= 20),
+        lines.join('\n'),
+      );
+    }
+    // What scrolled away stays, so only the last picture can be whole.
+    const { lines } = renderScreen(terminal.text(), 20);
+    const last = lines.slice(lines.findLastIndex((line) => line.startsWith('[+] Building')));
+    t.is(last.filter((line) => line.startsWith(' => ')).length, 14, lines.join('\n'));
+    t.false(last.some((line) => line.includes('#')));
+    const again = cli.terminal(args, { columns: 80, rows: 30 });
+    t.is((await again.exit).code, 0);
+    const cached = renderScreen(again.text(), 80).lines.filter((line) => line.startsWith(' => CACHED '));
+    t.is(cached.length, 9, again.text());
+    t.true(cached.every((line) => /\d+\.\ds$/.test(line)));
+  },
+);
+
+testWith(
+  journeyNeeds,
+  'a failure is told at its end, whatever else runs, in lines and in quiet',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const fail = 'for i in 1 2 3 4 5 6 7 8 9 10 11; do echo "try $i"; done; printf "no end\\033[2J"; exit 3';
+    const directory = writeContext(
+      cli,
+      `FROM busybox AS other\nRUN echo slow; sleep 1000\nFROM busybox\nCOPY --from=other / /\nFROM busybox\nRUN sleep 0.2; ${fail}\nCOPY --from=1 / /\n`,
+    );
+    const plain = await cli.run(['build', '--progress', 'plain', directory]);
+    t.is(plain.code, 1);
+    t.regex(plain.stderr, /^#\d+ CANCELED$/m);
+    const block = /^------\n > \[stage-2 2\/3\] RUN .*:\n((?:\d+\.\d{3} .*\n)+)------\n/m;
+    const shown = block.exec(plain.stderr)?.[1]?.trimEnd().split('\n') ?? [];
+    t.is(shown.length, 10, plain.stderr);
+    t.regex(shown[0] ?? '', / try 3$/);
+    t.regex(shown[9] ?? '', / no end\\x1b\[2J$/);
+    t.regex(plain.stderr.slice(plain.stderr.lastIndexOf('------')), /\nDockerfile:6:1|Dockerfile:6:1/);
+    const quiet = await cli.run(['build', '-q', directory]);
+    t.deepEqual([quiet.code, quiet.stdout], [1, '']);
+    t.regex(quiet.stderr, block);
+    const json = await cli.run(['build', '--progress', 'rawjson', directory]);
+    const lines = json.stderr.split('\n').filter((line) => line.startsWith('{'));
+    const vertexes = lines.flatMap(
+      (line) => (JSON.parse(line) as { vertexes?: { error?: string }[] }).vertexes ?? [],
+    );
+    const errors = vertexes.flatMap(({ error }) => error ?? []).sort();
+    t.is(errors.length, 2);
+    t.is(errors[0], 'canceled');
+  },
+);
+
+testWith(
+  [...journeyNeeds, missingRegistry()],
+  'plain progress tells how far a base image has come',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const registry = await startRegistry(t);
+    await cli.ok(['push', '-q', 'busybox', `${registry.host}/busybox`]);
+    const directory = writeContext(cli, `FROM ${registry.host}/busybox\n`);
+    const { code, stderr } = await cli.run(['build', '--progress', 'plain', directory]);
+    t.is(code, 0, stderr);
+    t.regex(stderr, /^#1 [0-9a-f]{12} [\d.]+[kM]B \/ [\d.]+[kM]B [\d.]+s done$/m);
   },
 );
 
