@@ -1,55 +1,13 @@
 /** Real Dockerfiles over Debian and its package archive: built, used, and built again without a step that runs. */
-import { cpSync, mkdtempSync, readFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import test, { type ExecutionContext } from 'ava';
-import { eventually, journeyNeeds } from '../helpers/busybox.js';
-import { type Cli, cliIn, runProgram } from '../helpers/cli.js';
+import { eventually } from '../helpers/busybox.js';
+import { runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
-import { fixturePath, missingDevice, missingProgram, removeTree } from '../helpers/host.js';
-import { debianTar, missingArchive, missingDebootstrap } from '../helpers/image.js';
-
-const needs = [
-  ...journeyNeeds,
-  missingDebootstrap(),
-  missingProgram('pasta'),
-  missingDevice('/dev/net/tun'),
-  missingArchive(),
-];
-
-/** One store for all of them: one Debian, and one index of packages in the cache mounts that they share. */
-const shared = mkdtempSync(join(tmpdir(), 'c-'));
-let imported: Promise<unknown> | undefined;
-
-test.after.always('the store is removed', () => removeTree(shared));
-
-async function openStore(t: ExecutionContext<unknown>): Promise<Cli> {
-  t.timeout(300_000);
-  const cli = cliIn(t, shared);
-  imported ??= cli.ok(['import', debianTar(), 'debian'], { timeout: 120_000 });
-  await imported;
-  return cli;
-}
-
-/** Builds `directory` twice: the second time nothing runs. */
-async function build(t: ExecutionContext<unknown>, cli: Cli, tag: string, directory: string): Promise<void> {
-  const words = ['build', '--progress', 'plain', '-t', tag, directory];
-  const built = await cli.run(words, { timeout: 240_000 });
-  t.is(built.code, 0, built.stderr.slice(-4000));
-  const again = await cli.run(words);
-  const [, cached, all] = /\((\d+) of (\d+) steps cached\)/.exec(again.stderr) ?? [];
-  t.truthy(all, again.stderr);
-  t.is(cached, all, again.stderr);
-}
-
-/** Runs a server with its port published on loopback until the test ends. */
-async function serveImage(t: ExecutionContext<unknown>, cli: Cli, image: string, port: number) {
-  await cli.ok(['run', '-d', '--name', image, '-p', `127.0.0.1::${port}`, image]);
-  t.teardown(() => cli.ok(['rm', '-f', image]));
-  const shown = await cli.ok(['port', image]);
-  return Number(/127\.0\.0\.1:(\d+)/.exec(shown)?.[1]);
-}
+import { fixturePath, missingProgram } from '../helpers/host.js';
+import { gitHandler, missingGit, serve, TestRepository } from '../helpers/web.js';
+import { build, fetchText, listImage, needs, openStore, serveImage, shared } from './real-fixture.js';
 
 testWith(needs, 'a database server: queried from inside and through its port', async (t) => {
   const cli = await openStore(t);
@@ -98,6 +56,71 @@ testWith(
       return code === 0 ? stdout : undefined;
     });
     t.is(seen, `guest\n${readFileSync(`${key}.pub`, 'utf8')}`);
+  },
+);
+
+testWith(needs, 'a C program: linked in one stage, alone in the other', async (t) => {
+  const cli = await openStore(t);
+  await build(t, cli, 'count', fixturePath('real', 'c-static'));
+  const run = ['run', '--rm', '-i', '--network', 'none', '--read-only', 'count'];
+  t.is((await cli.run(run, { input: 'three short words\n' })).stdout, '3\n');
+  const stubs = ['etc/hostname', 'etc/hosts', 'etc/resolv.conf'];
+  t.deepEqual(
+    (await listImage(cli, 'count')).filter((file) => !stubs.includes(file)),
+    ['count'],
+  );
+});
+
+testWith(needs, 'tools from Debian: their archives stay in the caches, not in the image', async (t) => {
+  const cli = await openStore(t);
+  await build(t, cli, 'toolbox', fixturePath('real', 'toolbox'));
+  const files = await listImage(cli, 'toolbox');
+  t.true(files.includes('usr/bin/jq'));
+  t.true(files.includes('jq-version'));
+  t.deepEqual(
+    files.filter((file) => file.endsWith('.deb') || /^var\/lib\/apt\/lists\/.*Packages/.test(file)),
+    [],
+  );
+  const caches = await cli.ok(['builder', 'du', '--filter', 'type=exec.cachemount']);
+  t.true(caches.split('\n').filter((line) => /^[0-9a-f]{64} +true/.test(line)).length >= 2, caches);
+});
+
+testWith(needs, 'Python: a virtual environment goes from stage to stage and runs as nobody', async (t) => {
+  const cli = await openStore(t);
+  await build(t, cli, 'greeter', fixturePath('real', 'python-venv'));
+  const run = ['run', '--rm', '--network', 'none', 'greeter'];
+  t.is(await cli.ok(run), 'hello world\n/opt/greeter\n');
+  t.is(await cli.ok([...run, 'every', 'body']), 'hello every body\n/opt/greeter\n');
+  t.false((await listImage(cli, 'greeter')).some((file) => file.includes('wheel/__init__.py')));
+});
+
+testWith(
+  needs,
+  'a site: put together in one stage, served by the other, and the same from git',
+  async (t) => {
+    const cli = await openStore(t);
+    const fixture = fixturePath('real', 'site');
+    await build(t, cli, 'site', fixture, '--build-arg', 'TITLE=Ours');
+    const port = await serveImage(t, cli, 'site', 8080);
+    const page = await eventually(() => fetchText(`http://127.0.0.1:${port}/other.html`));
+    t.is(page, '<!doctype html>\n<title>Ours</title>\n<p>This is another page.</p>\n');
+    t.regex(await cli.ok(['logs', 'site']), /GET \/other.html/);
+    await cli.ok(['stop', 'site']);
+    t.is(await cli.ok(['inspect', '-f', '{{.State.ExitCode}}', 'site']), '0\n');
+    if (missingGit() !== undefined) return;
+
+    const repository = new TestRepository(join(cli.directory, 'git', 'sites.git'));
+    cpSync(fixture, join(repository.path, 'web'), { recursive: true });
+    repository.commit({ readme: 'sites' });
+    const { url } = await serve(t, gitHandler(join(cli.directory, 'git')));
+    const from = ['build', '--progress', 'plain', '-t', 'from-git', '--build-arg', 'TITLE=Ours'];
+    const built = await cli.run([...from, `${url}/sites.git#main:web`], { timeout: 240_000 });
+    t.is(built.code, 0, built.stderr.slice(-4000));
+    const pages = ['--network', 'none', 'from-git', 'cat', '/var/www/html/index.html'];
+    t.is(
+      await cli.ok(['run', '--rm', ...pages]),
+      '<!doctype html>\n<title>Ours</title>\n<p>This is the first page.</p>\n',
+    );
   },
 );
 
