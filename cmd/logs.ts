@@ -5,7 +5,7 @@ import { forEach } from './each.js';
 import { interruptible } from './interrupt.js';
 import { parseMoment } from './options/moment.js';
 import { latestOption, selectContainers } from './selection.js';
-import { writeAll } from './terminal/output.js';
+import { BatchedOutput } from './terminal/batched-output.js';
 
 export const command = defineCommand({
   name: 'logs',
@@ -46,19 +46,20 @@ export const command = defineCommand({
     const names = await selectContainers('logs', operands, values, 'all', context);
     const open = (name: string, signal: AbortSignal): AsyncGenerator<LogEntry> =>
       context.open().logs(name, { ...options, signal });
+    const output = new BatchedOutput();
     return interruptible(async (signal) => {
       if (names.length > 1) {
         const prefixes = await readPrefixes(names, values.names, values.color);
-        const print = linePrinter(prefixes, values.timestamps);
+        const print = linePrinter(prefixes, values.timestamps, output);
         for await (const named of context.open().mergedLogs(names, { ...options, signal })) print(named);
         return signal.aborted ? 130 : 0;
       }
       const code = await forEach(names, context, async (name) => {
-        const print = values.timestamps ? timedPrinter() : printEntry;
+        const print = values.timestamps ? timedPrinter(output) : entryPrinter(output);
         for await (const entry of open(name, signal)) print(entry);
       });
       return signal.aborted ? 130 : code;
-    });
+    }).finally(() => output.flush());
 
     async function readPrefixes(
       all: readonly string[],
@@ -82,23 +83,28 @@ function readTail(text: string | undefined): number | undefined {
 }
 
 /** The container's bytes as they were, each stream to its own. */
-function printEntry(entry: LogEntry): void {
-  writeAll(entry.stream === 'stderr' ? 2 : 1, entry.data);
+function entryPrinter(output: BatchedOutput): (entry: LogEntry) => void {
+  return ({ stream, data }) => output.write(stream === 'stderr' ? 2 : 1, data);
 }
 
 /** A time in front of every line; the parts of one line get one. */
-function timedPrinter(): (entry: LogEntry) => void {
+function timedPrinter(output: BatchedOutput): (entry: LogEntry) => void {
+  const print = entryPrinter(output);
   const open = new Set<LogEntry['stream']>();
   return (entry) => {
-    if (!open.has(entry.stream)) writeAll(entry.stream === 'stderr' ? 2 : 1, `${entry.time} `);
-    printEntry(entry);
+    if (!open.has(entry.stream)) output.write(entry.stream === 'stderr' ? 2 : 1, `${entry.time} `);
+    print(entry);
     if (entry.data.at(-1) === 0x0a) open.delete(entry.stream);
     else open.add(entry.stream);
   };
 }
 
 /** Whole lines of several containers, each behind whose it is: their parts would get mixed. */
-function linePrinter(prefixes: readonly string[], timed: boolean): (named: NamedLogEntry) => void {
+function linePrinter(
+  prefixes: readonly string[],
+  timed: boolean,
+  output: BatchedOutput,
+): (named: NamedLogEntry) => void {
   const parts = new Map<string, Buffer[]>();
   return ({ source, entry }) => {
     const key = `${source} ${entry.stream}`;
@@ -109,6 +115,6 @@ function linePrinter(prefixes: readonly string[], timed: boolean): (named: Named
     }
     parts.delete(key);
     const head = `${prefixes[source]} ${timed ? `${entry.time} ` : ''}`;
-    writeAll(entry.stream === 'stderr' ? 2 : 1, Buffer.concat([Buffer.from(head), ...line]));
+    output.write(entry.stream === 'stderr' ? 2 : 1, Buffer.concat([Buffer.from(head), ...line]));
   };
 }

@@ -56,6 +56,7 @@ read_options() {
 measure_as_user() {
   mkdir "$workspace/tree" "$workspace/tree/node_modules"
   cp -r out dist package.json "$workspace/tree/"
+  mkdir "$workspace/tree/test" && cp -r test/fixtures "$workspace/tree/test/"
   chown -R "$user:" "$workspace"
   share_node "$user" "$workspace/bin"
   export name project user workspace PATH

@@ -12,7 +12,7 @@ import { writeContainerEvent } from './container-events.js';
 import { ContainerStore } from './container-store.js';
 import { listReservations, readReservation, releaseName } from './names.js';
 import type { ContainerRecord } from './record.js';
-import { hasContainerRecord } from './records.js';
+import { hasContainerRecord, readContainerRecord } from './records.js';
 import { isHeld, removingMark } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import type { ContainerView } from './view.js';
@@ -38,10 +38,10 @@ export async function removeUnheld(stores: ContainerStores, record: ContainerRec
 
 /** A directory is listed before the names are read: whoever makes one reserves its name first. */
 function detachUnfinished({ paths }: Pick<ContainerStores, 'paths'>): string[] {
-  const unfinished = new ContainerStore(paths)
-    .ids()
-    .filter((id) => !hasContainerRecord(join(paths.containers, id)));
-  const reservations = listReservations(paths);
+  const ids = new ContainerStore(paths).ids();
+  const finished = new Set(ids.filter((id) => hasContainerRecord(join(paths.containers, id))));
+  const unfinished = ids.filter((id) => !finished.has(id));
+  const reservations = listReservations(paths).filter(({ id }) => !finished.has(id));
   const beingMade = new Set(reservations.filter(({ makerAlive }) => makerAlive).map(({ id }) => id));
   for (const { name, id, makerAlive } of reservations) {
     if (!makerAlive && !hasContainerRecord(join(paths.containers, id))) releaseName(paths, name, id);
@@ -53,9 +53,12 @@ function detachUnfinished({ paths }: Pick<ContainerStores, 'paths'>): string[] {
 
 /** Containers that were to vanish at their end. */
 function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>): string[] {
-  return new ContainerStore(stores.paths)
-    .list()
-    .filter((view) => view.record.autoRemove && isOver(stores.paths, view))
+  const store = new ContainerStore(stores.paths);
+  return store
+    .ids()
+    .filter((id) => readContainerRecord(join(stores.paths.containers, id))?.autoRemove)
+    .flatMap((id) => store.get(id) ?? [])
+    .filter((view) => isOver(stores.paths, view))
     .flatMap(({ record }) => detachContainer(stores, record, { volumes: true }));
 }
 

@@ -64,7 +64,14 @@ export function releaseName(paths: StorePaths, name: string, id: string): void {
 export function readReservation(paths: StorePaths, name: string): Reservation | undefined {
   try {
     const [id = '', pid, start, boot] = readlinkSync(join(paths.names, name)).split(':');
-    return { name, id, makerAlive: boot === bootId() && isAlive(Number(pid), Number(start)) };
+    return {
+      name,
+      id,
+      // Looked at when somebody asks, which is seldom.
+      get makerAlive() {
+        return boot === bootId() && isAlive(Number(pid), Number(start));
+      },
+    };
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'EINVAL', 'ENOTDIR')) return undefined;
     throw ioError(`read name ${name}`, error);

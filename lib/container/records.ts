@@ -5,6 +5,7 @@ import { readBytes, readJson, writeFileAtomic } from '../host/files.js';
 import {
   invalid,
   optional,
+  parseJson,
   requireBoolean,
   requireInteger,
   requireObject,
@@ -22,7 +23,10 @@ import type { ExitRecord, LiveRecord } from './view.js';
  */
 export function readContainerRecord(directory: string): ContainerRecord | undefined {
   const path = join(directory, 'container.json');
-  return hasContainerRecord(directory) ? parseContainerRecord(readJson(path), path) : undefined;
+  const bytes = readBytes(path);
+  return bytes?.[0] === openingBrace
+    ? parseContainerRecord(parseJson(bytes.toString(), path), path)
+    : undefined;
 }
 
 /** Whether a directory is a finished container. A file that a power failure emptied is no record. */

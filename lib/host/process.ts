@@ -2,9 +2,12 @@
 import { readFileSync } from 'node:fs';
 import { hasErrno } from '../errors.js';
 
+let boot: string | undefined;
+
 /** The kernel's name for this boot; records of an earlier one speak of processes that are gone. */
 export function bootId(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  boot ??= readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+  return boot;
 }
 
 /** When the process started, in clock ticks since boot (field 22 of proc_pid_stat(5)); undefined when there is none. */

@@ -5,6 +5,8 @@ import type { Bench, Case } from './case.js';
 import { cachedCase, copyCase, stagesCase, stepsCase } from './cases/build.js';
 import { fleetCase } from './cases/fleet.js';
 import { nodeCase, outputCase } from './cases/foreground.js';
+import { lifecycleCase } from './cases/lifecycle.js';
+import { realCase } from './cases/real.js';
 import { execCase, networkCase, runCase } from './cases/start.js';
 import { archiveCase, pullCase } from './cases/transfer.js';
 import { timeCommand } from './command.js';
@@ -22,9 +24,11 @@ const cases: readonly Case[] = [
   cachedCase,
   stagesCase,
   copyCase,
+  realCase,
   pullCase,
   archiveCase,
   fleetCase,
+  lifecycleCase,
   outputCase,
   nodeCase,
 ];
