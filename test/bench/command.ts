@@ -1,5 +1,5 @@
 /** Whole processes: run one to its end, on the clock or off it. */
-import { spawnSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { closeSync, openSync, readFileSync, unlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -76,4 +76,9 @@ export function waitFor<T>(what: string, ready: () => T | undefined): T {
 function failure(command: Command, how: string, stderr: string): Error {
   const words = [command.program, ...command.args].join(' ');
   return new Error(`run ${words}: ${how}\n${stderr.trim().slice(-2000)}`);
+}
+
+/** Writes out what earlier turns left dirty, so that the next one does not pay for it. */
+export function settle(): void {
+  execFileSync('sync');
 }

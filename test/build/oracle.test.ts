@@ -3,11 +3,11 @@ import { mkdtempSync, readdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import test from 'ava';
-import type { ContainerConfig } from '../../lib/oci/container-config.js';
 import { testWith } from '../helpers/declare.js';
 import { fixturePath, missingProgram, removeTree, temporaryDirectory } from '../helpers/host.js';
 import { Buildah } from './buildah.js';
 import { missingForBuilds, prepareFixture } from './builder.js';
+import { comparableConfig } from './comparable-config.js';
 import { SharedBuilders } from './shared-builders.js';
 
 const missing = [...missingForBuilds, missingProgram('buildah')];
@@ -89,47 +89,4 @@ for (const name of readdirSync(fixturePath('build'))) {
     );
     t.deepEqual(difference(await builder.tree(image), expected.tree), intended[name] ?? same);
   });
-}
-
-/** The fields a Dockerfile sets, empty ones left out. */
-function comparableConfig(config: ContainerConfig, ignored: readonly string[]): Record<string, unknown> {
-  const {
-    Env,
-    Cmd,
-    Entrypoint,
-    WorkingDir,
-    User,
-    ExposedPorts,
-    Volumes,
-    Labels,
-    StopSignal,
-    Shell,
-    Healthcheck,
-    OnBuild,
-  } = config;
-  const fields = {
-    Cmd,
-    Entrypoint,
-    WorkingDir,
-    User,
-    ExposedPorts,
-    Volumes,
-    Labels,
-    StopSignal,
-    Shell,
-    Healthcheck,
-    OnBuild,
-  };
-  const isSet = (value: unknown): boolean =>
-    value !== undefined &&
-    value !== null &&
-    value !== '' &&
-    JSON.stringify(value) !== '{}' &&
-    JSON.stringify(value) !== '[]';
-  return {
-    ...Object.fromEntries(
-      Object.entries(fields).filter(([name, value]) => isSet(value) && !ignored.includes(name)),
-    ),
-    Env: [...(Env ?? [])].sort(),
-  };
 }

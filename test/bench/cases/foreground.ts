@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, openSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Bench, baseImage, type Case, present, row } from '../case.js';
-import { piped, runCommand, timeCommand, waitFor } from '../command.js';
+import { piped, runCommand, settle, timeCommand, waitFor } from '../command.js';
 import { attendants, descendants, ownProcesses, processesNaming } from '../processes.js';
 import type { Store } from '../tools.js';
 
@@ -21,6 +21,7 @@ export const outputCase: Case = {
           label: tool.name,
           round: (record, round) => {
             if (round === 0) expectBytes(runCommand(piped(command, 'wc -c')), megabytes);
+            settle();
             record('output', timeCommand(piped(command, 'cat >/dev/null')));
           },
         };

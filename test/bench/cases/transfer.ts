@@ -1,8 +1,7 @@
 /** A Debian image through a registry on this machine, and through files. */
-import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type Bench, type Case, present, row } from '../case.js';
-import { timeCommand } from '../command.js';
+import { settle, timeCommand } from '../command.js';
 import { startRegistry } from '../registry.js';
 import type { Store, Tool } from '../tools.js';
 
@@ -74,8 +73,3 @@ export const archiveCase: Case = {
     ],
   }),
 };
-
-/** Writes out what earlier turns left dirty, so that the next one does not pay for it. */
-function settle(): void {
-  execFileSync('sync');
-}

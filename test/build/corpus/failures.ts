@@ -1,0 +1,70 @@
+/** Dockerfiles that nobody builds. */
+import type { CorpusCase } from './case.js';
+
+export const failures: readonly CorpusCase[] = [
+  { name: 'nothing in it', dockerfile: '\n', fails: /empty|no build stage|no instruction/i },
+  { name: 'comments alone', dockerfile: '# nothing\n', fails: /empty|no build stage|no instruction/i },
+  { name: 'no FROM', dockerfile: 'RUN true\n', fails: /FROM/ },
+  { name: 'an unknown instruction', dockerfile: 'FROM scratch\nRUNN true\n', fails: /RUNN/ },
+  { name: 'FROM without an image', dockerfile: 'FROM\n', fails: /FROM/ },
+  { name: 'an image that is not there', dockerfile: 'FROM localhost/none\n', fails: /localhost\/none/ },
+  { name: 'a stage that is not there', dockerfile: 'FROM scratch\nCOPY --from=none /a /b\n', fails: /none/ },
+  { name: 'a target that is not there', dockerfile: 'FROM scratch\n', target: 'none', fails: /none/ },
+  { name: 'a file that is not there', dockerfile: 'FROM scratch\nCOPY none /\n', fails: /none/ },
+  {
+    name: 'a file that is ignored',
+    dockerfile: 'FROM scratch\nCOPY a.txt /\n',
+    ignore: 'a.txt\n',
+    fails: /a\.txt/,
+  },
+  {
+    name: 'two files to a file',
+    unlike: 'it makes a directory of it',
+    dockerfile: 'FROM scratch\nCOPY a.txt b.txt /x\n',
+    fails: /must end with/,
+  },
+  { name: 'COPY of one word', dockerfile: 'FROM scratch\nCOPY a.txt\n', fails: /COPY/ },
+  {
+    name: 'COPY out of the context is inside of it',
+    dockerfile: 'FROM scratch\nCOPY ../none /\n',
+    fails: /none/,
+  },
+  { name: 'a flag that COPY has not', dockerfile: 'FROM scratch\nCOPY --fast a.txt /\n', fails: /--fast/ },
+  {
+    name: 'a user that is not there',
+    dockerfile: 'FROM busybox\nCOPY --chown=nobodyhere a.txt /\n',
+    fails: /nobodyhere/,
+  },
+  { name: 'a step that fails', dockerfile: 'FROM busybox\nRUN exit 3\n', fails: /exit code: 3/ },
+  { name: 'a program that is not there', dockerfile: 'FROM busybox\nRUN ["/none"]\n', fails: /none/ },
+  { name: 'RUN without anything', dockerfile: 'FROM busybox\nRUN\n', fails: /RUN/ },
+  { name: 'ENV of one word', dockerfile: 'FROM scratch\nENV a\n', fails: /ENV|a/ },
+  {
+    name: 'ENV with an empty name',
+    unlike: 'it sets a variable without a name',
+    dockerfile: 'FROM scratch\nENV =a\n',
+    fails: /name/,
+  },
+  { name: 'LABEL without anything', dockerfile: 'FROM scratch\nLABEL\n', fails: /LABEL/ },
+  {
+    name: 'EXPOSE of no port',
+    unlike: 'it takes any word',
+    dockerfile: 'FROM scratch\nEXPOSE port\n',
+    fails: /port/,
+  },
+  { name: 'ONBUILD of ONBUILD', dockerfile: 'FROM scratch\nONBUILD ONBUILD RUN true\n', fails: /ONBUILD/ },
+  { name: 'ONBUILD of FROM', dockerfile: 'FROM scratch\nONBUILD FROM scratch\n', fails: /FROM/ },
+  { name: 'SHELL in words', dockerfile: 'FROM scratch\nSHELL /bin/sh -c\n', fails: /SHELL/ },
+  {
+    name: 'HEALTHCHECK without CMD',
+    dockerfile: 'FROM scratch\nHEALTHCHECK --interval=1s\n',
+    fails: /HEALTHCHECK|CMD/,
+  },
+  {
+    name: 'HEALTHCHECK with no time',
+    dockerfile: 'FROM scratch\nHEALTHCHECK --interval=soon CMD a\n',
+    fails: /soon/,
+  },
+  { name: 'a heredoc without an end', dockerfile: 'FROM scratch\nCOPY <<EOF /f\nx\n', fails: /EOF/ },
+  { name: 'a wrong escape directive', dockerfile: '# escape=x\nFROM scratch\n', fails: /escape/ },
+];
