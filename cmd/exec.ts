@@ -1,5 +1,5 @@
 /** `coracle exec`. */
-import { parseRunFlags } from '../lib/index.js';
+import { CoracleError, parseRunFlags } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { detachOption, processOptions } from './options/process.js';
 import { readTextFile } from './options/texts.js';
@@ -21,6 +21,12 @@ export const command = defineCommand({
     ...processOptions,
     detachOption,
     {
+      name: 'preserve-fds',
+      kind: 'number',
+      value: 'N',
+      summary: 'Give it N more descriptors of the caller, from 3 on',
+    },
+    {
       name: 'privileged',
       kind: 'switch',
       summary: 'With all capabilities of the container and no filter of system calls',
@@ -28,7 +34,7 @@ export const command = defineCommand({
   ],
   refused: {
     'name the container': 'latest,l cidfile',
-    'descriptors are not handed on': 'preserve-fds preserve-fd',
+    'descriptors are handed on from 3 on': 'preserve-fd',
     'it does not wait for the container': 'wait',
   },
   async handler(values, [container = '', ...words], { open }) {
@@ -45,6 +51,7 @@ export const command = defineCommand({
       tty: values.tty,
       interactive: values.interactive,
       privileged: values.privileged,
+      preserveFds: readPreserved(values['preserve-fds']),
       detachKeys: values['detach-keys'],
     };
     if (!values.detach) return open().execInForeground(container, options);
@@ -53,3 +60,8 @@ export const command = defineCommand({
     return 0;
   },
 });
+
+function readPreserved(count: number | undefined): number | undefined {
+  if (count === undefined || count >= 0) return count;
+  throw new CoracleError('USAGE', `invalid argument "${count}" for --preserve-fds: must not be negative`);
+}

@@ -6,6 +6,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 
 extern char **environ;
 
-enum { EXIT_NOT_STARTED = 125 };
+enum { EXIT_NOT_STARTED = 125, MOST_DESCRIPTORS = 16 };
 
 static int fail(const char *what, const char *reason)
 {
@@ -72,6 +73,17 @@ static int hand_on_certificates(void)
     return unsetenv("NODE_EXTRA_CA_CERTS");
 }
 
+/* How many descriptors from 3 on were given to us: Node opens its own, and then nobody could tell. */
+static int tell_descriptors(void)
+{
+    char text[8];
+    int count = 0;
+    while (count < MOST_DESCRIPTORS && fcntl(3 + count, F_GETFD) >= 0)
+        count++;
+    snprintf(text, sizeof text, "%d", count);
+    return count > 0 ? setenv("CORACLE_DESCRIPTORS", text, 1) : unsetenv("CORACLE_DESCRIPTORS");
+}
+
 int main(int argc, char **argv)
 {
     char node[PATH_MAX], script[PATH_MAX];
@@ -80,7 +92,7 @@ int main(int argc, char **argv)
     if (find_node(node, sizeof node) < 0)
         return fail("start node", "no executable named node in PATH; install Node.js 20 or newer");
     char **arguments = calloc((size_t)argc + 3, sizeof *arguments);
-    if (!arguments || hand_on_certificates() < 0)
+    if (!arguments || hand_on_certificates() < 0 || tell_descriptors() < 0)
         return fail("start node", "out of memory");
     arguments[0] = node;
     /* Node looks for its own --env-file in all words, also in ours, up to this one. */

@@ -196,6 +196,8 @@ struct plan {
     struct plan_notify notify;
     /** Gets the process's pid. */
     const char *pidfile;
+    /** exec: how many descriptors its process gets besides the standard streams. */
+    unsigned preserved;
     const char *detach_keys;
     /** The agent works in the root of this container instead of `roots`: its supervisor's socket. */
     const char *container;

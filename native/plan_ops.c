@@ -264,47 +264,6 @@ static bool add_rename(struct plan *plan, char **arguments, size_t count) {
     return entry && count == 2;
 }
 
-static bool set_health(struct plan *plan, char **arguments, size_t count) {
-    struct plan_health *health = &plan->health;
-    uint64_t retries, log_count, log_size;
-    int action = CHOOSE(arguments[6], "none", "kill", "restart", "stop");
-    uint64_t *const times[] = {&health->interval_ms, &health->timeout_ms, &health->start_period_ms, &health->start_interval_ms};
-    for (size_t i = 0; i < N_ELEMENTS(times); i++)
-        if (!parse_number(arguments[1 + i], INT32_MAX, times[i]))
-            return false;
-    if (count != 9 || !parse_number(arguments[5], 1000, &retries) || !parse_number(arguments[7], 100, &log_count) || !parse_number(arguments[8], 65536, &log_size))
-        return false;
-    plan->has_health = true;
-    health->retries = (unsigned)retries;
-    health->log_count = (unsigned)log_count;
-    health->log_size = (unsigned)log_size;
-    health->action = action > 0 ? (enum health_action)action : HEALTH_NOTHING;
-    return action >= 0 && health->interval_ms > 0 && plan_absolute(&health->plan, arguments[0]);
-}
-
-static bool set_events(struct plan *plan, char **arguments, size_t count) {
-    plan->events.subject = arguments[2];
-    return count == 3 && *arguments[2] && plan_absolute(&plan->events.path, arguments[0]) && plan_absolute(&plan->events.lock, arguments[1]);
-}
-
-static bool set_notify(struct plan *plan, char **arguments, size_t count) {
-    int mode = CHOOSE(arguments[0], NULL, "container", "conmon", "healthy");
-    plan->notify.mode = mode > 0 ? (enum notify_mode)mode : NOTIFY_NONE;
-    plan->notify.manager = arguments[1];
-    return count == 3 && mode > 0 && (arguments[1][0] == '/' || arguments[1][0] == '@') && plan_absolute(&plan->notify.directory, arguments[2]);
-}
-
-static bool set_pidfile(struct plan *plan, char **arguments, size_t count) {
-    return count == 1 && plan_absolute(&plan->pidfile, arguments[0]);
-}
-
-static bool set_no_health(struct plan *plan, char **arguments, size_t count) {
-    (void)arguments;
-    plan->health = (struct plan_health){0};
-    plan->has_health = true;
-    return count == 0;
-}
-
 static bool set_container(struct plan *plan, char **arguments, size_t count) {
     int view = CHOOSE(arguments[1], "root", "mounts");
     plan->container_mounts = view == 1;
@@ -374,11 +333,12 @@ static const struct plan_op ops[] = {
     {"remove", PLAN_RUN, 1, 1, add_removal},
     {"rename", PLAN_RUN, 2, 2, add_rename},
     {"keep-started", PLAN_RUN, 0, 0, set_keep_started},
-    {"health", PLAN_RUN | PLAN_UPDATE, 9, 9, set_health},
-    {"events", PLAN_RUN | PLAN_EXEC | PLAN_UPDATE, 3, 3, set_events},
-    {"sdnotify", PLAN_RUN, 3, 3, set_notify},
-    {"pidfile", PLAN_RUN, 1, 1, set_pidfile},
-    {"no-health", PLAN_UPDATE, 0, 0, set_no_health},
+    {"health", PLAN_RUN | PLAN_UPDATE, 9, 9, plan_set_health},
+    {"events", PLAN_RUN | PLAN_EXEC | PLAN_UPDATE, 3, 3, plan_set_events},
+    {"sdnotify", PLAN_RUN, 3, 3, plan_set_notify},
+    {"pidfile", PLAN_RUN, 1, 1, plan_set_pidfile},
+    {"preserve-fds", PLAN_EXEC, 1, 1, plan_set_preserved},
+    {"no-health", PLAN_UPDATE, 0, 0, plan_set_no_health},
     {"detach-keys", ANY_CLIENT, 1, 1, set_detach_keys},
     {"sig-proxy", ANY_CLIENT, 0, 0, set_signal_proxy},
     {"output-only", PLAN_RUN, 0, 0, set_output_only},

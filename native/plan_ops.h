@@ -24,4 +24,12 @@ bool plan_set_mount_inside(struct plan *plan, char **arguments, size_t count);
 bool plan_add_secret(struct plan *plan, char **arguments, size_t count);
 bool plan_add_device(struct plan *plan, char **arguments, size_t count);
 
+/* plan_care.c */
+bool plan_set_health(struct plan *plan, char **arguments, size_t count);
+bool plan_set_events(struct plan *plan, char **arguments, size_t count);
+bool plan_set_notify(struct plan *plan, char **arguments, size_t count);
+bool plan_set_pidfile(struct plan *plan, char **arguments, size_t count);
+bool plan_set_preserved(struct plan *plan, char **arguments, size_t count);
+bool plan_set_no_health(struct plan *plan, char **arguments, size_t count);
+
 #endif

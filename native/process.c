@@ -16,6 +16,7 @@
 #include "execute.h"
 #include "message.h"
 #include "paths.h"
+#include "run.h"
 #include "syscalls.h"
 
 int process_environment(struct process *process, struct failure *failure) {
@@ -73,11 +74,27 @@ static int start_session(const struct process *process, struct failure *failure)
     return place_stdio(process->stdio) < 0 ? fail(failure, "stdio", errno, "standard streams") : 0;
 }
 
-static int prepare(const struct process *process, struct failure *failure) {
+/** What was preserved goes to 3 and on, open for the program; the report makes room for it. */
+static int place_preserved(struct process *process, struct failure *failure) {
+    const int count = (int)process->plan->preserved;
+    int report = count > 0 ? fcntl(process->report, F_DUPFD_CLOEXEC, PRESERVED_FD + count) : 0;
+    if (report < 0)
+        return fail(failure, "stdio", errno, "report");
+    if (count > 0)
+        process->report = report;
+    for (int i = 0; i < count; i++)
+        if (dup2(PRESERVED_FD + i, 3 + i) < 0)
+            return fail(failure, "stdio", errno, "descriptor %d", 3 + i);
+    return 0;
+}
+
+static int prepare(struct process *process, struct failure *failure) {
     if (start_session(process, failure) < 0 || limits_apply(process->plan, process->report, failure) < 0)
         return -1;
     if (sys_close_range(3, ~0U, CLOSE_RANGE_CLOEXEC) < 0)
         return fail(failure, "stdio", errno, "close_range");
+    if (place_preserved(process, failure) < 0)
+        return -1;
     if (privileges_drop(process->plan, &process->identity, &process->filter, failure) < 0)
         return -1;
     /* Last, because a change of ids clears it. */
@@ -86,11 +103,12 @@ static int prepare(const struct process *process, struct failure *failure) {
 
 _Noreturn void process_start(const struct process *process) {
     struct failure failure = {0};
-    if (prepare(process, &failure) == 0) {
+    struct process own = *process;
+    if (prepare(&own, &failure) == 0) {
         reset_signals();
-        execute(process->plan->arguments.items, process->environment, &failure);
+        execute(own.plan->arguments.items, own.environment, &failure);
     }
-    give_up(process, &failure);
+    give_up(&own, &failure);
 }
 
 /** Waits for everything that ends here; returns the process's exit code once it is among them. */

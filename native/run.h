@@ -2,7 +2,8 @@
 #ifndef CORACLE_RUN_H
 #define CORACLE_RUN_H
 
-enum { PLAN_FD = 3, STATUS_FD = 4, DATA_FD = 5, CLIENT_FD = 6 };
+/** From PRESERVED_FD on: what an exec session's process gets from 3 on. */
+enum { PLAN_FD = 3, STATUS_FD = 4, DATA_FD = 5, CLIENT_FD = 6, PRESERVED_FD = 32 };
 
 int run_main(int argc, char **argv);
 

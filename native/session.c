@@ -17,6 +17,7 @@
 #include "pipes.h"
 #include "record.h"
 #include "relay.h"
+#include "run.h"
 #include "status.h"
 #include "terminal.h"
 
@@ -224,6 +225,8 @@ static int start(struct session *session, struct failure *failure) {
     close(ends[1]);
     for (int i = 0; i < 3; i++)
         drop_fd(&fds[i]);
+    for (unsigned i = 0; i < session->plan->preserved; i++)
+        close(PRESERVED_FD + (int)i);
     if (session->plan->mode == MODE_CHILD)
         null_stdio();
     return result;

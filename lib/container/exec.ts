@@ -1,5 +1,6 @@
 /** Further processes in a running container: the container's own confinement, its own records for the native program. */
 import { CoracleError } from '../errors.js';
+import type { Environment } from '../host/paths.js';
 import { handOver, type Started, startDetached } from '../native/supervisor.js';
 import { allCapabilities } from '../sandbox/capabilities.js';
 import { planExec } from '../sandbox/launch-plan.js';
@@ -79,6 +80,7 @@ export async function execSpec(
     },
     rlimits: record.options.ulimits ?? [],
     events: eventsSpec(stores.paths, record),
+    preserveFds: options.preserveFds ? checkInherited(options.preserveFds, stores.env) : undefined,
     detachKeys: mode === 'foreground' ? parseDetachKeys(options.detachKeys ?? defaultDetachKeys) : undefined,
     signalProxy: false,
   };
@@ -91,4 +93,16 @@ async function secretVariables({ record, directory }: ContainerView): Promise<re
   return launchSecrets(record, directory).env.map(
     ({ name, value }) => `${name}=${Buffer.from(value).toString()}`,
   );
+}
+
+const mostPreserved = 16;
+
+/** The launcher counted what was given to us: of those that are open now some are Node's own. @throws USAGE */
+function checkInherited(count: number, env: Environment): number {
+  if (count > mostPreserved) {
+    throw new CoracleError('USAGE', `preserve ${count} descriptors: ${mostPreserved} at most`);
+  }
+  const given = Number(env.CORACLE_DESCRIPTORS ?? 0);
+  if (count <= given) return count;
+  throw new CoracleError('USAGE', `preserve ${count} descriptors: descriptor ${3 + given} is not open`);
 }

@@ -102,6 +102,8 @@ export type ExecOptions = {
   readonly tty?: boolean | undefined;
   readonly interactive?: boolean | undefined;
   readonly detach?: boolean | undefined;
+  /** How many descriptors from 3 on, which this process has inherited, the command gets too. */
+  readonly preserveFds?: number | undefined;
   /** All capabilities and no filter. */
   readonly privileged?: boolean | undefined;
   readonly detachKeys?: string | undefined;

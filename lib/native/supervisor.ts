@@ -33,7 +33,12 @@ export function startDetached(
   const [read, write] = addon().pipe();
   try {
     const own = [[planDescriptor, plan] as const, [statusDescriptor, write] as const];
-    const pid = spawnSupervisor(command, [...own, ...given, ...passedStreams(records)]);
+    const pid = spawnSupervisor(command, [
+      ...own,
+      ...given,
+      ...passedStreams(records),
+      ...preserved(records),
+    ]);
     closeSync(write);
     const started = readStarted(read);
     addon().waitpid(pid, false);
@@ -51,6 +56,14 @@ function passedStreams(
 ): readonly (readonly [child: number, parent: number])[] {
   const passes = records.some(([op, driver]) => op === 'log' && driver === 'passthrough');
   return passes ? [0, 1, 2].map((fd) => [fd, fd] as const) : [];
+}
+
+const firstPreserved = 32;
+
+/** What the process of an exec session gets besides its standard streams. */
+function preserved(records: readonly PlanRecord[]): readonly (readonly [child: number, parent: number])[] {
+  const count = Number(records.find(([op]) => op === 'preserve-fds')?.[1] ?? 0);
+  return Array.from({ length: count }, (_, index) => [firstPreserved + index, 3 + index] as const);
 }
 
 /** What records of the plan name, in memory only. */
@@ -71,7 +84,12 @@ export function handOver(
   const [theirs, ours] = addon().socketPair();
   const passed = passedStreams(records);
   const own = [[planDescriptor, plan] as const, [clientDescriptor, theirs] as const];
-  const fds = [...(passed.length > 0 ? passed : [[2, 2] as const]), ...own, ...giveData(data)];
+  const fds = [
+    ...(passed.length > 0 ? passed : [[2, 2] as const]),
+    ...own,
+    ...giveData(data),
+    ...preserved(records),
+  ];
   const program = nativePath('coracle-sv');
   addon().spawn(program, ['coracle-sv', command, 'served'], environment(), { fds });
   return becomeClient(clientRecords(records), [[clientDescriptor, ours]]);

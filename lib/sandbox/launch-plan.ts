@@ -107,6 +107,7 @@ export function planExec(spec: ExecSpec): PlanRecord[] {
     ...confinementRecords(spec.confinement),
     ...limitRecords(spec.rlimits),
     ...eventsRecords(spec.events),
+    ...optional('preserve-fds', spec.preserveFds),
     ...clientRecords(spec.detachKeys, spec.signalProxy),
   ];
 }

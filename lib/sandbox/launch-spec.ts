@@ -150,6 +150,8 @@ export type ExecSpec = {
   readonly confinement: ConfinementSpec;
   readonly rlimits: readonly Rlimit[];
   readonly events?: EventsSpec | undefined;
+  /** How many of our descriptors from 3 on it gets. */
+  readonly preserveFds?: number | undefined;
   readonly detachKeys?: Uint8Array | undefined;
   readonly signalProxy: boolean;
 };
