@@ -29,9 +29,10 @@ const base = [missingCli(), missingUserNamespaces(), missingBusybox()];
 const fuse = [missingProgram('fuse-overlayfs'), missingDevice('/dev/fuse')];
 const pasta = [missingProgram('pasta'), missingDevice('/dev/net/tun')];
 
-testWith(base, 'twenty containers at once start, are listed, entered, stopped and removed', async (t) => {
+testWith(base, 'a hundred containers at once start, are listed, entered, stopped and removed', async (t) => {
+  t.timeout(180_000);
   const { cli } = await openStore(t);
-  const names = Array.from({ length: 20 }, (_, index) => `many${index}`);
+  const names = Array.from({ length: 100 }, (_, index) => `many${index}`);
   const ids = await inGroups(names, 10, async (name) => {
     const command = ['run', '-d', '--network', 'none', '--name', name, image];
     return (await cli.ok([...command, 'sh', '-c', 'trap "exit 3" TERM; sleep 1000 & wait'])).trim();
@@ -44,9 +45,9 @@ testWith(base, 'twenty containers at once start, are listed, entered, stopped an
     answers.map((answer) => answer.trim()),
     ids.map((id) => id.slice(0, 12)),
   );
-  await cli.ok(['stop', ...names.slice(0, 10)]);
+  await cli.ok(['stop', ...names.slice(0, 50)]);
   t.regex(await statusOf(cli, 'many0'), /^Exited \((3|143)\)/);
-  await Promise.all([cli.ok(['rm', ...names.slice(0, 10)]), cli.ok(['rm', '-f', ...names.slice(10)])]);
+  await Promise.all([cli.ok(['rm', ...names.slice(0, 50)]), cli.ok(['rm', '-f', ...names.slice(50)])]);
   await until('all processes are gone', () => survivors(families).length === 0);
   await expectNothing(t, cli);
 });
