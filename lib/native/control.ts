@@ -1,5 +1,5 @@
 /** A control connection to a container's supervisor: native/PROTOCOL.md section 3. */
-import { createConnection, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 
 /** Frame types used here. */
@@ -42,6 +42,8 @@ export class SupervisorLink {
 
   /** Connects; undefined when nobody listens. */
   static async open(path: string, name: string): Promise<SupervisorLink | undefined> {
+    // Loaded here: most commands import this and connect to nobody.
+    const { createConnection } = await import('node:net');
     const socket = createConnection({ path });
     try {
       await new Promise<void>((resolve, reject) => {
