@@ -165,7 +165,7 @@ void control_frame(void *owner, struct client *client, unsigned type, const unsi
     switch (type) {
     case FRAME_HELLO:
         answer_hello(supervisor, client);
-        if (size > 0 && (payload[0] == 1 || payload[0] == 2))
+        if (size > 0 && (payload[0] == 1 || payload[0] == 2) && !client->lossless) /* of that one the start tells */
             events_write(&supervisor->events, "attach", "");
         break;
     case FRAME_RESIZE:

@@ -76,6 +76,8 @@ static void tell_start(struct supervisor *supervisor) {
     supervisor->alive = true;
     write_pidfile(supervisor);
     notify_started(supervisor);
+    if (supervisor->foreground && supervisor->restarts == 0) /* its hello may come after a short life's end */
+        events_write(&supervisor->events, "attach", "");
     events_write(&supervisor->events, "init", "");
     events_write(&supervisor->events, "start", "");
 }

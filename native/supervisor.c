@@ -236,6 +236,7 @@ static int start(struct supervisor *supervisor, const struct supervisor_options 
     supervisor->relay.stdin_once = options->plan->stdin_mode == STDIN_ONCE;
     if (options->client_fd >= 0 && !relay_add(&supervisor->relay, options->client_fd, true))
         return fail(failure, "supervisor", errno, "foreground client");
+    supervisor->foreground = options->client_fd >= 0;
     if (watch_signals(supervisor, failure) < 0 || record_open(&supervisor->record, options->plan->directory, failure) < 0)
         return -1;
     time_text(supervisor->started);

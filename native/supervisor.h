@@ -33,6 +33,8 @@ struct supervisor {
     struct plan health_update, events_update;
     /** Its process was executed and has not ended; somebody asked for its end. */
     bool alive, stop_asked;
+    /** It was started for a client in the foreground. */
+    bool foreground;
     /** Asked by a client: at a boot an `unless-stopped` container stays as it is. */
     bool user_stopped;
     int epoll;
