@@ -1,14 +1,6 @@
 /** Every command's name and one-line summary; the command itself is loaded when it is used. */
-import type { Command } from './command.js';
-
-export type CommandEntry = {
-  /** One word, or a group's word and a verb: `builder prune`. Aliases alike. */
-  readonly name: string;
-  readonly aliases?: readonly string[];
-  readonly summary: string;
-  readonly group: 'Build and run' | 'Containers' | 'Images' | 'Registries' | 'This host';
-  readonly load: () => Promise<{ readonly command: Command }>;
-};
+import { type CommandEntry, entry } from './command-entry.js';
+import { imageCommands } from './image-commands.js';
 
 /** What the first word of two-word commands stands for. */
 export type CommandGroup = { readonly name: string; readonly summary: string };
@@ -21,17 +13,6 @@ export const groups: readonly CommandGroup[] = [
   { name: 'healthcheck', summary: 'Check how containers do' },
   { name: 'system', summary: 'Look after the store' },
 ];
-
-/** A row of the table. */
-function entry(
-  group: CommandEntry['group'],
-  name: string,
-  summary: string,
-  load: CommandEntry['load'],
-  aliases: readonly string[] = [],
-): CommandEntry {
-  return { name, aliases, summary, group, load };
-}
 
 export const commands: readonly CommandEntry[] = [
   entry('Build and run', 'build', 'Build an image from a Dockerfile', () => import('./build.js'), [
@@ -120,7 +101,6 @@ export const commands: readonly CommandEntry[] = [
     'Remove containers that do not run',
     () => import('./container-prune.js'),
   ),
-  entry('Images', 'image exists', 'Tell whether there is an image', () => import('./image-exists.js')),
   entry('Containers', 'secret create', 'Keep a secret', () => import('./secret-create.js')),
   entry('Containers', 'secret exists', 'Tell whether there is a secret', () => import('./secret-exists.js')),
   entry('Containers', 'secret inspect', 'Show what is known of secrets', () => import('./secret-inspect.js')),
@@ -143,14 +123,7 @@ export const commands: readonly CommandEntry[] = [
   ),
   entry('This host', 'system df', 'Show what the store takes on the disk', () => import('./system-df.js')),
   entry('This host', 'system prune', 'Remove what no container uses', () => import('./system-prune.js')),
-  entry('Images', 'images', 'List images', () => import('./images.js'), ['image ls', 'image list']),
-  entry('Images', 'tag', 'Give an image another name', () => import('./tag.js'), ['image tag']),
-  entry('Images', 'rmi', 'Remove images', () => import('./rmi.js'), ['image rm']),
-  entry('Images', 'import', 'Make an image from a tar of a root file system', () => import('./import.js'), [
-    'image import',
-  ]),
-  entry('Images', 'load', 'Load images from an archive', () => import('./load.js'), ['image load']),
-  entry('Images', 'save', 'Save images to an archive', () => import('./save.js'), ['image save']),
+  ...imageCommands,
   entry('Registries', 'pull', 'Download an image from a registry', () => import('./pull.js'), ['image pull']),
   entry('Registries', 'push', 'Upload an image to a registry', () => import('./push.js'), ['image push']),
   entry('Registries', 'login', 'Log in to a registry', () => import('./login.js')),
@@ -224,5 +197,5 @@ export function firstWords(): readonly string[] {
 }
 
 function entryOf(name: string): CommandEntry | undefined {
-  return commands.find((entry) => entry.name === name || entry.aliases?.includes(name) === true);
+  return commands.find((one) => one.name === name || one.aliases?.includes(name) === true);
 }

@@ -1,5 +1,11 @@
 /** `coracle rmi`. */
-import { CoracleError, familiarReference, parseReference, renderError } from '../lib/index.js';
+import {
+  CoracleError,
+  familiarReference,
+  type ImageSummary,
+  parseReference,
+  renderError,
+} from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { printLine, say, visible } from './terminal/output.js';
 
@@ -12,7 +18,7 @@ export const command = defineCommand({
   examples: [
     ['coracle rmi hello', 'The name, and the image with its last name'],
     ['coracle rmi -f 3f2a', 'All names of an image, even if containers use it'],
-    ['coracle rmi -a', 'Every image'],
+    ['coracle rmi -a', 'Every image that no container uses'],
   ],
   options: [
     {
@@ -21,20 +27,19 @@ export const command = defineCommand({
       kind: 'switch',
       summary: 'Even with several names or in use; one that does not exist is no error',
     },
-    { name: 'all', short: 'a', kind: 'switch', summary: 'Every image' },
+    { name: 'all', short: 'a', kind: 'switch', summary: 'Every image; with -f also those in use' },
     { name: 'ignore', short: 'i', kind: 'switch', summary: 'Pass over those that do not exist' },
     { name: 'no-prune', kind: 'switch', summary: 'Accepted: there are no untagged parents' },
   ],
   refused: { 'an image goes with all its platforms': 'platform' },
   async handler(values, operands, context) {
     const coracle = context.open();
-    const every = values.all ? (await coracle.images()).map(({ id }) => id) : [];
+    const every = values.all ? (await coracle.images()).flatMap(namesOf) : [];
     const names = [...operands, ...every];
     if (names.length === 0 && !values.all) {
       throw new CoracleError('USAGE', 'coracle rmi: needs at least 1 argument, got 0');
     }
-    const force = values.force || values.all;
-    const result = await coracle.removeImages(names, { force });
+    const result = await coracle.removeImages(names, { force: values.force });
     for (const reference of result.untagged)
       printLine(`Untagged: ${familiarReference(parseReference(reference))}`);
     for (const id of result.deleted) printLine(`Deleted: sha256:${id}`);
@@ -48,3 +53,8 @@ export const command = defineCommand({
     return failures.length > 0 ? 1 : 0;
   },
 });
+
+/** Each name by itself: one that a container uses stays, and the image with it. */
+function namesOf({ id, references }: ImageSummary): readonly string[] {
+  return references.length === 0 ? [id] : references;
+}

@@ -12,6 +12,7 @@ import type { DoctorReport } from './doctor/report.js';
 import type { ImageRecord } from './image/image-record.js';
 import type { ImageSummary } from './image/image-summary.js';
 import type { RemoveImagesResult } from './image/remove-images.js';
+import { ImageVerbs } from './session/image-verbs.js';
 import type { Inspection } from './session/inspect.js';
 import type {
   BuildRequest,
@@ -23,7 +24,6 @@ import type {
   VersionInformation,
 } from './session/requests.js';
 import { type OpenOptions, Session } from './session/session.js';
-import { StoreVerbs } from './session/store-verbs.js';
 import type { TransferEvent } from './transfer/events.js';
 import type { RegistryAccess } from './transfer/registry-access.js';
 import type { ArchiveFormat } from './transfer/save.js';
@@ -38,7 +38,7 @@ export function openCoracle(options: OpenOptions = {}): Coracle {
  * or the beginning of one id, where a bare name means `localhost/NAME` before `docker.io/library/NAME`.
  * Every method throws CoracleError. `close` when done.
  */
-export class Coracle extends StoreVerbs {
+export class Coracle extends ImageVerbs {
   constructor(options: OpenOptions) {
     super(new Session(options));
   }

@@ -34,6 +34,7 @@ export { parseDuration } from './dockerfile/duration.js';
 export { nearest } from './dockerfile/suggestion.js';
 export type { DoctorReport, Finding } from './doctor/report.js';
 export { CoracleError, type ErrorCode, hasErrno, ioError, renderError } from './errors.js';
+export type { HistoryLine } from './image/image-history.js';
 export type { ImageRecord } from './image/image-record.js';
 export type { ImageSummary } from './image/image-summary.js';
 export type { ImageUsage } from './image/image-usage.js';
@@ -45,7 +46,13 @@ export type { ContainerSize } from './session/container-size.js';
 export type { DiskUsage, UsageTotal } from './session/disk-usage.js';
 export type { EventsRequest, StoreEvent } from './session/events.js';
 export type { Inspection } from './session/inspect.js';
-export type { PruneFilter, SystemPruned, SystemPruneRequest } from './session/prune.js';
+export type {
+  PruneFilter,
+  PruneImagesRequest,
+  PruneImagesResult,
+  SystemPruned,
+  SystemPruneRequest,
+} from './session/prune.js';
 export type {
   AttachRequest,
   BuildRequest,

@@ -4,9 +4,10 @@ import type { ImageRecord } from '../image/image-record.js';
 import type { RemoveImagesResult } from '../image/remove-images.js';
 import { writeEvent } from '../native/journal.js';
 import type { Digest } from '../oci/digest.js';
+import { formatReference, parseReference } from '../oci/reference.js';
 import type { TransferEvent } from '../transfer/events.js';
 import type { ArchiveFormat } from '../transfer/save.js';
-import { nameToGive } from './image-names.js';
+import { namesToFind, nameToGive } from './image-names.js';
 import { storedImage, storedName } from './image-source.js';
 import type { ImportRequest, PullRequest, PushRequest } from './requests.js';
 import type { Session } from './session.js';
@@ -79,6 +80,31 @@ export async function tag(session: Session, image: string, name: string): Promis
   const full = stores.images.tag(found, nameToGive(name));
   writeEvent(stores.paths, 'image', 'tag', { id: found.id, name: full });
   return full;
+}
+
+/** Takes names of an image away, all of them when none is given. */
+export async function untag(
+  session: Session,
+  name: string,
+  names: readonly string[],
+): Promise<readonly string[]> {
+  const stores = await session.stores();
+  const image = storedImage(stores, name);
+  const full = names.length === 0 ? image.references : names.map((text) => nameOf(image, text));
+  for (const reference of full) {
+    stores.images.untag(reference);
+    writeEvent(stores.paths, 'image', 'untag', { id: image.id, name: reference });
+  }
+  return full;
+}
+
+function nameOf(image: ImageRecord, text: string): string {
+  const candidates = [text, ...namesToFind(text).map((one) => formatReference(parseReference(one)))];
+  const found = image.references.find((reference) => candidates.includes(reference));
+  if (found !== undefined) return found;
+  throw new CoracleError('NOT_FOUND', `untag ${text}: it is no name of image ${image.id.slice(0, 12)}`, {
+    hint: `its names: ${image.references.join(', ') || 'none'}`,
+  });
 }
 
 export async function load(

@@ -47,6 +47,17 @@ export type SystemPruned = {
   readonly problems: readonly string[];
 };
 
+export type PruneImagesRequest = {
+  /** Also images with a name. */
+  readonly all?: boolean | undefined;
+  readonly filter?: PruneFilter | undefined;
+};
+
+export type PruneImagesResult = Pruned & {
+  /** Damaged records that keep unreferenced files from being freed. */
+  readonly problems: readonly string[];
+};
+
 /** Removes containers that do not run. */
 export async function pruneContainers(session: Session, filter: PruneFilter = {}): Promise<Pruned> {
   const stores = await session.allStores();
@@ -89,6 +100,20 @@ export async function pruneSystem(session: Session, request: SystemPruneRequest 
     failures: [...containers.failures, ...images.failures],
     problems: cache?.problems ?? swept.problems,
   };
+}
+
+/** Removes images that no container uses, and what they alone kept. */
+export async function pruneImagesAlone(
+  session: Session,
+  request: PruneImagesRequest,
+): Promise<PruneImagesResult> {
+  const { all = false, filter = {} } = request;
+  const stores = await session.allStores();
+  const before = await wholeStore(stores);
+  const { removed, failures } = pruneImages(stores, all, filter);
+  const { problems } = await sweep(stores, { buildCache: 'keep' });
+  const bytes = Math.max(0, before - (await wholeStore(stores)));
+  return { removed, failures, problems, bytes };
 }
 
 function pruneImages(stores: AllStores, all: boolean, filter: PruneFilter): Omit<Pruned, 'bytes'> {

@@ -1,0 +1,18 @@
+/** The commands about images. */
+import { type CommandEntry, entry } from './command-entry.js';
+
+export const imageCommands: readonly CommandEntry[] = [
+  entry('Images', 'images', 'List images', () => import('./images.js'), ['image ls', 'image list']),
+  entry('Images', 'tag', 'Give an image another name', () => import('./tag.js'), ['image tag']),
+  entry('Images', 'rmi', 'Remove images', () => import('./rmi.js'), ['image rm']),
+  entry('Images', 'import', 'Make an image from a tar of a root file system', () => import('./import.js'), [
+    'image import',
+  ]),
+  entry('Images', 'load', 'Load images from an archive', () => import('./load.js'), ['image load']),
+  entry('Images', 'save', 'Save images to an archive', () => import('./save.js'), ['image save']),
+  entry('Images', 'image exists', 'Tell whether there is an image', () => import('./image-exists.js')),
+  entry('Images', 'history', 'Show how an image came about', () => import('./history.js'), ['image history']),
+  entry('Images', 'image inspect', 'Show everything known about images', () => import('./image-inspect.js')),
+  entry('Images', 'image prune', 'Remove images that nothing uses', () => import('./image-prune.js')),
+  entry('Images', 'untag', 'Take names away from an image', () => import('./untag.js'), ['image untag']),
+];

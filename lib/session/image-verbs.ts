@@ -1,0 +1,28 @@
+/** Further verbs of images; `Coracle` has them too. Each loads what it needs. */
+import type { HistoryLine } from '../image/image-history.js';
+import type { PruneImagesRequest, PruneImagesResult } from './prune.js';
+import { StoreVerbs } from './store-verbs.js';
+
+export abstract class ImageVerbs extends StoreVerbs {
+  /** How an image came about, its newest step first. @throws NOT_FOUND */
+  async imageHistory(image: string): Promise<{
+    readonly id: string;
+    readonly names: readonly string[];
+    readonly lines: readonly HistoryLine[];
+  }> {
+    const { history } = await import('./image-questions.js');
+    return history(this.session, image);
+  }
+
+  /** Takes names away, all of them when none is given; the image stays. Resolves with the full references. @throws NOT_FOUND */
+  async untag(image: string, names: readonly string[] = []): Promise<readonly string[]> {
+    const { untag } = await import('./images.js');
+    return untag(this.session, image, names);
+  }
+
+  /** Removes images without a name, or with `all` every one, that no container uses. */
+  async pruneImages(request: PruneImagesRequest = {}): Promise<PruneImagesResult> {
+    const { pruneImagesAlone } = await import('./prune.js');
+    return pruneImagesAlone(this.session, request);
+  }
+}

@@ -1,0 +1,135 @@
+/** What is asked and done about images of the store, as an unprivileged user. */
+import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
+import type { Cli } from '../helpers/cli.js';
+import { testWith } from '../helpers/declare.js';
+
+/** Builds a Dockerfile below the tool's directory. */
+async function build(cli: Cli, tag: string, dockerfile: string): Promise<string> {
+  const directory = join(cli.directory, `context-${tag}`);
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(join(directory, 'Dockerfile'), dockerfile);
+  return (await cli.ok(['build', '-q', '-t', tag, directory])).trim();
+}
+
+testWith(journeyNeeds, 'history tells the steps, the newest first, with what each layer takes', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const long = `RUN echo ${'long '.repeat(20)}> /f`;
+  const id = await build(cli, 'made', `FROM busybox\n${long}\nENV A=b\n`);
+  const lines = (await cli.ok(['history', 'made'])).trimEnd().split('\n');
+  t.is(lines.length, 4);
+  t.regex(lines[0] ?? '', /^ID +CREATED +CREATED BY +SIZE +COMMENT$/);
+  t.regex(lines[1] ?? '', new RegExp(`^${id.slice(7, 19)} .*ENV A=b.* 0B`));
+  t.regex(lines[2] ?? '', /^<missing> .*… /);
+  t.regex(lines[3] ?? '', /for tests$/);
+  const format = ['history', '--no-trunc', '--human=false', '--format', '{{.ID}} {{.Size}} {{.CreatedBy}}'];
+  const whole = (await cli.ok([...format, 'made'])).trimEnd().split('\n');
+  t.is(whole[0]?.startsWith(`${id} 0 `), true, whole[0]);
+  t.regex(whole[1] ?? '', /^<missing> \d{4,} .*long long$|^<missing> \d{4,} .*long long > \/f/);
+  t.deepEqual((await cli.ok(['history', '-q', 'made'])).trim().split('\n').slice(1), [
+    '<missing>',
+    '<missing>',
+  ]);
+  const json = JSON.parse(await cli.ok(['image', 'history', '--format', 'json', 'made']));
+  t.deepEqual(
+    [json[0].tags, json[0].emptyLayer, json[1].emptyLayer],
+    [['localhost/made:latest'], true, false],
+  );
+  t.is((await cli.run(['history', 'nothing'])).code, 125);
+});
+
+testWith(journeyNeeds, 'untag takes names away and leaves the image', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  await cli.ok(['tag', 'busybox', 'one', 'two', 'registry.test/three:3']);
+  const names = ['images', '--format', '{{.Repository}}:{{.Tag}}'];
+  const foreign = await cli.run(['untag', 'busybox', 'four']);
+  t.is(foreign.code, 125);
+  t.regex(foreign.stderr, /untag four: it is no name of image .*\n.*localhost\/one:latest/);
+  await cli.ok(['untag', 'busybox', 'one', 'registry.test/three:3']);
+  t.deepEqual((await cli.ok(names)).trim().split('\n').sort(), [
+    'localhost/busybox:latest',
+    'localhost/two:latest',
+  ]);
+  await cli.ok(['image', 'untag', 'two']);
+  t.is(await cli.ok(names), '<none>:<none>\n');
+  const id = (await cli.ok(['images', '-q'])).trim();
+  t.is(await cli.ok(['run', '--rm', '--network', 'none', id, 'echo', 'here']), 'here\n');
+  const told = await cli.ok([
+    'events',
+    '--stream=false',
+    '--filter',
+    'type=image',
+    '--format',
+    '{{.Status}} {{.Name}}',
+  ]);
+  t.regex(told, /untag localhost\/two:latest\n/);
+});
+
+testWith(
+  journeyNeeds,
+  'image prune removes nameless images, with -a all that no container uses',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    await build(cli, 'kept', 'FROM busybox\nRUN echo 1 > /f\nLABEL keep=yes\n');
+    const old = await build(cli, 'made', 'FROM busybox\nRUN echo 2 > /f\n');
+    await build(cli, 'made', 'FROM busybox\nRUN echo 3 > /f\n');
+    const unasked = await cli.run(['image', 'prune']);
+    t.is(unasked.code, 125);
+    t.regex(unasked.stderr, /without a name and without containers/);
+    t.is(
+      (await cli.ok(['image', 'prune', '-f', '--filter', 'until=1h'])).split('\n')[0],
+      'Total reclaimed space: 0B',
+    );
+    const pruned = await cli.ok(['image', 'prune', '-f']);
+    t.regex(pruned, new RegExp(`^${old.slice(7)}\nTotal reclaimed space: .*B\n$`));
+    await cli.ok(['create', '--name', 'user', '--network', 'none', 'made', 'true']);
+    const all = await cli.ok([
+      'image',
+      'prune',
+      '-f',
+      '--filter',
+      'dangling=false',
+      '--filter',
+      'label!=keep',
+    ]);
+    t.is(all.trim().split('\n').length, 2, all);
+    const left = await cli.ok([
+      'images',
+      '--sort',
+      'repository',
+      '--format',
+      '{{.Repository}} {{.Containers}}',
+    ]);
+    t.is(left, 'localhost/kept 0\nlocalhost/made 1\n');
+    await cli.ok(['rm', 'user']);
+    await cli.ok(['image', 'prune', '-af']);
+    t.deepEqual(readdirSync(join(cli.root, 'blobs', 'sha256')), []);
+  },
+);
+
+testWith(journeyNeeds, 'images speaks podman in JSON; rmi -a leaves what containers use', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const id = await build(cli, 'made', 'FROM busybox\nRUN echo 1 > /f\nLABEL a=b\n');
+  await cli.ok(['tag', 'made', 'made:2']);
+  await cli.ok(['create', '--name', 'user', '--network', 'none', 'made', 'true']);
+  const [json] = JSON.parse(await cli.ok(['images', '--format', 'json', '--filter', 'containers=true']));
+  t.like(json, {
+    Id: id.slice(7),
+    RepoTags: ['localhost/made:latest', 'localhost/made:2'],
+    Labels: { a: 'b' },
+    Containers: 1,
+    Dangling: false,
+  });
+  t.is(json.Created, Math.floor(Date.parse(json.CreatedAt) / 1000));
+  const [inspected] = JSON.parse(await cli.ok(['image', 'inspect', 'made']));
+  t.is(inspected.Id, id);
+  const removed = await cli.run(['rmi', '-a']);
+  t.is(removed.code, 2);
+  t.regex(removed.stderr, /used by container/);
+  t.is((await cli.ok(['images', '-q'])).trim(), id.slice(7, 19));
+  await cli.ok(['rmi', '-af']);
+  t.is(await cli.ok(['images', '-q']), '');
+  t.is((await cli.run(['rmi', 'nothing'])).code, 1);
+  await cli.ok(['rmi', '--ignore', 'nothing']);
+});
