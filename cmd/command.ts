@@ -64,7 +64,15 @@ export type Context = {
 };
 
 /** What completion offers for an operand or a value. */
-export type Completes = 'images' | 'containers' | 'running' | 'secrets' | 'files' | 'shells' | 'nothing';
+export type Completes =
+  | 'images'
+  | 'containers'
+  | 'running'
+  | 'secrets'
+  | 'volumes'
+  | 'files'
+  | 'shells'
+  | 'nothing';
 
 export type Command = {
   readonly name: string;

@@ -1,6 +1,7 @@
 /** Every command's name and one-line summary; the command itself is loaded when it is used. */
 import { type CommandEntry, entry } from './command-entry.js';
 import { imageCommands } from './image-commands.js';
+import { volumeCommands } from './volume-commands.js';
 
 /** What the first word of two-word commands stands for. */
 export type CommandGroup = { readonly name: string; readonly summary: string };
@@ -10,6 +11,7 @@ export const groups: readonly CommandGroup[] = [
   { name: 'container', summary: 'Everything about containers' },
   { name: 'image', summary: 'Everything about images' },
   { name: 'secret', summary: 'What containers are told in confidence' },
+  { name: 'volume', summary: 'Directories that outlive containers' },
   { name: 'healthcheck', summary: 'Check how containers do' },
   { name: 'system', summary: 'Look after the store' },
 ];
@@ -160,6 +162,7 @@ export const commands: readonly CommandEntry[] = [
     () => import('./commit.js'),
     ['container commit'],
   ),
+  ...volumeCommands,
 ];
 
 /** What words mean: a command and how many of the words name it, or a group whose verb is missing or unknown. */

@@ -106,6 +106,8 @@ async function candidatesOf(what: Completes | undefined, context: Context): Prom
     case 'containers':
     case 'running':
       return (await context.open().containers({ all: what === 'containers' })).map((one) => one.name);
+    case 'volumes':
+      return (await context.open().volumes()).map(({ name }) => name);
     case 'secrets':
       return (await context.open().secrets()).map(({ name }) => name);
     default:

@@ -80,6 +80,7 @@ export type {
 } from './session/requests.js';
 export type { OpenOptions } from './session/session.js';
 export { coracleVersion } from './session/version.js';
+export type { CreateVolumeRequest, RemoveVolumeRequest, VolumeView } from './session/volumes.js';
 export type { TransferEvent } from './transfer/events.js';
 export type { PullPolicy } from './transfer/pull.js';
 export type { RegistryAccess } from './transfer/registry-access.js';

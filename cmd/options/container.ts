@@ -109,6 +109,7 @@ export const storageOptions = [
     short: 'v',
     kind: 'list',
     value: '[SOURCE:]DIR[:OPTIONS]',
+    completes: 'volumes',
     summary: 'Directory of this host, or a volume by name',
   },
   { name: 'mount', kind: 'list', value: 'type=…,…', summary: 'The same at length: bind, volume, tmpfs' },

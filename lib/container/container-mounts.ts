@@ -10,6 +10,7 @@ import {
   readonlyRootMounts,
   requestedMount,
 } from '../sandbox/mounts.js';
+import { parseVolumeOptions, type VolumeBacking } from '../volume/volume-options.js';
 import { isEmptyDirectory, VolumeStore } from '../volume/volume-store.js';
 import type { ContainerRecord, VolumeUse } from './record.js';
 
@@ -71,10 +72,37 @@ export function containerMounts(paths: StorePaths, record: ContainerRecord, dire
 
 function volumeMount(store: VolumeStore, use: VolumeUse): Mount {
   const volume = store.ensure(use.name, { anonymous: use.anonymous });
-  return requestedMount(
-    { type: 'volume', ...use },
-    { volumePath: volume.data, volumeEmpty: use.copy && isEmptyDirectory(volume.data) },
-  );
+  const backing = parseVolumeOptions(volume.options);
+  const { destination } = use;
+  const common = {
+    destination,
+    readonly: use.readonly || ('readonly' in backing && backing.readonly === true),
+  };
+  const copy = use.copy && backing.nocopy !== true;
+  switch (backing.kind) {
+    case 'directory':
+      return requestedMount(
+        { type: 'volume', ...use, copy },
+        { volumePath: volume.data, volumeEmpty: copy && isEmptyDirectory(volume.data) },
+      );
+    case 'bind': {
+      const { device: source, recursive, noexec } = backing;
+      const sourceIsDirectory = isDirectory(source);
+      return requestedMount(
+        { type: 'bind', source, recursive, exec: noexec !== true, ...common },
+        { sourceIsDirectory },
+      );
+    }
+    case 'tmpfs':
+      return tmpfsVolume(backing, { ...common, copy });
+  }
+}
+
+function tmpfsVolume(
+  { size, mode, noexec }: Extract<VolumeBacking, { kind: 'tmpfs' }>,
+  { copy, ...common }: { readonly destination: string; readonly readonly: boolean; readonly copy: boolean },
+): Mount {
+  return requestedMount({ type: 'tmpfs', size, mode, exec: noexec !== true, copyUp: copy, ...common }, {});
 }
 
 function otherMount(request: MountRequest): Mount {

@@ -138,8 +138,8 @@ async function pruneVolumes(stores: AllStores, filter: PruneFilter): Promise<rea
   const used = new Set(containers.flatMap(({ record }) => record.volumes.map(({ name }) => name)));
   const removed: string[] = [];
   const store = new VolumeStore(stores.paths);
-  for (const { name, created } of store.list()) {
-    if (used.has(name) || !fits({ created, labels: {} }, filter)) continue;
+  for (const { name, created, labels = {} } of store.list()) {
+    if (used.has(name) || !fits({ created, labels }, filter)) continue;
     const trash = store.detach(name);
     if (trash !== undefined) await stores.removeTree(trash);
     removed.push(name);

@@ -2,12 +2,12 @@
 
 import type { NewSecret, Secret, SecretStore } from '../container/secret-store.js';
 import type { InstalledUnit } from '../host/boot-unit.js';
-import { ContainerVerbs } from './container-verbs.js';
 import type { DiskUsage } from './disk-usage.js';
 import type { EventsRequest, StoreEvent } from './events.js';
 import type { Pruned, PruneFilter, SystemPruned, SystemPruneRequest } from './prune.js';
+import { VolumeVerbs } from './volume-verbs.js';
 
-export abstract class StoreVerbs extends ContainerVerbs {
+export abstract class StoreVerbs extends VolumeVerbs {
   /** Whether there is an image of this name or id. */
   async imageExists(image: string): Promise<boolean> {
     const { namesToFind } = await import('./image-names.js');

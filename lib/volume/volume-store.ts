@@ -1,8 +1,9 @@
 /**
- * Volumes: `volumes/<name>/_data`, a directory that outlives containers. A volume is made when it is first used; one
- * without a name belongs to its container and is recorded as anonymous.
+ * Volumes: `volumes/<name>/_data`, a directory that outlives containers. A volume is made when it is first used, or by
+ * `volume create`; one without a name belongs to its container and is recorded as anonymous. It is there as soon as its
+ * record is, which appears whole and only once.
  */
-import { mkdirSync, readdirSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
@@ -10,19 +11,13 @@ import type { StorePaths } from '../host/paths.js';
 import { randomHex } from '../host/random.js';
 import { moveToTrash } from '../host/trash.js';
 import { writeEvent } from '../native/journal.js';
-import { requireBoolean, requireObject, requireString } from '../oci/guards.js';
-
-/** volume.json. */
-export type VolumeRecord = {
-  readonly version: 1;
-  readonly name: string;
-  /** RFC 3339. */
-  readonly created: string;
-  readonly anonymous: boolean;
-};
+import { type NewVolume, newVolumeRecord, parseVolumeRecord, type VolumeRecord } from './volume-record.js';
 
 /** A volume on disk. */
 export type Volume = VolumeRecord & { readonly directory: string; readonly data: string };
+
+/** A volume that has its directories, and no record yet. */
+export type UnfinishedVolume = Pick<Volume, 'name' | 'directory' | 'data'>;
 
 const namePattern = /^[a-zA-Z0-9][a-zA-Z0-9_.-]*$/;
 
@@ -34,22 +29,37 @@ export class VolumeStore {
   }
 
   /** The volume of this name, made if there is none. Two processes may do so at once. */
-  ensure(name: string, options: { readonly anonymous?: boolean } = {}): Volume {
+  ensure(name: string, request: NewVolume = {}): Volume {
     const found = this.get(name);
     if (found !== undefined) return found;
+    const begun = this.begin(name);
+    return this.finish(begun, request) ?? this.#require(name);
+  }
+
+  /** The directories of a volume that is to be made. */
+  begin(name: string): UnfinishedVolume {
     const directory = this.#directory(name);
-    const record: VolumeRecord = {
-      version: 1,
-      name,
-      created: new Date().toISOString(),
-      anonymous: options.anonymous ?? false,
-    };
     ensureDirectory(this.#paths.volumes);
     makeDirectory(directory, 0o700);
     makeDirectory(join(directory, '_data'), 0o755);
-    writeFileAtomic(join(directory, 'volume.json'), JSON.stringify(record));
+    return { name, directory, data: join(directory, '_data') };
+  }
+
+  /** Makes a begun volume one; undefined when somebody else was faster: then it is theirs. */
+  finish({ name, directory, data }: UnfinishedVolume, request: NewVolume): Volume | undefined {
+    const record = newVolumeRecord(name, request);
+    const temporary = join(directory, `record.${randomHex(6)}`);
+    try {
+      writeFileAtomic(temporary, JSON.stringify(record));
+      linkSync(temporary, join(directory, 'volume.json'));
+    } catch (error) {
+      if (hasErrno(error, 'EEXIST')) return undefined;
+      throw ioError(`create volume ${name}`, error);
+    } finally {
+      rmSync(temporary, { force: true });
+    }
     writeEvent(this.#paths, 'volume', 'create', { name });
-    return { ...record, directory, data: join(directory, '_data') };
+    return { ...record, directory, data };
   }
 
   /** A name for a volume that has none. */
@@ -64,9 +74,32 @@ export class VolumeStore {
     const value = readJson(path);
     return value === undefined
       ? undefined
-      : { ...parseVolume(value, path), directory, data: join(directory, '_data') };
+      : { ...parseVolumeRecord(value, path), directory, data: join(directory, '_data') };
   }
 
+  /** The volume of a name or of the beginning of exactly one. @throws NOT_FOUND, USAGE */
+  resolve(text: string): Volume {
+    const volume = this.find(text);
+    if (volume !== undefined) return volume;
+    throw new CoracleError('NOT_FOUND', `open volume ${text}: no such volume`, {
+      hint: 'coracle volume ls lists them',
+      exitCode: 1,
+    });
+  }
+
+  /** As `resolve`, but undefined when there is none. */
+  find(text: string): Volume | undefined {
+    if (!namePattern.test(text) || text.length > 255) return undefined;
+    const named = this.get(text);
+    if (named !== undefined) return named;
+    const [first, second] = this.list().filter(({ name }) => name.startsWith(text));
+    if (second === undefined) return first;
+    throw new CoracleError('USAGE', `open volume ${text}: several names begin with it`, {
+      hint: 'give more of the name',
+    });
+  }
+
+  /** In the order of their names. */
   list(): readonly Volume[] {
     return this.#names()
       .map((name) => this.get(name))
@@ -80,9 +113,17 @@ export class VolumeStore {
     return trash;
   }
 
+  #require(name: string): Volume {
+    const volume = this.get(name);
+    if (volume !== undefined) return volume;
+    throw new CoracleError('NOT_FOUND', `open volume ${name}: it was removed just now`);
+  }
+
   #names(): readonly string[] {
     try {
-      return readdirSync(this.#paths.volumes).filter((name) => namePattern.test(name));
+      return readdirSync(this.#paths.volumes)
+        .filter((name) => namePattern.test(name))
+        .sort();
     } catch (error) {
       if (hasErrno(error, 'ENOENT')) return [];
       throw ioError(`read ${this.#paths.volumes}`, error);
@@ -91,7 +132,9 @@ export class VolumeStore {
 
   #directory(name: string): string {
     if (namePattern.test(name) && name.length <= 255) return join(this.#paths.volumes, name);
-    throw new CoracleError('USAGE', `open volume "${name}": not a volume name`);
+    throw new CoracleError('USAGE', `open volume "${name}": not a volume name`, {
+      hint: 'letters, digits, and behind the first one _ . -',
+    });
   }
 }
 
@@ -112,14 +155,4 @@ function makeDirectory(path: string, mode: number): void {
   } catch (error) {
     if (!hasErrno(error, 'EEXIST')) throw ioError(`create directory ${path}`, error);
   }
-}
-
-function parseVolume(value: unknown, where: string): VolumeRecord {
-  const { name, created, anonymous } = requireObject(value, where);
-  return {
-    version: 1,
-    name: requireString(name, `${where}: name`),
-    created: requireString(created, `${where}: created`),
-    anonymous: requireBoolean(anonymous, `${where}: anonymous`),
-  };
 }

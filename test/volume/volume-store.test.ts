@@ -1,4 +1,4 @@
-import { existsSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { CoracleError } from '../../lib/errors.js';
@@ -40,3 +40,24 @@ for (const name of ['', '../x', 'a/b', '.x', 'x'.repeat(256)]) {
     t.is(t.throws(() => store.get(name), { instanceOf: CoracleError })?.code, 'USAGE');
   });
 }
+
+test('labels and options are kept, and a volume is made once', (t) => {
+  const store = new VolumeStore(storePaths(temporaryDirectory(t)));
+  const [first, second] = [store.begin('one'), store.begin('one')];
+  const made = store.finish(first, { labels: { a: 'b' }, options: { uid: '1' } });
+  t.is(store.finish(second, { labels: { a: 'c' } }), undefined);
+  t.deepEqual(store.get('one'), made);
+  t.deepEqual(made?.labels, { a: 'b' });
+  t.deepEqual(made?.options, { uid: '1' });
+  t.deepEqual(readdirSync(first.directory).sort(), ['_data', 'volume.json']);
+});
+
+test('a volume is found by its name or by a beginning that only it has', (t) => {
+  const store = new VolumeStore(storePaths(temporaryDirectory(t)));
+  for (const name of ['data', 'data-old', 'other']) store.ensure(name);
+  t.is(store.resolve('data').name, 'data');
+  t.is(store.resolve('o').name, 'other');
+  t.is(t.throws(() => store.resolve('dat'), { instanceOf: CoracleError })?.code, 'USAGE');
+  t.is(t.throws(() => store.resolve('x'), { instanceOf: CoracleError })?.code, 'NOT_FOUND');
+  t.is(store.find('../data'), undefined);
+});
