@@ -45,11 +45,13 @@ static void give_up(const struct infra *infra, const struct failure *failure) {
 
 /** Everything S had open but the channel and the listeners: its lock above all, which lives as long as any copy of it. */
 static int close_others(const struct infra_arguments *given, struct failure *failure) {
-    auto_free int *keep = calloc(given->listener_count + 1, sizeof *keep);
+    auto_free int *keep = calloc(given->listener_count + 2, sizeof *keep);
     size_t count = 0;
     if (!keep)
         return fail(failure, "infra", ENOMEM, "descriptors");
     keep[count++] = given->channel;
+    if (given->netns >= 0)
+        keep[count++] = given->netns;
     for (size_t i = 0; i < given->listener_count; i++)
         keep[count++] = given->listeners[i];
     for (size_t i = 1; i < count; i++)
@@ -113,7 +115,7 @@ static int set_up(struct infra *infra, struct failure *failure) {
     if (emulator_register(infra->plan, &infra->emulator, failure) < 0 || scratch_mount(infra->plan, &infra->scratch, failure) < 0)
         return -1;
     bool own_net = infra->plan->net_helper || infra->given->listener_count > 0;
-    if (own_net && !infra->plan->ns_host[PLAN_NS_NET] && (infra->netns = netns_create(infra->scratch.netns, failure)) < 0)
+    if (own_net && infra->netns < 0 && !infra->plan->ns_host[PLAN_NS_NET] && (infra->netns = netns_create(infra->scratch.netns, failure)) < 0)
         return -1;
     if (helper_start(&infra->helper, infra->plan, infra->scratch.netns, failure) < 0)
         return -1;
@@ -220,7 +222,7 @@ static void reap(struct infra *infra) {
 }
 
 _Noreturn void infra_main(const struct infra_arguments *arguments) {
-    struct infra infra = {.given = arguments, .plan = arguments->plan, .channel = arguments->channel, .signals = -1, .netns = -1, .emulator = -1};
+    struct infra infra = {.given = arguments, .plan = arguments->plan, .channel = arguments->channel, .signals = -1, .netns = arguments->netns, .emulator = -1};
     struct failure failure = {0};
     infra.helper.ready_fd = -1;
     if (set_up(&infra, &failure) < 0)

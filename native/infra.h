@@ -11,6 +11,8 @@ struct infra_arguments {
     /** The published ports' listeners, in the plan's order; the port forwarder's. */
     const int *listeners;
     size_t listener_count;
+    /** The network namespace of the container whose user namespace this is; -1: the plan's own. */
+    int netns;
 };
 
 /** Serves S until it is gone or kills us. */

@@ -151,6 +151,8 @@ struct plan {
 
     bool ns_host[PLAN_NS_COUNT];
     const char *net_helper;
+    /** The supervisor's socket of the container whose network is used; NULL: none. */
+    const char *net_of;
     struct strings net_arguments;
     PLAN_LIST(struct plan_port) ports;
 

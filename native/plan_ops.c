@@ -34,6 +34,7 @@ PATH_OP(set_work, work)
 PATH_OP(set_rootdir, rootdir)
 PATH_OP(set_fuse_program, fuse_program)
 PATH_OP(set_seccomp, seccomp)
+PATH_OP(set_net_of, net_of)
 STRING_OP(set_user, user)
 STRINGS_OP(add_layer, layers)
 STRINGS_OP(add_mask, masks)
@@ -299,6 +300,7 @@ static const struct plan_op ops[] = {
     {"root-readonly", PLAN_RUN, 0, 0, set_root_read_only},
     {"ns", PLAN_RUN, 2, 2, set_ns},
     {"net-helper", PLAN_RUN, 2, PLAN_MAX_ARGUMENTS, set_net_helper},
+    {"net-of", PLAN_RUN, 1, 1, set_net_of},
     {"publish", PLAN_RUN, 5, 5, add_port},
     {"mount", PLAN_RUN, 4, 4, plan_add_mount},
     {"mount-layer", PLAN_RUN, 1, 1, plan_add_mount_layer},

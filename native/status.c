@@ -67,7 +67,7 @@ static const char *hint_of(const struct failure *failure) {
 static const char *verb_of(const char *stage) {
     static const char *const verbs[][2] = {
         {"exec", "execute"},        {"cwd", "enter"},        {"mount", "mount"},        {"mask", "mask"},        {"overlay", "mount overlay"},
-        {"fuse", "start fuse-overlayfs"}, {"publish", "publish"}, {"user", "resolve user"}, {"network", "set up network"}, {"idmap", "map ids"},
+        {"fuse", "start fuse-overlayfs"}, {"publish", "publish"}, {"user", "resolve user"}, {"network", "set up network"}, {"network-of", "use the network of the other container"}, {"idmap", "map ids"},
         {"userns", "create user namespace"}, {"seccomp", "load seccomp filter"}, {"lock", "lock"}, {"plan", "read plan"}, {"log", "open log"},
         {"tty", "open terminal"}, {"sysctl", "set sysctl"}, {"binfmt", "register emulator"}, {"hostname", "set hostname"}, {"device", "add device"}, {"socket", "listen on"}, {"rlimit", "set limit"},
     };

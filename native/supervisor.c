@@ -14,7 +14,9 @@
 #include <sys/wait.h>
 
 #include "client_io.h"
+#include "exec.h"
 #include "infra.h"
+#include "neighbour.h"
 #include "notify.h"
 #include "pipes.h"
 #include "publish.h"
@@ -173,21 +175,50 @@ static int bind_ports(struct supervisor *supervisor, struct failure *failure) {
     return 0;
 }
 
+/** A while it waits to be let go: in a user namespace of its own, or in that of the container whose network is used. */
+struct birth {
+    int netns;
+    struct userns_child own;
+    struct neighbour neighbour;
+};
+
+static int birth_begin(const struct plan *plan, struct birth *birth, struct failure *failure) {
+    uint64_t flags = CLONE_NEWNS | (plan->ns_host[PLAN_NS_PID] ? 0 : (uint64_t)CLONE_NEWPID);
+    *birth = (struct birth){.netns = -1};
+    if (!plan->net_of)
+        return userns_begin(&plan->ids, flags, &birth->own, failure);
+    struct container_handles other = {.pidfd = -1};
+    if (container_ask(plan->net_of, &other, failure) < 0) {
+        failure->stage = "network-of";
+        return -1;
+    }
+    int side = neighbour_begin(other.namespaces[NS_USER], flags, &birth->neighbour, failure);
+    birth->netns = take_fd(&other.namespaces[NS_NET]);
+    drop_fd(&other.pidfd);
+    for (size_t i = 0; i < NS_COUNT; i++)
+        drop_fd(&other.namespaces[i]);
+    return side;
+}
+
+static int birth_finish(const struct plan *plan, struct birth *birth, struct failure *failure) {
+    return plan->net_of ? neighbour_finish(&birth->neighbour, failure) : userns_finish(&plan->ids, &birth->own, failure);
+}
+
 /** Clones A; what needs no A is done while newuidmap runs. */
 static int start_infra(struct supervisor *supervisor, struct failure *failure) {
     const struct plan *plan = supervisor->plan;
-    struct userns_child child;
+    struct birth birth;
     int ends[2];
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return fail(failure, "infra", errno, "socketpair");
     supervisor->channel = (struct watch){.fd = ends[0], .ready = channel_ready, .owner = supervisor};
-    uint64_t flags = CLONE_NEWNS | (plan->ns_host[PLAN_NS_PID] ? 0 : (uint64_t)CLONE_NEWPID);
-    int side = userns_begin(&plan->ids, flags, &child, failure);
+    int side = birth_begin(plan, &birth, failure);
     if (side == 0) {
-        struct infra_arguments arguments = {.plan = plan, .channel = ends[1], .listeners = supervisor->listeners, .listener_count = plan->ports.count};
+        struct infra_arguments arguments = {.plan = plan, .channel = ends[1], .listeners = supervisor->listeners, .listener_count = plan->ports.count, .netns = birth.netns};
         infra_main(&arguments);
     }
     close(ends[1]);
+    drop_fd(&birth.netns);
     for (size_t i = 0; i < plan->ports.count; i++)
         drop_fd(&supervisor->listeners[i]);
     if (side < 0)
@@ -198,10 +229,10 @@ static int start_infra(struct supervisor *supervisor, struct failure *failure) {
     if (result == 0)
         result = supervisor_spawn(supervisor, failure);
     struct failure ignored = {0};
-    if (userns_finish(&plan->ids, &child, result < 0 ? &ignored : failure) < 0)
+    if (birth_finish(plan, &birth, result < 0 ? &ignored : failure) < 0)
         return -1;
-    supervisor->infra = child.pid;
-    supervisor->infra_pidfd = child.pidfd;
+    supervisor->infra = plan->net_of ? birth.neighbour.pid : birth.own.pid;
+    supervisor->infra_pidfd = plan->net_of ? birth.neighbour.pidfd : birth.own.pidfd;
     return result < 0 || watch_set(supervisor->epoll, &supervisor->channel, EPOLLIN) < 0 ? -1 : 0;
 }
 

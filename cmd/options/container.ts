@@ -61,10 +61,10 @@ export const identityOptions = [
 export const networkOptions = [
   {
     name: 'network',
-    kind: 'string',
+    kind: 'list',
     value: 'MODE',
     aliases: ['net'],
-    summary: 'pasta, slirp4netns, host or none (default: pasta where it works)',
+    summary: 'pasta, slirp4netns, host, none or container:NAME (default: pasta where it works)',
   },
   {
     name: 'publish',
@@ -92,7 +92,20 @@ export const networkOptions = [
     value: 'NAME:ADDRESS',
     summary: 'Line of /etc/hosts; host-gateway is this host',
   },
-  { name: 'dns', kind: 'list', value: 'ADDRESS', summary: 'Name server' },
+  {
+    name: 'hosts-file',
+    kind: 'string',
+    value: 'FILE',
+    summary: 'File whose lines go into /etc/hosts, or none',
+  },
+  { name: 'no-hosts', kind: 'switch', summary: "Leave the image's /etc/hosts in place" },
+  { name: 'no-hostname', kind: 'switch', summary: "Leave the image's /etc/hostname in place" },
+  {
+    name: 'dns',
+    kind: 'list',
+    value: 'ADDRESS',
+    summary: "Name server; none leaves the image's resolv.conf in place",
+  },
   { name: 'dns-search', kind: 'list', value: 'DOMAIN', summary: 'Search domain' },
   {
     name: 'dns-option',
@@ -199,7 +212,7 @@ export const refusedByRun = {
   'each container has namespaces of its own':
     'ipc pid uts userns uidmap gidmap subuidname subgidname hostuser',
   'there are no user-defined networks':
-    'ip ip6 link link-local-ip mac-address network-alias net-alias domainname expose no-hosts no-hostname',
+    'ip ip6 link link-local-ip mac-address network-alias net-alias domainname expose',
   'results of health checks are kept with the container': 'health-log-destination',
   'the start period takes the place of a start-up check':
     'health-startup-cmd health-startup-interval health-startup-retries health-startup-success health-startup-timeout',

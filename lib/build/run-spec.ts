@@ -129,7 +129,7 @@ function networkOf({ stores, options }: BuildSession, step: RunStep, hostname: s
 }
 
 function nameFiles(directory: string, { files }: NetworkPlan): readonly Mount[] {
-  const write = (name: string, text: string): string => {
+  const write = (name: string, text = ''): string => {
     const path = join(directory, name);
     writeFileAtomic(path, text, { mode: 0o644 });
     return path;

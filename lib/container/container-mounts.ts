@@ -1,5 +1,6 @@
 /** A container's mounts from requests, volumes and files on this host. */
 import { statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
 import type { Mount, MountRequest } from '../sandbox/mount.js';
@@ -54,20 +55,28 @@ export function requestVolumes(
   }));
 }
 
-/** All mounts of a start, volumes made where missing. `directory` holds the name files. */
+/** All mounts of a start, volumes made where missing. `directory` holds the name files; a shared network's are its owner's. */
 export function containerMounts(paths: StorePaths, record: ContainerRecord, directory: string): Mount[] {
   const { options } = record;
   const store = new VolumeStore(paths);
   const defaults = [
     ...defaultMounts(options.shmSize),
     ...(options.readonlyRoot && options.readonlyTmpfs !== false ? readonlyRootMounts() : []),
-    bindFile(`${directory}/resolv.conf`, '/etc/resolv.conf'),
-    bindFile(`${directory}/hosts`, '/etc/hosts'),
-    bindFile(`${directory}/hostname`, '/etc/hostname'),
+    ...nameFiles(record, directory),
   ];
   const volumes = record.volumes.map((use) => volumeMount(store, use));
   const others = (options.mounts ?? []).filter(({ type }) => type !== 'volume');
   return combineMounts(defaults, [...volumes, ...others.map(otherMount)]);
+}
+
+function nameFiles({ options, networkContainer }: ContainerRecord, directory: string): Mount[] {
+  const names = networkContainer === undefined ? directory : join(dirname(directory), networkContainer);
+  const { dns = [], noHosts = false, noHostname = false } = options;
+  return [
+    ...(dns[0] === 'none' ? [] : [bindFile(`${names}/resolv.conf`, '/etc/resolv.conf')]),
+    ...(noHosts ? [] : [bindFile(`${names}/hosts`, '/etc/hosts')]),
+    ...(noHostname ? [] : [bindFile(`${directory}/hostname`, '/etc/hostname')]),
+  ];
 }
 
 function volumeMount(store: VolumeStore, use: VolumeUse): Mount {

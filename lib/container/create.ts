@@ -22,7 +22,7 @@ import { checkMounts, requestVolumes } from './container-mounts.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { mergeHealthcheck } from './healthcheck.js';
 import { releaseName, reserveName } from './names.js';
-import { networkOf } from './network.js';
+import { type NetworkedRecord, networkAtStart } from './network-at-start.js';
 import { mergeCommand, mergeProcess } from './process.js';
 import type { ContainerRecord } from './record.js';
 import { writeContainerRecord } from './records.js';
@@ -32,6 +32,8 @@ import { type ContainerStores, containerPlaces } from './stores.js';
 
 const defaultStopSignal = 'TERM';
 const defaultStopTimeout = 10;
+
+type Purpose = 'start-now' | 'start-later';
 
 /** A container as made, and the network of its first start. */
 export type CreatedContainer = { readonly record: ContainerRecord; readonly network: NetworkPlan };
@@ -44,17 +46,18 @@ export async function createContainer(
   stores: ContainerStores,
   options: RunOptions,
   image: ImageRecord,
-  purpose: 'start-now' | 'start-later' = 'start-now',
+  purpose: Purpose = 'start-now',
 ): Promise<CreatedContainer> {
+  const shared = await sharedNetwork(stores, options);
   const snapshot = stores.snapshots.topOfImage(image.configDigest) ?? (await stores.unpack(image));
   const id = randomHex(32);
   checkMounts(options.mounts ?? []);
   parseDetachKeys(options.detachKeys ?? '');
   const secrets = await takeSecrets(stores, options);
-  const draft = decide({ stores, options, image, id });
+  const draft = decide({ stores, options, image, id, shared });
   const name = reserveName(stores.paths, id, options.name);
   try {
-    const network = draft.network(name);
+    const network = await draft.network(name, purpose);
     const record: ContainerRecord = {
       ...draft.record,
       name,
@@ -90,17 +93,39 @@ type Request = {
   readonly options: RunOptions;
   readonly image: ImageRecord;
   readonly id: string;
+  readonly shared: SharedNetwork;
 };
 
 type Draft = {
   readonly record: Omit<ContainerRecord, 'name' | 'network' | 'snapshot'>;
-  readonly network: (name: string) => NetworkPlan;
+  readonly network: (name: string, purpose: Purpose) => Promise<NetworkPlan>;
 };
 
-function decide({ stores, options, image, id }: Request): Draft {
+/** Whether the other container runs matters at the start. */
+const sharedLater: NetworkPlan = {
+  mode: 'container',
+  address: undefined,
+  records: [],
+  warnings: [],
+  files: {},
+};
+
+/** Where the network is that of another container. */
+type SharedNetwork = Pick<ContainerRecord, 'networkContainer'> & Pick<NetworkedRecord, 'network'>;
+
+async function sharedNetwork(stores: ContainerStores, options: RunOptions): Promise<SharedNetwork> {
+  if (options.networkContainer === undefined) return { network: options.network };
+  const { networkOwner } = await import('./network-container.js');
+  const owner = networkOwner(stores, options.networkContainer, options);
+  return owner.network === 'host'
+    ? { network: 'host' }
+    : { network: 'container', networkContainer: owner.id };
+}
+
+function decide({ stores, options, image, id, shared }: Request): Draft {
   const config: ContainerConfig = image.config.config ?? {};
   const line = mergeCommand(options, config, image.reference ?? image.id.slice(0, 12));
-  const hostname = options.hostname ?? (options.network === 'host' ? hostHostname() : id.slice(0, 12));
+  const hostname = options.hostname ?? (shared.network === 'host' ? hostHostname() : id.slice(0, 12));
   const ports = assignHostPorts(options.publish ?? []);
   return {
     record: {
@@ -116,6 +141,7 @@ function decide({ stores, options, image, id }: Request): Draft {
       ...line,
       capabilities: chooseCapabilities(options.capabilityAdd ?? [], options.capabilityDrop ?? []),
       ports,
+      ...(shared.networkContainer === undefined ? {} : { networkContainer: shared.networkContainer }),
       exposed: Object.keys(config.ExposedPorts ?? {}),
       volumes: requestVolumes(stores.paths, options.mounts ?? [], Object.keys(config.Volumes ?? {})),
       labels: { ...config.Labels, ...options.labels },
@@ -126,7 +152,10 @@ function decide({ stores, options, image, id }: Request): Draft {
       autoRemove: options.remove ?? false,
       log: chooseLog(options, containerPlaces(stores, id).log),
     },
-    network: (name) => networkOf(stores, { options, ports, hostname, name, mode: options.network }),
+    network: async (name, purpose) =>
+      purpose === 'start-later' && shared.networkContainer !== undefined
+        ? sharedLater
+        : networkAtStart(stores, { ...shared, id, options, ports, hostname, name }),
   };
 }
 

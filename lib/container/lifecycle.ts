@@ -72,6 +72,7 @@ export async function removeContainer(
   options: RemoveOptions = {},
 ): Promise<void> {
   const { name } = view.record;
+  if (!options.force) await refuseGuests(stores, view);
   if (isHeld(view.directory)) {
     if (!options.force) {
       throw new CoracleError('IN_USE', `remove container ${name}: it is running`, {
@@ -83,6 +84,17 @@ export async function removeContainer(
   const volumes = options.volumes ?? view.record.autoRemove;
   for (const path of detachContainer(stores, view.record, { volumes })) await stores.removeTree(path);
   await collectLeftovers(stores);
+}
+
+async function refuseGuests(stores: ContainerStores, { record }: ContainerView): Promise<void> {
+  const { networkGuests } = await import('./network-container.js');
+  const guests = networkGuests(stores, record.id);
+  if (guests.length === 0) return;
+  throw new CoracleError(
+    'IN_USE',
+    `remove container ${record.name}: its network is used by ${guests.join(', ')}`,
+    { hint: `coracle rm ${guests.join(' ')} first, or coracle rm -f ${record.name}` },
+  );
 }
 
 /** How long a supervisor may hold its lock without listening: it starts, or it ends. */

@@ -1,4 +1,6 @@
 /** The network plan of a container, with the facts it needs and no others. */
+import { readFileSync } from 'node:fs';
+import { ioError } from '../errors.js';
 import { noNetworkFacts, readNetworkFacts } from '../network/host-facts.js';
 import type { NetworkMode, NetworkPlan, PortMapping } from '../network/network-plan.js';
 import { planNetwork } from '../network/plan-network.js';
@@ -17,11 +19,30 @@ export type NetworkNeeds = {
 /** Plans the network of a start. Resolvers and programs are those the host has now. */
 export function networkOf(stores: Pick<ContainerStores, 'env'>, needs: NetworkNeeds): NetworkPlan {
   const { options, mode, ports, hostname, name } = needs;
-  const dns = {
-    servers: options.dns ?? [],
-    search: options.dnsSearch ?? [],
-    options: options.dnsOptions ?? [],
-  };
   const facts = mode === 'none' ? noNetworkFacts : readNetworkFacts(stores.env);
-  return planNetwork({ mode, ports, dns, extraHosts: options.extraHosts ?? [], hostname, name }, facts);
+  const request = {
+    dns: dnsChoice(options),
+    extraHosts: options.extraHosts ?? [],
+    hostsBase: readHostsFile(options.hostsFile),
+  };
+  return planNetwork({ mode, ports, hostname, name, ...request }, facts);
+}
+
+/** What the options say about resolvers. */
+export function dnsChoice({ dns = [], dnsSearch = [], dnsOptions = [] }: RunOptions): {
+  readonly servers: readonly string[];
+  readonly search: readonly string[];
+  readonly options: readonly string[];
+} {
+  return { servers: dns[0] === 'none' ? [] : dns, search: dnsSearch, options: dnsOptions };
+}
+
+/** Text of `--hosts-file`. @throws NOT_FOUND */
+export function readHostsFile(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (error) {
+    throw ioError(`read hosts file ${path}`, error);
+  }
 }

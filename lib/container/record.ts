@@ -58,6 +58,8 @@ export type ContainerRecord = {
   readonly command: readonly string[];
   readonly capabilities: readonly number[];
   readonly network: NetworkMode;
+  /** Mode `container`: id of the container whose network is used. */
+  readonly networkContainer?: string | undefined;
   readonly ports: readonly PortMapping[];
   readonly exposed: readonly string[];
   readonly volumes: readonly VolumeUse[];

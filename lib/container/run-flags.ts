@@ -1,6 +1,7 @@
 /** The texts of `run`'s and `create`'s flags as run options. Pure but for relative paths, which lie below `cwd`. */
 import { posix } from 'node:path';
 import { CoracleError } from '../errors.js';
+import { networkModes, parseNetworkFlags } from '../network/network-flags.js';
 import type { HostEntry, NetworkMode } from '../network/network-plan.js';
 import { isIpv4, isIpv6, parsePublishFlag } from '../network/port-flags.js';
 import { parseMountFlag, parseTmpfsFlag, parseVolumeFlag } from '../sandbox/mount-flags.js';
@@ -14,7 +15,13 @@ export type RunFlags = {
   readonly mount?: readonly string[] | undefined;
   readonly tmpfs?: readonly string[] | undefined;
   readonly publish?: readonly string[] | undefined;
-  readonly network?: string | undefined;
+  readonly network?: readonly string[] | undefined;
+  readonly ip?: string | undefined;
+  readonly ip6?: string | undefined;
+  readonly mac?: string | undefined;
+  readonly networkAlias?: readonly string[] | undefined;
+  readonly hostsFile?: string | undefined;
+  readonly noHosts?: boolean | undefined;
   readonly addHost?: readonly string[] | undefined;
   readonly dns?: readonly string[] | undefined;
   readonly securityOpt?: readonly string[] | undefined;
@@ -44,9 +51,14 @@ export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions
   return {
     mounts,
     publish: (flags.publish ?? []).flatMap(parsePublishFlag),
-    network: flags.network === undefined ? undefined : parseNetwork(flags.network),
-    extraHosts: (flags.addHost ?? []).map(parseHost),
-    dns: flags.dns?.map(parseResolver),
+    ...parseNetworkFlags(flags.network ?? [], {
+      ip: flags.ip,
+      ip6: flags.ip6,
+      mac: flags.mac,
+      aliases: flags.networkAlias,
+    }),
+    ...parseHosts(flags, context.cwd),
+    dns: flags.dns?.length === 1 && flags.dns[0] === 'none' ? flags.dns : flags.dns?.map(parseResolver),
     security: parseSecurity(flags.securityOpt ?? [], context.cwd),
     ulimits: (flags.ulimit ?? []).map(parseRlimit),
     secrets: flags.secret?.length ? flags.secret.map(parseSecretRequest) : undefined,
@@ -56,16 +68,40 @@ export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions
   };
 }
 
-const modes: readonly NetworkMode[] = ['none', 'host', 'pasta', 'slirp4netns'];
-
-/** `--network`. @throws UNSUPPORTED for what this version does not do. */
+/** `--network` of a build. @throws UNSUPPORTED for what builds do not do. */
 export function parseNetwork(text: string): NetworkMode | undefined {
   if (text === 'default' || text === 'private') return undefined;
-  const mode = modes.find((each) => each === text);
+  const mode = networkModes.find((each) => each === text);
   if (mode !== undefined) return mode;
   throw new CoracleError('UNSUPPORTED', `use network "${text}": no such mode`, {
-    hint: `one of ${modes.join(', ')}`,
+    hint: `one of ${networkModes.join(', ')}`,
   });
+}
+
+function parseHosts(flags: RunFlags, cwd: string): Pick<RunOptions, 'extraHosts' | 'hostsFile' | 'noHosts'> {
+  const { addHost = [], hostsFile, noHosts = false } = flags;
+  if (noHosts && (addHost.length > 0 || hostsFile !== undefined)) {
+    throw new CoracleError(
+      'USAGE',
+      `use --no-hosts with ${addHost.length > 0 ? '--add-host' : '--hosts-file'}: only one of them`,
+    );
+  }
+  if (hostsFile === 'image') {
+    throw new CoracleError('UNSUPPORTED', 'use --hosts-file image: the image is not looked into', {
+      hint: "--no-hosts leaves the image's /etc/hosts in place",
+    });
+  }
+  return {
+    extraHosts: addHost.flatMap(parseHostNames),
+    ...(noHosts ? { noHosts } : {}),
+    ...(hostsFile === undefined || hostsFile === 'none' ? {} : { hostsFile: posix.resolve(cwd, hostsFile) }),
+  };
+}
+
+/** `NAME[;NAME...]:ADDRESS`. */
+function parseHostNames(text: string): HostEntry[] {
+  const { name, address } = parseHost(text);
+  return name.split(';').map((one) => ({ name: one, address }));
 }
 
 function parseHost(text: string): HostEntry {
@@ -75,7 +111,7 @@ function parseHost(text: string): HostEntry {
   if (match !== null && (plain === 'host-gateway' || isIpv4(plain) || isIpv6(plain)))
     return { name, address: plain };
   throw new CoracleError('USAGE', `add host "${text}": expected NAME:ADDRESS`, {
-    hint: 'the address is an IP address, or host-gateway for this host',
+    hint: 'the address is an IP address, or host-gateway for this host; several names: A;B:ADDRESS',
   });
 }
 

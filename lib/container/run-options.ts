@@ -2,6 +2,7 @@
  * What `run` and `create` take, typed. Every field is optional; an absent one means what the image or the
  * default says. `parseRunFlags` makes it from the texts of a command line.
  */
+import type { AttachmentRequest } from '../network/network-flags.js';
 import type { HostEntry, NetworkMode, PortRequest } from '../network/network-plan.js';
 import type { LogSpec, RestartPolicy } from '../sandbox/launch-spec.js';
 import type { MountRequest } from '../sandbox/mount.js';
@@ -48,10 +49,20 @@ export type RunOptions = {
   readonly readonlyTmpfs?: boolean | undefined;
   readonly publish?: readonly PortRequest[] | undefined;
   readonly network?: NetworkMode | undefined;
+  /** Mode `container`: name or id of the container whose network is used. */
+  readonly networkContainer?: string | undefined;
+  /** Mode `bridge`: the user-defined networks. */
+  readonly networks?: readonly AttachmentRequest[] | undefined;
+  /** Addresses; `none` alone leaves the image's resolv.conf in place. */
   readonly dns?: readonly string[] | undefined;
   readonly dnsSearch?: readonly string[] | undefined;
   readonly dnsOptions?: readonly string[] | undefined;
   readonly extraHosts?: readonly HostEntry[] | undefined;
+  /** Absolute path of a file whose lines come first in /etc/hosts. */
+  readonly hostsFile?: string | undefined;
+  /** The image's /etc/hosts, /etc/hostname stay in place. */
+  readonly noHosts?: boolean | undefined;
+  readonly noHostname?: boolean | undefined;
   readonly capabilityAdd?: readonly string[] | undefined;
   readonly capabilityDrop?: readonly string[] | undefined;
   readonly security?: SecurityOptions | undefined;

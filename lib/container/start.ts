@@ -11,7 +11,7 @@ import { runtimeConfigText } from '../sandbox/runtime-config.js';
 import type { SeccompFilter } from '../sandbox/seccomp.js';
 import { confinementFilter } from './confinement.js';
 import { type LaunchChoice, launchSpec } from './launch.js';
-import { networkOf } from './network.js';
+import { networkAtStart } from './network-at-start.js';
 import { notifySpec } from './notify.js';
 import type { ContainerRecord } from './record.js';
 import type { LaunchSecrets } from './secrets.js';
@@ -66,15 +66,7 @@ async function prepareStart(
   if (isHeld(places.directory)) {
     throw new CoracleError('IN_USE', `start container ${record.name}: it is running already`);
   }
-  const network =
-    options.network ??
-    networkOf(stores, {
-      options: record.options,
-      mode: record.network,
-      ports: record.ports,
-      hostname: record.hostname,
-      name: record.name,
-    });
+  const network = options.network ?? (await networkAtStart(stores, record));
   const filter = await confinementFilter(stores, record);
   const { outputOnly, detachKeys, signalProxy, fresh } = options;
   const client = { outputOnly, detachKeys, signalProxy };
@@ -120,9 +112,10 @@ function configText(
 
 /** Readable for every user of the container, whatever our umask. */
 function writeNameFiles({ directory }: ContainerPlaces, { files }: NetworkPlan): void {
-  writeFileAtomic(`${directory}/resolv.conf`, files.resolvConf, { mode: 0o644 });
-  writeFileAtomic(`${directory}/hosts`, files.hosts, { mode: 0o644 });
-  writeFileAtomic(`${directory}/hostname`, files.hostname, { mode: 0o644 });
+  const texts = { 'resolv.conf': files.resolvConf, hosts: files.hosts, hostname: files.hostname };
+  for (const [name, text] of Object.entries(texts)) {
+    if (text !== undefined) writeFileAtomic(`${directory}/${name}`, text, { mode: 0o644 });
+  }
 }
 
 /**

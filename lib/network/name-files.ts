@@ -53,9 +53,19 @@ export function renderResolvConf(
   return lines.map((line) => `${line}\n`).join('');
 }
 
+/** Names of this host inside of containers. */
+export const hostNames = ['host.containers.internal', 'host.docker.internal'] as const;
+
+/** A text whose last line has an end. */
+export function endLine(text: string): string {
+  return text === '' || text.endsWith('\n') ? text : `${text}\n`;
+}
+
 /** Writes a hosts file: what was asked for first, since the first match counts. */
 export function renderHosts(options: {
   readonly extra: readonly HostEntry[];
+  /** Text of a file that comes next. */
+  readonly base?: string | undefined;
   readonly hostname: string;
   readonly name: string;
   /** The container's own address; the loopback one where it has none. */
@@ -63,14 +73,14 @@ export function renderHosts(options: {
   /** The host's address, known inside as host.containers.internal; undefined where it has none. */
   readonly host: string | undefined;
 }): string {
-  const { extra, hostname, name, address, host } = options;
+  const { extra, base = '', hostname, name, address, host } = options;
   const names = [...new Set([hostname, name])].join(' ');
+  const asked = extra.map((entry) => `${entry.address}\t${entry.name}\n`).join('');
   const lines = [
-    ...extra.map((entry) => `${entry.address}\t${entry.name}`),
     '127.0.0.1\tlocalhost localhost.localdomain',
     '::1\tlocalhost localhost.localdomain',
     `${address ?? '127.0.1.1'}\t${names}`,
-    ...(host === undefined ? [] : [`${host}\thost.containers.internal host.docker.internal`]),
+    ...(host === undefined ? [] : [`${host}\t${hostNames.join(' ')}`]),
   ];
-  return lines.map((line) => `${line}\n`).join('');
+  return asked + endLine(base) + lines.map((line) => `${line}\n`).join('');
 }

@@ -2,7 +2,7 @@
 import type { PlanRecord } from '../native/plan.js';
 
 /** How a container reaches the network. */
-export type NetworkMode = 'none' | 'host' | 'pasta' | 'slirp4netns';
+export type NetworkMode = 'none' | 'host' | 'pasta' | 'slirp4netns' | 'container' | 'bridge';
 
 /** One published port, resolved: host side first. */
 export type PortMapping = {
@@ -33,5 +33,10 @@ export type NetworkPlan = {
   readonly records: readonly PlanRecord[];
   /** What does not work as one may expect, one sentence each. */
   readonly warnings: readonly string[];
-  readonly files: { readonly resolvConf: string; readonly hosts: string; readonly hostname: string };
+  /** Texts of files; one that is undefined is not made here. */
+  readonly files: {
+    readonly resolvConf?: string | undefined;
+    readonly hosts?: string | undefined;
+    readonly hostname?: string | undefined;
+  };
 };

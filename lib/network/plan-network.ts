@@ -4,6 +4,8 @@ import type { PlanRecord } from '../native/plan.js';
 import type { NetworkFacts } from './host-facts.js';
 import {
   type DnsChoice,
+  endLine,
+  hostNames,
   isLoopback,
   parseResolvConf,
   type ResolvConf,
@@ -18,6 +20,8 @@ export type NetworkRequest = {
   readonly ports: readonly PortMapping[];
   readonly dns: DnsChoice;
   readonly extraHosts: readonly HostEntry[];
+  /** Text of `--hosts-file`. */
+  readonly hostsBase?: string | undefined;
   readonly hostname: string;
   readonly name: string;
 };
@@ -64,7 +68,7 @@ export function planNetwork(request: NetworkRequest, facts: NetworkFacts): Netwo
 /** The mode alone: as asked, else pasta, else slirp4netns. */
 export function chooseMode(request: Pick<NetworkRequest, 'mode' | 'dns'>, facts: NetworkFacts): NetworkMode {
   const { mode } = request;
-  if (mode === 'none' || mode === 'host') return mode;
+  if (mode === 'none' || mode === 'host' || mode === 'container' || mode === 'bridge') return mode;
   if (mode !== undefined && facts[mode] === undefined) throw missing(mode, mode === 'pasta' ? 'passt' : mode);
   if (!facts.tun) {
     throw new CoracleError('HOST', 'plan network: /dev/net/tun cannot be opened', {
@@ -121,10 +125,18 @@ function hostsText(
 ): string {
   const host = address === undefined ? undefined : facts.hostAddress;
   const extra = request.extraHosts.map((entry) => resolveGateway(entry, mode, host));
-  if (mode === 'host')
-    return [...extra.map((entry) => `${entry.address}\t${entry.name}\n`), facts.hosts].join('');
-  const { hostname, name } = request;
-  return renderHosts({ extra, hostname, name, address, host });
+  if (mode === 'host') return hostHosts(extra, request.hostsBase, facts);
+  const { hostname, name, hostsBase: base } = request;
+  return renderHosts({ extra, base, hostname, name, address, host });
+}
+
+/** The container is on the host itself, which it finds by the loopback. */
+function hostHosts(extra: readonly HostEntry[], base: string | undefined, facts: NetworkFacts): string {
+  const lines = [...extra, ...hostNames.map((name) => ({ name, address: '127.0.0.1' }))];
+  const [own, self] = [lines.slice(0, extra.length), lines.slice(extra.length)].map((part) =>
+    part.map(({ address, name }) => `${address}\t${name}\n`).join(''),
+  );
+  return [own, endLine(base ?? ''), endLine(facts.hosts), self].join('');
 }
 
 /** The host's loopback is closed to containers: its address is one of its interfaces. */

@@ -15,6 +15,7 @@ export function parsePublishFlag(text: string): PortRequest[] {
   if (match === null) throw bad(text, 'expected [ADDRESS:][HOST:]CONTAINER[/PROTOCOL]');
   const [, address, host, container = '', protocolText = 'tcp'] = match;
   const protocol = protocolText.toLowerCase();
+  if (protocol === 'sctp') throw sctp(text);
   if (protocol !== 'tcp' && protocol !== 'udp')
     throw bad(text, `protocol ${protocolText} is neither tcp nor udp`);
   const hostAddress = parseAddress(address ?? '', text);
@@ -75,6 +76,12 @@ export function isIpv6(text: string): boolean {
   if ((embedded && !isIpv4(last)) || !hex.every((group) => /^[0-9a-f]{1,4}$/i.test(group))) return false;
   const count = hex.length + (embedded ? 2 : 0);
   return halves.length === 2 ? count < 8 : count === 8;
+}
+
+function sctp(text: string): CoracleError {
+  return new CoracleError('UNSUPPORTED', `publish "${text}": sctp ports cannot be published`, {
+    hint: 'tcp and udp can; on a user-defined network containers reach each other by sctp without -p',
+  });
 }
 
 function bad(text: string, reason: string): CoracleError {

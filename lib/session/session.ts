@@ -5,6 +5,7 @@ import { type Configuration, readConfiguration } from '../host/config.js';
 import { enableLog, wantsLog } from '../host/log.js';
 import { cacheDirectory, configPath, defaultRoot, type Environment } from '../host/paths.js';
 import type { Stores } from '../image/stores.js';
+import { networkModes } from '../network/network-flags.js';
 import type { NetworkMode } from '../network/network-plan.js';
 import type { Platform } from '../oci/platform.js';
 import type { DriverChoice, DriverContext } from '../snapshot/driver.js';
@@ -23,8 +24,6 @@ export type OpenOptions = {
 
 /** What a session gives to builds and containers. */
 export type AllStores = Stores & ContainerSurroundings & { readonly cache: string };
-
-const networkModes: readonly NetworkMode[] = ['none', 'host', 'pasta', 'slirp4netns'];
 
 export class Session {
   readonly env: Environment;

@@ -258,7 +258,7 @@ test('run flags become options', (t) => {
       volume: ['./src:/src:ro'],
       tmpfs: ['/t'],
       publish: ['8080-8081:80-81'],
-      network: 'pasta',
+      network: ['pasta'],
       addHost: ['db:10.0.0.1', 'me:host-gateway', 'six:[::1]'],
       securityOpt: ['seccomp=p.json', 'no-new-privileges', 'unmask=/proc/kcore', 'label=disable'],
       ulimit: ['core=0'],
@@ -286,7 +286,7 @@ test('run flags become options', (t) => {
 });
 
 for (const [flags, code] of [
-  [{ network: 'bridge' }, 'UNSUPPORTED'],
+  [{ network: ['ns:/proc/1/ns/net'] }, 'UNSUPPORTED'],
   [{ addHost: ['x'] }, 'USAGE'],
   [{ dns: ['x'] }, 'USAGE'],
   [{ securityOpt: ['apparmor=profile'] }, 'UNSUPPORTED'],

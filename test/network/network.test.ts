@@ -26,6 +26,12 @@ test('an IPv6 address stands in brackets', reads, '[::1]:8080:80', [tcp(8080, 80
 test('ranges go together', reads, '8000-8002:80-82', [tcp(8000, 80), tcp(8001, 81), tcp(8002, 82)]);
 test('udp', reads, '53:53/udp', [{ ...tcp(53, 53), protocol: 'udp' }]);
 
+test('sctp is refused by its name', (t) => {
+  const error = t.throws(() => parsePublishFlag('80:80/sctp'), { instanceOf: CoracleError });
+  t.is(error?.code, 'UNSUPPORTED');
+  t.regex(error?.message ?? '', /sctp/);
+});
+
 for (const text of [
   '',
   'x',
@@ -33,7 +39,7 @@ for (const text of [
   '0',
   '70000',
   '1-2:3-5',
-  '8080:80/sctp',
+  '8080:80/icmp',
   '300.0.0.1:1:2',
   '5-1',
   '::',
