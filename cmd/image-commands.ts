@@ -15,4 +15,11 @@ export const imageCommands: readonly CommandEntry[] = [
   entry('Images', 'image inspect', 'Show everything known about images', () => import('./image-inspect.js')),
   entry('Images', 'image prune', 'Remove images that nothing uses', () => import('./image-prune.js')),
   entry('Images', 'untag', 'Take names away from an image', () => import('./untag.js'), ['image untag']),
+  entry(
+    'Registries',
+    'copy',
+    'Copy images between registries, archives and the store',
+    () => import('./copy.js'),
+    ['image copy'],
+  ),
 ];

@@ -43,6 +43,7 @@ export type { PortMapping } from './network/network-plan.js';
 export { familiarReference, parseReference } from './oci/reference.js';
 export { parseSize } from './sandbox/sizes.js';
 export type { ContainerSize } from './session/container-size.js';
+export type { CopyImageRequest, CopyImageResult } from './session/copy-image.js';
 export type { DiskUsage, UsageTotal } from './session/disk-usage.js';
 export type { EventsRequest, StoreEvent } from './session/events.js';
 export type { Inspection } from './session/inspect.js';

@@ -52,6 +52,11 @@ export class ImageStore {
     return summarize(this.entries(), this.#content, this.#snapshots);
   }
 
+  /** The entry a person means, whatever it points at: an image, an index, or an artifact; undefined when there is none. */
+  findEntry(text: string): IndexEntry | undefined {
+    return lookUp(text, this.#index.read(), (entry) => this.#configOf(entry.descriptor));
+  }
+
   /**
    * The image a person means by a reference in any form, `name@digest`, a manifest's or config's digest, an id,
    * or at least two digits that begin exactly one id. A name wins over an id.

@@ -24,7 +24,11 @@ export async function reformImage(image: ImageRecord, reform: Reform, stores: St
   return { ...image, manifest, descriptor, manifestDescriptor: descriptor };
 }
 
-function reformManifest(manifest: ImageManifest, { docker, layers, annotations }: Reform): ImageManifest {
+/** The manifest that differs. */
+export function reformManifest(
+  manifest: ImageManifest,
+  { docker, layers, annotations }: Reform,
+): ImageManifest {
   const types = docker === true ? dockerTypes : ociTypes;
   const merged = { ...manifest.annotations, ...annotations };
   const { annotations: _old, ...rest } = manifest;

@@ -146,3 +146,39 @@ async function fetchRest(
     );
   }
 }
+
+/** A blob as one stream that goes on at its place after a break. Its digest is the reader's to check. */
+export async function* readBlob(
+  client: RegistryClient,
+  repository: string,
+  descriptor: BlobDescriptor,
+): AsyncGenerator<Buffer, void> {
+  const { retryPolicy: policy, signal, onRetry } = client;
+  const { digest, size } = descriptor;
+  let attempt = 1;
+  let mark = 0;
+  for (let position = 0; position < size; ) {
+    try {
+      const { offset, chunks } = await getBlob(client, repository, descriptor, { offset: position });
+      let at = offset;
+      for await (const chunk of chunks) {
+        // A server that ignores ranges sends again what the reader has.
+        const fresh = at < position ? chunk.subarray(position - at) : chunk;
+        at += chunk.length;
+        if (fresh.length === 0) continue;
+        position = at;
+        yield fresh;
+      }
+      if (position < size) {
+        const reason = `the answer ended at byte ${position} of ${size}`;
+        throw new TransientError('NETWORK', `fetch blob ${digest}: ${reason}`);
+      }
+    } catch (error) {
+      if (position - mark >= progress) {
+        attempt = 1;
+        mark = position;
+      }
+      await beforeRetry(error, attempt++, { policy, signal, onRetry });
+    }
+  }
+}

@@ -1,5 +1,6 @@
 /** Further verbs of images; `Coracle` has them too. Each loads what it needs. */
 import type { HistoryLine } from '../image/image-history.js';
+import type { CopyImageRequest, CopyImageResult } from './copy-image.js';
 import type { PruneImagesRequest, PruneImagesResult } from './prune.js';
 import { StoreVerbs } from './store-verbs.js';
 
@@ -24,5 +25,14 @@ export abstract class ImageVerbs extends StoreVerbs {
   async pruneImages(request: PruneImagesRequest = {}): Promise<PruneImagesResult> {
     const { pruneImagesAlone } = await import('./prune.js');
     return pruneImagesAlone(this.session, request);
+  }
+
+  /**
+   * Copies an image between two places: `docker://NAME`, `oci:PATH[:NAME]`, `oci-archive:`, `docker-archive:`, `dir:PATH`, or
+   * `store:NAME`. Nothing is unpacked, and digests are kept where nothing has to be compressed or converted.
+   */
+  async copyImage(from: string, to: string, request: CopyImageRequest = {}): Promise<CopyImageResult> {
+    const { copyImage } = await import('./copy-image.js');
+    return copyImage(this.session, from, to, request);
   }
 }

@@ -1,5 +1,6 @@
 /** The files of an archive that is written: all alike, so that equal images give equal archives. */
-import { createReadStream } from 'node:fs';
+import { createReadStream, readdirSync, statSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import type { TarHeader } from '../layer/tar-entry.js';
 import { asBuffer } from '../layer/tar-reader.js';
 
@@ -44,4 +45,15 @@ function header(name: string): Omit<TarHeader, 'type' | 'mode' | 'size'> {
 
 async function* once(bytes: Buffer): AsyncGenerator<Buffer, void> {
   yield bytes;
+}
+
+/** The files below a directory of ours as entries, in the order of their names. */
+export async function* directoryFiles(directory: string): AsyncGenerator<ArchiveEntry, void> {
+  const found = readdirSync(directory, { withFileTypes: true, recursive: true });
+  const names = found.map((entry) => ({ entry, path: join(entry.parentPath, entry.name) }));
+  for (const { entry, path } of names.sort((one, other) => (one.path < other.path ? -1 : 1))) {
+    const name = relative(directory, path);
+    if (entry.isDirectory()) yield directoryEntry(`${name}/`);
+    else yield fileEntry(name, statSync(path).size, () => readWhole(path));
+  }
 }

@@ -45,15 +45,31 @@ export async function withArchive<T>(
   source: ArchiveSource,
   use: (archive: Archive) => Promise<T>,
 ): Promise<T> {
+  const { archive, close } = await openArchive(stores, source);
+  try {
+    return await use(archive);
+  } finally {
+    close();
+  }
+}
+
+/** As `withArchive`, for callers that read over a time; they close it. */
+export async function openArchive(
+  stores: Pick<Stores, 'staging'>,
+  source: ArchiveSource,
+): Promise<{ readonly archive: Archive; readonly close: () => void }> {
   const kind = typeof source === 'string' && source !== '-' ? kindOfPath(source) : 'stream';
-  if (typeof source === 'string' && kind === 'directory') return use(openDirectory(source));
-  if (typeof source === 'string' && kind === 'tar') return use(await openTar(source));
+  const close = (): void => undefined;
+  if (typeof source === 'string' && kind === 'directory') return { archive: openDirectory(source), close };
+  if (typeof source === 'string' && kind === 'tar') return { archive: await openTar(source), close };
   const path = stores.staging.open().file('archive');
+  const remove = (): void => rmSync(path, { force: true });
   try {
     await spool(decompress(openSource(source), 'auto'), path);
-    return await use(await openTar(path));
-  } finally {
-    rmSync(path, { force: true });
+    return { archive: await openTar(path), close: remove };
+  } catch (error) {
+    remove();
+    throw error;
   }
 }
 

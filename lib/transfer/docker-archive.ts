@@ -19,7 +19,8 @@ import { storeLoadedImage } from './loaded-image.js';
 /** The most bytes of manifest.json and repositories. */
 export const archiveIndexLimit = 16 * 1024 * 1024;
 
-type DockerImage = {
+/** An image as manifest.json has it. */
+export type DockerImage = {
   readonly config: string;
   readonly layers: readonly string[];
   readonly references: readonly string[];

@@ -30,19 +30,35 @@ export async function* dockerArchiveEntries(
   for (const { image } of images) {
     yield textEntry(`${image.id}.json`, await stores.content.read(image.configDigest, imageConfigLimit));
   }
-  yield textEntry('manifest.json', `${JSON.stringify(images.map(manifestItem))}\n`);
-  yield textEntry('repositories', `${JSON.stringify(repositories(images))}\n`);
+  const items = images.map(({ image: { id, config }, references }) => {
+    return { id, diffIds: config.rootfs.diff_ids, references };
+  });
+  yield* archiveIndex(items);
 }
 
-function manifestItem({ image, references }: SavedImage): unknown {
-  const Layers = image.config.rootfs.diff_ids.map(layerName);
-  return { Config: `${image.id}.json`, RepoTags: references, Layers };
+/** An image of an archive by what its files are named. */
+export type ArchivedImage = {
+  readonly id: string;
+  readonly diffIds: readonly DiffId[];
+  readonly references: readonly string[];
+};
+
+/** manifest.json and repositories. */
+export function archiveIndex(images: readonly ArchivedImage[]): readonly ArchiveEntry[] {
+  return [
+    textEntry('manifest.json', `${JSON.stringify(images.map(manifestItem))}\n`),
+    textEntry('repositories', `${JSON.stringify(repositories(images))}\n`),
+  ];
 }
 
-function repositories(images: readonly SavedImage[]): Record<string, Record<string, string>> {
+function manifestItem({ id, diffIds, references }: ArchivedImage): unknown {
+  return { Config: `${id}.json`, RepoTags: references, Layers: diffIds.map(layerName) };
+}
+
+function repositories(images: readonly ArchivedImage[]): Record<string, Record<string, string>> {
   const found: Record<string, Record<string, string>> = {};
-  for (const { image, references } of images) {
-    const top = image.config.rootfs.diff_ids.at(-1);
+  for (const { diffIds, references } of images) {
+    const top = diffIds.at(-1);
     for (const reference of references) {
       const parsed = parseReference(reference);
       if (parsed.tag === undefined || top === undefined) continue;
@@ -53,7 +69,8 @@ function repositories(images: readonly SavedImage[]): Record<string, Record<stri
   return found;
 }
 
-function layerName(diffId: DiffId): string {
+/** Where a layer lies in the archive. */
+export function layerName(diffId: DiffId): string {
   return `${digestHex(diffId)}.tar`;
 }
 

@@ -26,7 +26,11 @@ export async function writeLayoutFiles(
 async function addToIndex(path: string, entry: ArchiveEntry): Promise<void> {
   const parts: Buffer[] = [];
   for await (const chunk of entry.content()) parts.push(chunk);
-  const { manifests: added } = parseLayoutIndex(Buffer.concat(parts).toString(), path);
+  addToLayout(path, parseLayoutIndex(Buffer.concat(parts).toString(), path).manifests);
+}
+
+/** Adds entries to the index.json at `path`, in place of those of the same names. */
+export function addToLayout(path: string, added: readonly Descriptor[]): void {
   const taken = new Set(added.map(nameOf));
   const kept = readIndex(path).filter(
     (one) => !taken.has(nameOf(one)) && !added.some(({ digest }) => digest === one.digest),

@@ -1,0 +1,117 @@
+/** The options of `copy`, which are skopeo's: those of registries come twice, for the source and the destination. */
+import { CoracleError, type RegistryAccess } from '../../lib/index.js';
+import type { OptionSpec, Refusals, Values } from '../command.js';
+
+export const copyOptions = [
+  {
+    name: 'all',
+    short: 'a',
+    kind: 'switch',
+    summary: 'Of an index all images, not only that of this machine',
+  },
+  {
+    name: 'multi-arch',
+    kind: 'string',
+    value: 'WHAT',
+    choices: ['system', 'all', 'index-only'],
+    summary: 'Of an index one image, everything, or the index alone (default: system)',
+  },
+  {
+    name: 'platform',
+    kind: 'string',
+    value: 'OS/ARCH',
+    summary: 'Choose from an index (default: this machine)',
+  },
+  { name: 'override-os', kind: 'string', value: 'OS', summary: 'The same, in parts' },
+  { name: 'override-arch', kind: 'string', value: 'ARCH', summary: 'The same, in parts' },
+  { name: 'override-variant', kind: 'string', value: 'VARIANT', summary: 'The same, in parts' },
+  {
+    name: 'format',
+    short: 'f',
+    kind: 'string',
+    value: 'TYPE',
+    choices: ['oci', 'v2s2'],
+    summary: 'Media types of manifests (default: as they are)',
+  },
+  { name: 'preserve-digests', kind: 'switch', summary: 'Fail rather than change a digest' },
+  {
+    name: 'additional-tag',
+    kind: 'list',
+    value: 'NAME',
+    summary: 'Further names in a docker-archive',
+  },
+  { name: 'digestfile', kind: 'string', value: 'FILE', summary: 'Write the digest of the copy to a file' },
+  { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress' },
+  { name: 'dest-compress', kind: 'switch', summary: 'Compress layers that the source has uncompressed' },
+  { name: 'dest-decompress', kind: 'switch', summary: 'Uncompress all layers' },
+  {
+    name: 'dest-compress-format',
+    kind: 'string',
+    value: 'KIND',
+    choices: ['gzip', 'zstd'],
+    summary: 'How layers are compressed that are (default: gzip)',
+  },
+  { name: 'dest-compress-level', kind: 'number', value: 'N', summary: '1 to 9 for gzip, 1 to 19 for zstd' },
+  {
+    name: 'dest-force-compress-format',
+    kind: 'switch',
+    summary: 'Also layers that are compressed another way',
+  },
+  {
+    name: 'retry-times',
+    kind: 'number',
+    value: 'N',
+    summary: 'Attempts after the first',
+    aliases: ['retry'],
+  },
+  { name: 'authfile', kind: 'string', value: 'FILE', summary: 'File with credentials for both sides' },
+  { name: 'src-authfile', kind: 'string', value: 'FILE', summary: 'File with credentials for the source' },
+  {
+    name: 'dest-authfile',
+    kind: 'string',
+    value: 'FILE',
+    summary: 'File with credentials for the destination',
+  },
+  { name: 'src-creds', kind: 'string', value: 'USER[:PASSWORD]', summary: 'Credentials for the source' },
+  {
+    name: 'dest-creds',
+    kind: 'string',
+    value: 'USER[:PASSWORD]',
+    summary: 'Credentials for the destination',
+  },
+  { name: 'src-cert-dir', kind: 'string', value: 'DIR', summary: 'Certificates for the source' },
+  { name: 'dest-cert-dir', kind: 'string', value: 'DIR', summary: 'Certificates for the destination' },
+  { name: 'src-tls-verify', kind: 'toggle', summary: 'Demand https of the source' },
+  { name: 'dest-tls-verify', kind: 'toggle', summary: 'Demand https of the destination' },
+  { name: 'remove-signatures', kind: 'switch', summary: 'Accepted: simple signatures are not copied' },
+] as const satisfies readonly OptionSpec[];
+
+export const copyRefusals: Refusals = {
+  'this version does not sign':
+    'sign-by sign-by-sigstore sign-by-sigstore-private-key sign-by-sq-fingerprint sign-passphrase-file sign-identity',
+  'this version does not encrypt': 'encryption-key encrypt-layer decryption-key',
+  'there is no daemon to copy from': 'src-daemon-host dest-daemon-host',
+  'credentials are given by name and password': 'src-registry-token dest-registry-token',
+  'leave the credentials out': 'src-no-creds dest-no-creds',
+  'blobs are always looked for by their digests': 'src-shared-blob-dir dest-shared-blob-dir',
+  'layers that the source has uncompressed stay so': 'dest-oci-accept-uncompressed-layers',
+};
+
+/** What one side's registry is told. @throws USAGE */
+export function sideAccess(values: Values<typeof copyOptions>, side: 'src' | 'dest'): RegistryAccess {
+  const tlsVerify = values[`${side}-tls-verify`];
+  const creds = values[`${side}-creds`];
+  const authfile = values[`${side}-authfile`] ?? values.authfile;
+  const certDir = values[`${side}-cert-dir`];
+  const retry = values['retry-times'];
+  if (retry !== undefined && (!Number.isInteger(retry) || retry < 0)) {
+    throw new CoracleError('USAGE', `invalid argument "${retry}" for --retry-times`);
+  }
+  return {
+    ...(tlsVerify === undefined ? {} : { tlsVerify }),
+    ...(creds === undefined ? {} : { creds }),
+    ...(authfile === undefined ? {} : { authfile }),
+    ...(certDir === undefined ? {} : { certDir }),
+    ...(retry === undefined ? {} : { retry }),
+  };
+}

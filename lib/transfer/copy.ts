@@ -1,0 +1,249 @@
+/**
+ * Copies an image, or an index with its images, from one place to another. Blobs go as they are and manifests keep their
+ * bytes, and so their digests, unless layers have to be compressed or another format is asked for.
+ */
+import { CoracleError } from '../errors.js';
+import { layerType, reformManifest } from '../image/reform.js';
+import { compress, decompress } from '../layer/compression.js';
+import type { Descriptor } from '../oci/descriptor.js';
+import { type ImageIndex, type ImageManifest, serializeManifest } from '../oci/manifest.js';
+import {
+  dockerTypes,
+  isForeignLayer,
+  isImageConfig,
+  isLayer,
+  layerCompression,
+  ociTypes,
+} from '../oci/media-types.js';
+import { formatPlatform, hostPlatform, type Platform, selectPlatform } from '../oci/platform.js';
+import { defaultLevels, type LayerEncoding } from './compressed-layers.js';
+import { layerEventId, type OnTransferEvent } from './events.js';
+import { runParallel } from './parallel.js';
+import {
+  type BlobPlace,
+  type ImageSource,
+  type ImageTarget,
+  imageManifest,
+  measured,
+  type PlacedManifest,
+  placedManifest,
+  verifiedBytes,
+} from './place.js';
+
+export type CopyOptions = {
+  /** Of an index: the image for a platform, all of it, or the index alone. */
+  readonly multiArch?: 'system' | 'all' | 'index-only' | undefined;
+  /** For `system`; this machine's by default. */
+  readonly platform?: Platform | undefined;
+  /** Media types of manifests; as they are by default. */
+  readonly format?: 'oci' | 'v2s2' | undefined;
+  /** Fail rather than change a digest. */
+  readonly preserveDigests?: boolean;
+  /** How layers are compressed that are. */
+  readonly encoding?: { readonly kind: 'gzip' | 'zstd'; readonly level?: number | undefined } | undefined;
+  /** Compress layers that the source has uncompressed. */
+  readonly compress?: boolean;
+  /** Compress layers again that are compressed another way. */
+  readonly recompress?: boolean;
+  readonly decompress?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  readonly onEvent: OnTransferEvent;
+};
+
+/** An index may hold an index, but not more than one deeper (native.md S22). */
+const indexDepth = 2;
+/** Blobs on their way at a time. */
+const transfers = 4;
+
+/** Copies, and resolves with what the target's name points at then. Closes neither. @throws NOT_FOUND, INTEGRITY, UNSUPPORTED */
+export async function copyImage(
+  source: ImageSource,
+  target: ImageTarget,
+  options: CopyOptions,
+): Promise<Descriptor> {
+  const root = await source.root();
+  const document = await new Copy(source, target, options).copy(root);
+  await target.putRoot(document);
+  return document.descriptor;
+}
+
+class Copy {
+  readonly #source: ImageSource;
+  readonly #target: ImageTarget;
+  readonly #options: CopyOptions;
+
+  constructor(source: ImageSource, target: ImageTarget, options: CopyOptions) {
+    this.#source = source;
+    this.#target = target;
+    this.#options = options;
+  }
+
+  async copy(root: PlacedManifest): Promise<PlacedManifest> {
+    const { multiArch = 'system' } = this.#options;
+    if (root.manifest.kind === 'manifest') return this.#image(root);
+    if (multiArch === 'system') return this.#image(await this.#choose(root));
+    if (!this.#target.takesIndex) {
+      throw new CoracleError(
+        'UNSUPPORTED',
+        `copy to ${this.#target.name}: it takes one image, not an index`,
+        {
+          hint: 'copy one image of it: --platform says which',
+        },
+      );
+    }
+    return multiArch === 'index-only' ? root : this.#index(root, root.manifest, indexDepth);
+  }
+
+  async #choose(root: PlacedManifest): Promise<PlacedManifest> {
+    const platform = this.#options.platform ?? hostPlatform();
+    let document = root;
+    for (let depth = 0; document.manifest.kind === 'index'; depth++) {
+      if (depth > indexDepth) throw this.#tooDeep(document);
+      const { manifests } = document.manifest;
+      const chosen = selectPlatform(manifests, platform);
+      if (chosen === undefined) {
+        const offered = manifests.flatMap((entry) => (entry.platform ? formatPlatform(entry.platform) : []));
+        throw new CoracleError(
+          'NOT_FOUND',
+          `copy ${this.#source.name}: nothing for ${formatPlatform(platform)}`,
+          {
+            hint: `there is: ${[...new Set(offered)].join(', ') || 'nothing'}; --platform chooses, --all copies everything`,
+          },
+        );
+      }
+      document = await this.#source.child(chosen);
+    }
+    return document;
+  }
+
+  #tooDeep({ descriptor }: PlacedManifest): CoracleError {
+    return new CoracleError('INVALID', `copy index ${descriptor.digest}: indexes are nested too deeply`);
+  }
+
+  async #index(document: PlacedManifest, index: ImageIndex, depth: number): Promise<PlacedManifest> {
+    if (depth === 0) throw this.#tooDeep(document);
+    const manifests: Descriptor[] = [];
+    for (const entry of index.manifests) {
+      const child = await this.#source.child(entry);
+      const { manifest } = child;
+      const copied =
+        manifest.kind === 'index' ? await this.#index(child, manifest, depth - 1) : await this.#image(child);
+      await this.#target.putChild(copied);
+      manifests.push({ ...entry, ...copied.descriptor });
+    }
+    const { format } = this.#options;
+    const types = { oci: ociTypes.index, v2s2: dockerTypes.list };
+    const mediaType = format === undefined ? index.mediaType : types[format];
+    return this.#rewritten(document, { ...index, mediaType, manifests });
+  }
+
+  async #image(document: PlacedManifest): Promise<PlacedManifest> {
+    const manifest = imageManifest(document);
+    const layers = [...manifest.layers];
+    const tasks = layers.map((_layer, at) => async (signal: AbortSignal): Promise<void> => {
+      layers[at] = await this.#layer(document, at, signal);
+    });
+    const { signal } = this.#options;
+    await runParallel(tasks, { limit: transfers, signal });
+    await this.#blob(manifest.config, { image: document }, signal);
+    return this.#rewritten(document, this.#reformed({ ...manifest, layers }));
+  }
+
+  /** Artifacts are no images: their media types say what they are. */
+  #reformed(manifest: ImageManifest): ImageManifest {
+    const { format } = this.#options;
+    if (format === undefined || !isImageConfig(manifest.config.mediaType)) return manifest;
+    const reformed = reformManifest(manifest, { docker: format === 'v2s2' });
+    if (format === 'oci') return reformed;
+    const { annotations: _annotations, subject: _subject, ...docker } = reformed;
+    return docker;
+  }
+
+  /** Equal data keeps its bytes, which others may have written in another way. */
+  #rewritten(document: PlacedManifest, manifest: ImageManifest | ImageIndex): PlacedManifest {
+    const text = serializeManifest(manifest);
+    if (text === serializeManifest(document.manifest)) return document;
+    const changed = placedManifest(Buffer.from(text), `manifest for ${this.#target.name}`);
+    if (this.#options.preserveDigests !== true) return changed;
+    throw new CoracleError(
+      'UNSUPPORTED',
+      `copy ${this.#source.name}: manifest ${document.descriptor.digest} cannot keep its digest`,
+      {
+        hint: 'layers made here are compressed on the way, and --format and --dest-compress change manifests: leave out --preserve-digests',
+      },
+    );
+  }
+
+  async #layer(image: PlacedManifest, at: number, signal: AbortSignal): Promise<Descriptor> {
+    const manifest = imageManifest(image);
+    const layer = manifest.layers[at];
+    if (layer === undefined) throw new CoracleError('INTERNAL', `copy layer ${at}: the manifest has none`);
+    const id = layerEventId(layer.digest);
+    if (isForeignLayer(layer.mediaType)) {
+      this.#options.onEvent({ kind: 'message', text: `layer ${id} is not distributable: left out` });
+      return layer;
+    }
+    const kind = this.#compression(layer);
+    if (kind === undefined) {
+      await this.#blob(layer, { image, layer: at }, signal);
+      return layer;
+    }
+    const now = layerCompression(layer.mediaType);
+    const made = await this.#target.make(() => {
+      const bytes = this.#bytes(layer, { image, layer: at }, signal);
+      const plain = now === 'none' ? bytes : decompress(bytes, now);
+      return measured(kind.kind === 'none' ? plain : compress(plain, kind));
+    });
+    this.#options.onEvent({ kind: 'layer', id, status: 'pushed', current: made.size, total: made.size });
+    const types = { gzip: ociTypes.layerGzip, zstd: ociTypes.layerZstd, none: ociTypes.layer };
+    const { digest, size } = made;
+    const docker = manifest.mediaType === dockerTypes.manifest;
+    return { ...layer, mediaType: layerType(types[kind.kind], docker), digest, size };
+  }
+
+  /** What the layer has to become; undefined: it goes as it is. */
+  #compression(layer: Descriptor): LayerEncoding | undefined {
+    if (!isLayer(layer.mediaType)) return undefined;
+    const { compress: asked, recompress, decompress: plain, encoding } = this.#options;
+    const now = layerCompression(layer.mediaType);
+    if (plain === true) return now === 'none' ? undefined : { kind: 'none', level: 0 };
+    const kind = encoding?.kind ?? 'gzip';
+    const wanted = { kind, level: encoding?.level ?? defaultLevels[kind] };
+    if (now !== 'none') return recompress === true && now !== kind ? wanted : undefined;
+    const onTheWay = this.#target.compresses && this.#source.isMade(layer);
+    return asked === true || onTheWay ? wanted : undefined;
+  }
+
+  async #blob(blob: Descriptor, place: BlobPlace, signal: AbortSignal | undefined): Promise<void> {
+    const { onEvent } = this.#options;
+    const id = layerEventId(blob.digest);
+    const total = blob.size;
+    if (await this.#target.has(blob)) {
+      onEvent({ kind: 'layer', id, status: 'exists', total });
+      return;
+    }
+    const { origin } = this.#source;
+    const near = origin !== undefined && origin.registry === this.#target.registry;
+    await this.#target.put(
+      blob,
+      () => this.#bytes(blob, place, signal),
+      near ? origin.repository : undefined,
+    );
+    onEvent({ kind: 'layer', id, status: 'done', current: total, total });
+  }
+
+  async *#bytes(
+    blob: Descriptor,
+    place: BlobPlace,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<Buffer, void> {
+    const id = layerEventId(blob.digest);
+    let current = 0;
+    for await (const chunk of verifiedBytes(this.#source.open(blob, place), blob, this.#source.name)) {
+      if (signal?.aborted === true) throw new CoracleError('ABORTED', `copy ${this.#source.name}: aborted`);
+      current += chunk.length;
+      this.#options.onEvent({ kind: 'layer', id, status: 'pushing', current, total: blob.size });
+      yield chunk;
+    }
+  }
+}
