@@ -68,6 +68,7 @@ export type Completes =
   | 'images'
   | 'containers'
   | 'running'
+  | 'working'
   | 'secrets'
   | 'volumes'
   | 'files'

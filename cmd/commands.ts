@@ -8,6 +8,7 @@ export type CommandGroup = { readonly name: string; readonly summary: string };
 
 export const groups: readonly CommandGroup[] = [
   { name: 'builder', summary: 'Look after the build cache' },
+  { name: 'working', summary: 'Make images step by step, without a Dockerfile' },
   { name: 'container', summary: 'Everything about containers' },
   { name: 'image', summary: 'Everything about images' },
   { name: 'secret', summary: 'What containers are told in confidence' },
@@ -25,6 +26,64 @@ export const commands: readonly CommandEntry[] = [
   ]),
   entry('Build and run', 'exec', 'Run a command in a running container', () => import('./exec.js'), [
     'container exec',
+  ]),
+  entry(
+    'Build and run',
+    'working from',
+    'Make a working container of an image, or of scratch',
+    () => import('./working-from.js'),
+  ),
+  entry(
+    'Build and run',
+    'working run',
+    'Run a command in a working container',
+    () => import('./working-run.js'),
+  ),
+  entry(
+    'Build and run',
+    'working copy',
+    'Copy files into a working container',
+    () => import('./working-copy.js'),
+  ),
+  entry(
+    'Build and run',
+    'working add',
+    'Copy files, archives, URLs or git repositories into a working container',
+    () => import('./working-add.js'),
+  ),
+  entry(
+    'Build and run',
+    'working config',
+    'Change what the image will say of itself',
+    () => import('./working-config.js'),
+  ),
+  entry(
+    'Build and run',
+    'working commit',
+    'Make an image of a working container',
+    () => import('./working-commit.js'),
+  ),
+  entry(
+    'Build and run',
+    'working containers',
+    'List working containers',
+    () => import('./working-containers.js'),
+    ['working ls', 'working list'],
+  ),
+  entry(
+    'Build and run',
+    'working inspect',
+    'Show everything known about a working container',
+    () => import('./working-inspect.js'),
+  ),
+  entry(
+    'Build and run',
+    'working rename',
+    'Give a working container another name',
+    () => import('./working-rename.js'),
+  ),
+  entry('Build and run', 'working rm', 'Remove working containers', () => import('./working-rm.js'), [
+    'working delete',
   ]),
   entry('Containers', 'create', 'Make a container without starting it', () => import('./create.js'), [
     'container create',

@@ -108,6 +108,8 @@ async function candidatesOf(what: Completes | undefined, context: Context): Prom
       return (await context.open().containers({ all: what === 'containers' })).map((one) => one.name);
     case 'volumes':
       return (await context.open().volumes()).map(({ name }) => name);
+    case 'working':
+      return (await context.open().working.list()).map(({ name }) => name);
     case 'secrets':
       return (await context.open().secrets()).map(({ name }) => name);
     default:

@@ -24,6 +24,7 @@ import type {
   VersionInformation,
 } from './session/requests.js';
 import { type OpenOptions, Session } from './session/session.js';
+import { WorkingVerbs } from './session/working-verbs.js';
 import type { TransferEvent } from './transfer/events.js';
 import type { RegistryAccess } from './transfer/registry-access.js';
 import type { ArchiveFormat } from './transfer/save.js';
@@ -39,8 +40,12 @@ export function openCoracle(options: OpenOptions = {}): Coracle {
  * Every method throws CoracleError. `close` when done.
  */
 export class Coracle extends ImageVerbs {
+  /** Images made step by step. */
+  readonly working: WorkingVerbs;
+
   constructor(options: OpenOptions) {
     super(new Session(options));
+    this.working = new WorkingVerbs(this.session);
   }
 
   /** Builds an image from a Dockerfile. @throws INVALID or UNSUPPORTED with the place in it, BUILD when a step fails. */

@@ -82,6 +82,15 @@ export type {
 export type { OpenOptions } from './session/session.js';
 export { coracleVersion } from './session/version.js';
 export type { CreateVolumeRequest, RemoveVolumeRequest, VolumeView } from './session/volumes.js';
+export type {
+  WorkingCommitRequest,
+  WorkingCopyRequest,
+  WorkingFromRequest,
+  WorkingRunRequest,
+} from './session/working-requests.js';
+export type { WorkingVerbs } from './session/working-verbs.js';
 export type { TransferEvent } from './transfer/events.js';
 export type { PullPolicy } from './transfer/pull.js';
 export type { RegistryAccess } from './transfer/registry-access.js';
+export type { ConfigChange } from './working/config-change.js';
+export type { WorkingRecord, WorkingTexts } from './working/record.js';

@@ -14,13 +14,14 @@ const rows: readonly (readonly string[])[] = [
   ['layer', 'sandbox'],
   ['image', 'network', 'volume'],
   ['build', 'container', 'transfer'],
+  ['working'],
   ['session', 'doctor'],
 ];
 /** Used by all, each other included. */
 const common = ['host', 'oci'];
 /** The wiring (lib/coracle.ts, lib/index.ts) sees everything; of the others only these. */
 const onlyUsers: Readonly<Record<string, readonly string[]>> = {
-  dockerfile: ['build'],
+  dockerfile: ['build', 'working'],
   registry: ['transfer', 'session'],
 };
 const wiring = ['lib/coracle.ts', 'lib/index.ts'];

@@ -1,10 +1,12 @@
 /** COPY and ADD: sources found, keyed by content, written into a new layer. */
 import { hasErrno } from '../errors.js';
+import type { Handle } from '../native/agent.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
 import { isArchive, unpackArchive } from './add-archive.js';
 import { type NamedInputs, sha256 } from './cache-key.js';
 import { Copier } from './copier.js';
-import { type Owner, resolveOwner } from './owner.js';
+import type { CopySource } from './copy-source.js';
+import { type Accounts, type Owner, resolveOwner } from './owner.js';
 import type { CopyStep, StepSource } from './plan.js';
 import type { BuildSession } from './session.js';
 import { changedWhileRead } from './stat-cache.js';
@@ -21,6 +23,9 @@ export type ResolvedOrigin =
       readonly claim: string;
       readonly top: () => Promise<SnapshotRecord | undefined>;
     };
+
+/** A tree that is open already has nothing to key it by. */
+export type CopyOrigin = ResolvedOrigin | { readonly kind: 'tree'; readonly tree: CopySource };
 
 /** Inputs that need no look at the files, where the origin's identity says enough; undefined for the context. */
 export function quickCopyInputs(step: CopyStep, origin: ResolvedOrigin): NamedInputs | undefined {
@@ -55,20 +60,29 @@ export async function copyStep(
   parent: SnapshotRecord | undefined,
   origin: ResolvedOrigin,
 ): Promise<SnapshotRecord> {
-  const files = new StepFiles(session, step, origin);
   const owner = await copyOwner(session, step, parent);
   return session.commitLayer(parent, step, async (active) => {
-    const agent = session.agent();
     const handle = await session.writable(active, { alone: step.link });
-    const { signal } = session.options;
-    const { destination, chmod: mode } = step;
-    const copier = new Copier({ agent, handle, destination, owner, mode, signal });
-    try {
-      await copyAll(session, step, { files, copier, handle, owner });
-    } catch (error) {
-      throw origin.kind === 'context' ? explainChange(error) : error;
-    }
+    await copyInto(session, step, origin, { handle, owner });
   });
+}
+
+/** Copies into an open tree, or stack with a writable layer on top. */
+export async function copyInto(
+  session: BuildSession,
+  step: CopyStep,
+  origin: CopyOrigin,
+  { handle, owner }: { readonly handle: Handle; readonly owner: Owner | undefined },
+): Promise<void> {
+  const files = new StepFiles(session, step, origin);
+  const { signal } = session.options;
+  const { destination, chmod: mode } = step;
+  const copier = new Copier({ agent: session.agent(), handle, destination, owner, mode, signal });
+  try {
+    await copyAll(session, step, { files, copier, handle, owner });
+  } catch (error) {
+    throw origin.kind === 'context' ? explainChange(error) : error;
+  }
 }
 
 /** Whom --chown names, by the account files of what lies below. */
@@ -77,11 +91,14 @@ export async function copyOwner(
   { chown }: CopyStep,
   parent: SnapshotRecord | undefined,
 ): Promise<Owner | undefined> {
-  if (chown === undefined) return undefined;
-  const accounts = isNumeric(chown)
-    ? { passwd: undefined, group: undefined }
-    : await session.accounts(await session.stack(parent));
-  return resolveOwner(chown, accounts);
+  return chown === undefined
+    ? undefined
+    : ownerIn(chown, async () => session.accounts(await session.stack(parent)));
+}
+
+/** `user[:group]` as numbers; the account files are read where there are names. @throws NOT_FOUND */
+export async function ownerIn(chown: string, accounts: () => Promise<Accounts>): Promise<Owner> {
+  return resolveOwner(chown, isNumeric(chown) ? { passwd: undefined, group: undefined } : await accounts());
 }
 
 function isNumeric(owner: string): boolean {

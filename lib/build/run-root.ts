@@ -1,7 +1,8 @@
 /** A RUN's root file system: the stage's stack, the step's layer on top of it, mount points the stage lacks below it. */
-import { mkdirSync } from 'node:fs';
+import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram } from '../host/id-map.js';
+import { moveToTrash } from '../host/trash.js';
 import { openInStore, pathInStore } from '../image/stores.js';
 import type { Handle, Time } from '../native/agent.js';
 import type { PlanRecord } from '../native/plan.js';
@@ -16,6 +17,8 @@ export type RunRoot = {
   readonly driver: StorageDriver;
   /** A further lowest layer: what the stage lacks of mount points. */
   readonly stubs: string | undefined;
+  /** The layer holds files already, which are part of the root: that of a working container. */
+  readonly filled?: boolean | undefined;
 };
 
 /** Runs `action` with the plan's records of the root; afterwards the step's layer is in the kernel's form. */
@@ -59,24 +62,43 @@ async function flattenRoot(session: BuildSession, root: RunRoot): Promise<Time> 
   const tree = treeOf(root.active);
   mkdirSync(tree, { mode: 0o755 });
   const target = await openInStore(agent, session.stores.paths, tree, { writable: true });
-  return agent.flatten(await lowerStack(session, root), target);
+  return agent.flatten(await rootStack(session, root), target);
+}
+
+/** Every file counts as one that may have changed. */
+const always = { seconds: -1, nanoseconds: 0 };
+
+/** A layer that held files before is made anew: a file that is gone must not be found in it. */
+async function emptied(session: BuildSession, { active, filled }: RunRoot): Promise<string> {
+  if (filled !== true) return active.fs;
+  const { paths, snapshots } = session.stores;
+  const former = moveToTrash(paths, active.fs);
+  mkdirSync(active.fs);
+  chmodSync(active.fs, snapshots.rootMode(active.parent));
+  if (former !== undefined) await session.stores.removeTree(former);
+  return active.fs;
 }
 
 async function compareRoot(session: BuildSession, root: RunRoot, since: Time): Promise<void> {
   const agent = session.agent();
   const { paths } = session.stores;
   const tree = await openInStore(agent, paths, treeOf(root.active));
-  const target = await openInStore(agent, paths, root.active.fs, { writable: true });
-  await agent.compare(await lowerStack(session, root), tree, target, since);
+  const target = await openInStore(agent, paths, await emptied(session, root), { writable: true });
+  const lower = await stackOf(session, lowerLayers(session, root));
+  await agent.compare(lower, tree, target, root.filled === true ? always : since);
   await agent.remove(0, pathInStore(paths, treeOf(root.active)), { recursive: true });
 }
 
-/** A handle of everything below the step's layer. */
-export async function lowerStack(session: BuildSession, root: RunRoot): Promise<Handle> {
+/** A handle of all the step begins with: everything below its layer, and what that holds already. */
+export async function rootStack(session: BuildSession, root: RunRoot): Promise<Handle> {
+  const filled = root.filled === true ? [root.active.fs] : [];
+  return stackOf(session, [...filled, ...lowerLayers(session, root)]);
+}
+
+async function stackOf(session: BuildSession, layers: readonly string[]): Promise<Handle> {
   const agent = session.agent();
   const { paths } = session.stores;
-  const handles = lowerLayers(session, root).map((path) => openInStore(agent, paths, path));
-  return agent.stack(await Promise.all(handles));
+  return agent.stack(await Promise.all(layers.map((path) => openInStore(agent, paths, path))));
 }
 
 async function normalise(session: BuildSession, active: ActiveSnapshot): Promise<void> {

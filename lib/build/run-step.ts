@@ -11,7 +11,7 @@ import { MountStubs } from './mount-stubs.js';
 import type { RunStep } from './plan.js';
 import type { MountOrigins } from './run-inputs.js';
 import { RunMounts } from './run-mounts.js';
-import { lowerStack, type RunRoot, withRoot } from './run-root.js';
+import { type RunRoot, rootStack, withRoot } from './run-root.js';
 import { runSpec } from './run-spec.js';
 import type { BuildSession } from './session.js';
 
@@ -27,27 +27,49 @@ export async function runStep(
   return session.commitLayer(parent, step, (active) => runIn(session, step, active, origins));
 }
 
-async function runIn(
+/** Where a command runs that is no step of a build, and what is done with its sandbox. */
+export type LayerRun = {
+  readonly active: ActiveSnapshot;
+  readonly origins: MountOrigins;
+  /** Directory for the supervisor's records and the mounts' files; removed in the end. */
+  readonly records: string;
+  /** The layer holds files already. */
+  readonly filled?: boolean;
+  readonly process: (spec: LaunchSpec) => Promise<void>;
+};
+
+function runIn(
   session: BuildSession,
   step: RunStep,
   active: ActiveSnapshot,
   origins: MountOrigins,
 ): Promise<void> {
-  const driver = session.stores.driver(session.options.storageDriver);
   const records = session.stores.staging.open().directory('run');
+  return runInLayer(session, step, {
+    active,
+    origins,
+    records,
+    process: (spec) => run(session, step, spec),
+  });
+}
+
+/** Runs a command with `active` as the writable layer, which is in the kernel's form afterwards. */
+export async function runInLayer(
+  session: BuildSession,
+  step: RunStep,
+  { active, origins, records, filled, process }: LayerRun,
+): Promise<void> {
+  const driver = session.stores.driver(session.options.storageDriver);
   const mounts = new RunMounts(session, step, { directory: join(records, 'mounts'), driver });
   try {
     await mounts.open(origins);
-    const plain = { active, driver, stubs: undefined };
+    const plain = { active, driver, stubs: undefined, filled };
     const stubs = await planStubs(session, plain, mounts);
     const root = stubs === undefined ? plain : { ...plain, stubs: makeStubs(stubs, records) };
     await withRoot(session, root, async (rootRecords) => {
       const { mounts: opened, secrets } = mounts;
-      await run(
-        session,
-        step,
-        await runSpec(session, step, { records, root: rootRecords, mounts: opened, secrets }),
-      );
+      const places = { records, root: rootRecords, mounts: opened, secrets };
+      await process(await runSpec(session, step, places));
     });
     await removeStubs(session, stubs, active);
   } finally {
@@ -78,7 +100,7 @@ async function planStubs(
   { places }: RunMounts,
 ): Promise<MountStubs | undefined> {
   if (places.length === 0) return undefined;
-  const stubs = await MountStubs.plan(session.agent(), await lowerStack(session, root), places);
+  const stubs = await MountStubs.plan(session.agent(), await rootStack(session, root), places);
   return stubs.isEmpty ? undefined : stubs;
 }
 

@@ -2,7 +2,7 @@
 import { posix } from 'node:path';
 import type { Match } from './context-tree.js';
 import type { CopySource } from './copy-source.js';
-import type { ResolvedOrigin } from './copy-step.js';
+import type { CopyOrigin } from './copy-step.js';
 import { EntryRules } from './entry-filter.js';
 import { hasWildcards } from './glob.js';
 import type { CopyStep, StepSource } from './plan.js';
@@ -17,10 +17,10 @@ type PathSource = Extract<StepSource, { kind: 'path' }>;
 export class StepFiles {
   readonly #session: BuildSession;
   readonly #step: CopyStep;
-  readonly #origin: ResolvedOrigin;
+  readonly #origin: CopyOrigin;
   #tree: Promise<CopySource> | undefined;
 
-  constructor(session: BuildSession, step: CopyStep, origin: ResolvedOrigin) {
+  constructor(session: BuildSession, step: CopyStep, origin: CopyOrigin) {
     this.#session = session;
     this.#step = step;
     this.#origin = origin;
@@ -79,12 +79,20 @@ export class StepFiles {
   }
 
   #open(): Promise<CopySource> {
-    const origin = this.#origin;
-    this.#tree ??=
-      origin.kind === 'context'
-        ? Promise.resolve(this.#session.context(this.#step))
-        : origin.top().then((top) => this.#session.files(top));
+    this.#tree ??= this.#openOrigin();
     return this.#tree;
+  }
+
+  async #openOrigin(): Promise<CopySource> {
+    const origin = this.#origin;
+    switch (origin.kind) {
+      case 'context':
+        return this.#session.context(this.#step);
+      case 'tree':
+        return origin.tree;
+      case 'files':
+        return this.#session.files(await origin.top());
+    }
   }
 }
 

@@ -23,6 +23,8 @@ export type StorePaths = {
   readonly containers: string;
   /** Reserved container names, made with O_EXCL. */
   readonly names: string;
+  /** Containers that an image is made in, step by step. */
+  readonly working: string;
   readonly volumes: string;
   readonly networks: string;
   readonly secrets: string;
@@ -51,6 +53,7 @@ export function storePaths(root: string): StorePaths {
     imageTops: at('snapshots', 'images'),
     containers: at('containers'),
     names: at('containers', '.names'),
+    working: at('working'),
     volumes: at('volumes'),
     networks: at('networks'),
     secrets: at('secrets'),

@@ -16,16 +16,21 @@ export type ContainerUse = {
 };
 
 /**
- * What the containers use, by `containers/<id>/container.json`.
+ * What the containers use, by `containers/<id>/container.json`, and those that images are made in, by
+ * `working/<id>/working.json`.
  * @throws INVALID for a damaged record: guessing could take a container's files away.
  */
 export function containerUses(paths: StorePaths): readonly ContainerUse[] {
+  return [...usesBelow(paths.containers, 'container.json'), ...usesBelow(paths.working, 'working.json')];
+}
+
+function usesBelow(directory: string, record: string): readonly ContainerUse[] {
   const uses: ContainerUse[] = [];
-  for (const container of namesIn(paths.containers)) {
-    const path = join(paths.containers, container, 'container.json');
+  for (const container of namesIn(directory)) {
+    const path = join(directory, container, record);
     const value = container.startsWith('.') ? undefined : readJson(path);
     if (value === undefined) continue;
-    const { snapshot, imageId } = requireObject(value, path);
+    const { snapshot, imageId = baseId(value) } = requireObject(value, path);
     uses.push({
       container,
       ...(snapshot === undefined ? {} : { snapshot: parseSnapshotId(snapshot, `${path}: snapshot`) }),
@@ -33,6 +38,11 @@ export function containerUses(paths: StorePaths): readonly ContainerUse[] {
     });
   }
   return uses;
+}
+
+function baseId(value: unknown): unknown {
+  const base = typeof value === 'object' && value !== null && 'base' in value ? value.base : undefined;
+  return typeof base === 'object' && base !== null && 'id' in base ? base.id : undefined;
 }
 
 /** The snapshots the build cache would reuse. Records that cannot be read are misses, not references. */

@@ -152,6 +152,35 @@ export function startChild(
   }
 }
 
+/**
+ * A supervisor of mode `foreground` whose client, with our standard streams, is a child of this process; waits for the
+ * client's end. The status lines, and the exit code of the client.
+ */
+export function runForeground(
+  records: readonly PlanRecord[],
+  data?: Uint8Array,
+): { readonly code: number; readonly status: string } {
+  const plan = addon().memfd('coracle-plan', encodePlan(records));
+  const given = giveData(data);
+  const [read, write] = addon().pipe();
+  try {
+    const streams = [0, 1, 2].map((fd) => [fd, fd] as const);
+    const pid = spawnSupervisor('run', [
+      ...streams,
+      [planDescriptor, plan],
+      [statusDescriptor, write],
+      ...given,
+    ]);
+    closeSync(write);
+    const { code = 125 } = addon().waitpid(pid, false) ?? {};
+    return { code, status: `${[...readLines(read)].join('\n')}\n` };
+  } finally {
+    closeSync(read);
+    closeSync(plan);
+    for (const [, fd] of given) closeSync(fd);
+  }
+}
+
 function spawnSupervisor(
   command: SupervisorCommand,
   fds: readonly (readonly [child: number, parent: number])[],

@@ -1,6 +1,7 @@
 /** Runs one confined process to its end as a child of this one: a build's RUN. Its output comes as it is written. */
 import { closeSync } from 'node:fs';
 import { Socket } from 'node:net';
+import type { Readable } from 'node:stream';
 import { CoracleError } from '../errors.js';
 import { addon } from '../native/addon.js';
 import { parseStatus, type Status, startError } from '../native/status.js';
@@ -12,6 +13,8 @@ export type RunOutput = {
   /** 1 standard output, 2 standard error. The consumer is waited for when it returns a promise. */
   readonly onOutput: (stream: 1 | 2, chunk: Buffer) => void;
   readonly onWarning?: (text: string) => void;
+  /** The process's standard input; none by default. */
+  readonly input?: Readable | undefined;
   /** Aborting kills the process and everything it started. */
   readonly signal?: AbortSignal | undefined;
 };
@@ -27,17 +30,18 @@ const killSignal = 9;
 export async function runProcess(spec: LaunchSpec, output: RunOutput): Promise<RunOutcome> {
   const [outRead, outWrite] = addon().pipe();
   const [errorRead, errorWrite] = addon().pipe();
+  const [inRead, inWrite] = output.input === undefined ? [undefined, undefined] : addon().pipe();
   let child: ReturnType<typeof startChild>;
   try {
-    child = startChild(planLaunch(spec), { stdout: outWrite, stderr: errorWrite }, launchData(spec));
+    const streams = { stdin: inRead, stdout: outWrite, stderr: errorWrite };
+    child = startChild(planLaunch(spec), streams, launchData(spec));
   } catch (error) {
-    closeSync(outRead);
-    closeSync(errorRead);
+    for (const fd of [outRead, errorRead, inWrite]) if (fd !== undefined) closeSync(fd);
     throw error;
   } finally {
-    closeSync(outWrite);
-    closeSync(errorWrite);
+    for (const fd of [outWrite, errorWrite, inRead]) if (fd !== undefined) closeSync(fd);
   }
+  const stopInput = feed(output.input, inWrite);
   const abort = (): void => kill(child.pid);
   output.signal?.addEventListener('abort', abort, { once: true });
   if (output.signal?.aborted) abort();
@@ -50,6 +54,7 @@ export async function runProcess(spec: LaunchSpec, output: RunOutput): Promise<R
     ]);
   } finally {
     output.signal?.removeEventListener('abort', abort);
+    stopInput();
     addon().waitpid(child.pid, false);
   }
   if (output.signal?.aborted) throw new CoracleError('ABORTED', 'run process: interrupted');
@@ -59,6 +64,19 @@ export async function runProcess(spec: LaunchSpec, output: RunOutput): Promise<R
 function kill(pid: number): void {
   // Not waited for yet, so the pid cannot be somebody else's.
   process.kill(pid, killSignal);
+}
+
+/** Passes input on until it ends or the process does, which need not read all of it. */
+function feed(input: Readable | undefined, descriptor: number | undefined): () => void {
+  if (input === undefined || descriptor === undefined) return () => undefined;
+  const pipe = new Socket({ fd: descriptor, readable: false, writable: true });
+  pipe.once('error', () => input.unpipe(pipe));
+  input.pipe(pipe);
+  return () => {
+    input.unpipe(pipe);
+    input.pause();
+    pipe.destroy();
+  };
 }
 
 /** Reads a pipe to its end; this process owns the descriptor. */
@@ -71,7 +89,8 @@ function consume(descriptor: number, onChunk: (chunk: Buffer) => void): Promise<
   });
 }
 
-function outcome(text: string, output: RunOutput): RunOutcome {
+/** What the status lines of a supervisor that ended say. @throws START */
+export function outcome(text: string, output: Pick<RunOutput, 'onWarning'>): RunOutcome {
   let exit: Extract<Status, { kind: 'exit' }> | undefined;
   for (const line of text.split('\n').filter((one) => one !== '')) {
     const status = parseStatus(line);

@@ -6,10 +6,9 @@ import { openTree } from '../container/tree.js';
 import type { ContainerView } from '../container/view.js';
 import { writeOutput } from '../host/output-file.js';
 import { assembleImage } from '../image/assemble.js';
+import { commitChanges } from '../image/commit-changes.js';
 import type { ImageRecord } from '../image/image-record.js';
-import { openInStore } from '../image/stores.js';
-import { applyLayer } from '../layer/apply.js';
-import { diffTar, flattenTar } from '../layer/diff.js';
+import { flattenTar } from '../layer/diff.js';
 import type { ContainerConfig } from '../oci/container-config.js';
 import { present } from '../oci/guards.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
@@ -86,25 +85,11 @@ async function commitLayer(
 ): Promise<SnapshotRecord> {
   const parent = view.record.snapshot === undefined ? undefined : stores.snapshots.get(view.record.snapshot);
   const source = await openChanges(stores, view);
-  const active = stores.snapshots.prepare(parent);
   try {
-    const agent = await stores.ownAgent();
-    try {
-      const top = await openInStore(agent, stores.paths, active.fs, { writable: true });
-      const lowers = (parent === undefined ? [] : stores.snapshots.layerPaths(parent)).map((path) =>
-        openInStore(agent, stores.paths, path),
-      );
-      const handle = await agent.stack([top, ...(await Promise.all(lowers))], { writable: true });
-      const tar = diffTar(source, onWarning === undefined ? {} : { onWarning });
-      const { warnings } = await applyLayer(tar, { agent, handle, idMap: stores.idMap() });
-      for (const text of warnings) onWarning?.(text);
-    } finally {
-      await agent.close();
-    }
-    return stores.snapshots.commit(active, { comment: `commit of ${view.record.name}` });
-  } catch (error) {
-    await stores.snapshots.discard(active, stores.removeTree);
-    throw error;
+    return await commitChanges(stores, source, parent, {
+      comment: `commit of ${view.record.name}`,
+      ...(onWarning === undefined ? {} : { onWarning }),
+    });
   } finally {
     await source.close();
   }
