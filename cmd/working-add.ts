@@ -1,6 +1,6 @@
 /** `coracle working add`. */
 import { defineCommand } from './command.js';
-import { copyInto, copySource, workingCopyOptions, workingFromOptions } from './options/working-copies.js';
+import { copyInto, copySource, workingCopyOptions, workingFromOptions } from './working-copies.js';
 
 export const command = defineCommand({
   name: 'working add',

@@ -1,10 +1,10 @@
 /** What `working copy` and `add` have in common. */
-import { CoracleError, type WorkingCopyRequest } from '../../lib/index.js';
-import type { Context, OptionSpec, Values } from '../command.js';
-import { interruptible } from '../interrupt.js';
-import { printLine, say, visible } from '../terminal/output.js';
-import { readPullPolicy } from './pull-policy.js';
-import { registryAccess, registryOptions } from './registry.js';
+import { CoracleError, type WorkingCopyRequest } from '../lib/index.js';
+import type { Context, OptionSpec, Values } from './command.js';
+import { interruptible } from './interrupt.js';
+import { readPullPolicy } from './options/pull-policy.js';
+import { registryAccess, registryOptions } from './options/registry.js';
+import { printLine, say, visible } from './terminal/output.js';
 
 export const workingCopyOptions = [
   {
