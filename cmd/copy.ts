@@ -3,6 +3,7 @@ import { CoracleError } from '../lib/index.js';
 import { defineCommand, type Values } from './command.js';
 import { interruptible } from './interrupt.js';
 import { copyOptions, copyRefusals, sideAccess } from './options/copy.js';
+import { joinPlatform } from './options/platform-parts.js';
 import { writeTextFile } from './options/texts.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine } from './terminal/output.js';
@@ -66,12 +67,8 @@ function multiArch(values: Given): 'system' | 'all' | 'index-only' | undefined {
 /** skopeo's three options as one platform. */
 function overriddenPlatform(values: Given): string | undefined {
   const { 'override-os': os, 'override-arch': architecture, 'override-variant': variant } = values;
-  if (os === undefined && architecture === undefined && variant === undefined) return undefined;
-  if (architecture === undefined) {
-    if (variant === undefined && os !== undefined) return os;
-    throw new CoracleError('USAGE', 'use --override-variant: it needs --override-arch');
-  }
-  return [os ?? 'linux', architecture, ...(variant === undefined ? [] : [variant])].join('/');
+  const names = { architecture: '--override-arch', variant: '--override-variant' };
+  return joinPlatform({ os, architecture, variant }, names);
 }
 
 function encodingOf(

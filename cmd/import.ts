@@ -1,15 +1,20 @@
 /** `coracle import`. */
 import { defineCommand } from './command.js';
+import { joinPlatform } from './options/platform-parts.js';
 import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'import',
   summary: 'Make an image from a tar of a root file system',
-  operands: 'FILE|- [NAME]',
+  operands: 'FILE|URL|- [NAME]',
   count: [1, 2],
   completes: 'files',
   examples: [
     ['coracle import rootfs.tar busybox', 'An image from a tar'],
+    [
+      'coracle import --arch arm64 https://example.com/rootfs.tar.xz base',
+      'Of another platform, fetched by URL',
+    ],
     ['coracle import -c \'CMD ["/bin/sh"]\' - base < rootfs.tar.gz', 'From standard input, with a command'],
   ],
   options: [
@@ -19,7 +24,7 @@ export const command = defineCommand({
       kind: 'list',
       value: 'INSTRUCTION',
       summary:
-        'Set the config by a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, STOPSIGNAL, USER, VOLUME, WORKDIR',
+        'Set the config by a Dockerfile instruction: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ONBUILD, STOPSIGNAL, USER, VOLUME, WORKDIR',
     },
     { name: 'message', short: 'm', kind: 'string', value: 'TEXT', summary: 'Comment in its history' },
     {
@@ -28,15 +33,19 @@ export const command = defineCommand({
       value: 'OS/ARCH',
       summary: 'What its programs are made for (default: this machine)',
     },
+    { name: 'os', kind: 'string', value: 'OS', summary: 'The same, in parts' },
+    { name: 'arch', kind: 'string', value: 'ARCH', summary: 'The same, in parts' },
+    { name: 'variant', kind: 'string', value: 'VARIANT', summary: 'The same, in parts' },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'Accepted: only the id is printed' },
   ],
-  refused: { 'use --platform': 'os arch variant' },
   async handler(values, [source = '', name], context) {
+    const { os, arch: architecture, variant } = values;
+    const flags = { architecture: '--arch', variant: '--variant' };
     const image = await context.open().importImage(source, {
       reference: name,
       changes: values.change,
       message: values.message,
-      platform: values.platform,
+      platform: values.platform ?? joinPlatform({ os, architecture, variant }, flags),
     });
     printLine(`sha256:${image.id}`);
     return 0;

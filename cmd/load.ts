@@ -12,6 +12,7 @@ export const command = defineCommand({
   count: [0, 0],
   examples: [
     ['coracle load -i hello.tar', 'From a file made by save, docker save or podman save'],
+    ['coracle load -i layout', 'From the directory of an OCI layout, or of save --format docker-dir'],
     ['docker save hello | coracle load', 'From standard input'],
   ],
   options: [
@@ -20,7 +21,7 @@ export const command = defineCommand({
       short: 'i',
       kind: 'string',
       value: 'FILE',
-      summary: 'Archive to read (default: standard input)',
+      summary: 'Archive or directory to read (default: standard input)',
     },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress' },
   ],

@@ -3,6 +3,8 @@ import { isatty } from 'node:tty';
 import { CoracleError, hasErrno } from '../lib/index.js';
 import { defineCommand } from './command.js';
 
+const formats = ['docker-archive', 'oci-archive', 'docker-dir', 'oci-dir'] as const;
+
 export const command = defineCommand({
   name: 'save',
   summary: 'Save images to an archive',
@@ -12,6 +14,7 @@ export const command = defineCommand({
   examples: [
     ['coracle save -o hello.tar hello', 'For docker load and podman load'],
     ['coracle save --format oci-archive hello | skopeo inspect oci-archive:/dev/stdin', 'To standard output'],
+    ['coracle save --format oci-dir -o layout hello web', 'Two images as an OCI layout'],
   ],
   options: [
     {
@@ -19,14 +22,20 @@ export const command = defineCommand({
       short: 'o',
       kind: 'string',
       value: 'FILE',
-      summary: 'File to write (default: standard output)',
+      summary: 'File or directory to write (default: standard output)',
     },
     {
       name: 'format',
       kind: 'string',
       value: 'FORMAT',
-      choices: ['docker-archive', 'oci-archive'],
-      summary: 'Kind of archive (default: docker-archive)',
+      choices: formats,
+      summary: 'Kind of archive or directory (default: docker-archive)',
+    },
+    { name: 'compress', kind: 'switch', summary: 'In a docker-dir, compress layers that were made here' },
+    {
+      name: 'uncompressed',
+      kind: 'switch',
+      summary: 'In an oci-archive or oci-dir, leave layers that were made here uncompressed',
     },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'Accepted: nothing is printed' },
     {
@@ -36,19 +45,18 @@ export const command = defineCommand({
       summary: 'Accepted: several images go into one archive',
     },
   ],
-  refused: {
-    'layers of archives are not compressed': 'compress',
-    'all platforms in the store are saved': 'platform',
-  },
+  refused: { 'all platforms in the store are saved': 'platform' },
   async handler(values, operands, context) {
-    const { output = '-', format = 'docker-archive' } = values;
+    const { output = '-', compress, uncompressed } = values;
+    const format = readFormat(values.format ?? 'docker-archive');
+    checkFormat(format, values);
     if (output === '-' && isatty(1)) {
       throw new CoracleError('USAGE', 'save images: standard output is a terminal', {
         hint: 'name a file with -o FILE, or send it on through a pipe',
       });
     }
     try {
-      await context.open().save(operands, output, { format: readFormat(format) });
+      await context.open().save(operands, output, { format, compress, uncompressed });
       return 0;
     } catch (error) {
       // The reader of the pipe had enough, as head does.
@@ -58,7 +66,26 @@ export const command = defineCommand({
   },
 });
 
-function readFormat(text: string): 'docker-archive' | 'oci-archive' {
-  if (text === 'docker-archive' || text === 'oci-archive') return text;
-  throw new CoracleError('USAGE', `invalid argument "${text}" for --format`);
+type Format = (typeof formats)[number];
+
+function readFormat(text: string): Format {
+  const found = formats.find((one) => one === text);
+  if (found !== undefined) return found;
+  throw new CoracleError('USAGE', `invalid argument "${text}" for --format: ${formats.join(', ')}`);
+}
+
+/** Refuses what a format has no use for. */
+function checkFormat(
+  format: Format,
+  values: { readonly output: string | undefined; readonly compress: boolean; readonly uncompressed: boolean },
+): void {
+  if (format.endsWith('-dir') && (values.output ?? '-') === '-') {
+    throw new CoracleError('USAGE', `save images as ${format}: name a directory with -o`);
+  }
+  if (values.compress && format !== 'docker-dir') {
+    throw new CoracleError('USAGE', 'use --compress: only a docker-dir takes it');
+  }
+  if (values.uncompressed && !format.startsWith('oci-')) {
+    throw new CoracleError('USAGE', 'use --uncompressed: only oci-archive and oci-dir take it');
+  }
 }

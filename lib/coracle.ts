@@ -21,13 +21,13 @@ import type {
   LoginRequest,
   PullRequest,
   PushRequest,
+  SaveRequest,
   VersionInformation,
 } from './session/requests.js';
 import { type OpenOptions, Session } from './session/session.js';
 import { WorkingVerbs } from './session/working-verbs.js';
 import type { TransferEvent } from './transfer/events.js';
 import type { RegistryAccess } from './transfer/registry-access.js';
-import type { ArchiveFormat } from './transfer/save.js';
 
 /** Opens a store; it is made by the first verb that needs it. Nothing is read or started yet. */
 export function openCoracle(options: OpenOptions = {}): Coracle {
@@ -116,14 +116,10 @@ export class Coracle extends ImageVerbs {
     return load(this.session, source, request.onEvent);
   }
 
-  /** Saves images to a file, or to standard output as `-`. */
-  async save(
-    names: readonly string[],
-    destination: string,
-    request: { readonly format?: ArchiveFormat } = {},
-  ): Promise<void> {
+  /** Saves images to a file or directory, or archives to standard output as `-`. */
+  async save(names: readonly string[], destination: string, request: SaveRequest = {}): Promise<void> {
     const { save } = await import('./session/images.js');
-    await save(this.session, names, destination, request.format ?? 'docker-archive');
+    await save(this.session, names, destination, request);
   }
 
   /** Makes an image available from its registry. */

@@ -72,6 +72,7 @@ export type {
   RestartRequest,
   RunningContainer,
   RunRequest,
+  SaveRequest,
   StartRequest,
   StatsRequest,
   StopRequest,

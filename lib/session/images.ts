@@ -6,10 +6,9 @@ import { writeEvent } from '../native/journal.js';
 import type { Digest } from '../oci/digest.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import type { TransferEvent } from '../transfer/events.js';
-import type { ArchiveFormat } from '../transfer/save.js';
 import { namesToFind, nameToGive } from './image-names.js';
 import { storedImage, storedName } from './image-source.js';
-import type { ImportRequest, PullRequest, PushRequest } from './requests.js';
+import type { ImportRequest, PullRequest, PushRequest, SaveRequest } from './requests.js';
 import type { Session } from './session.js';
 
 const silent = (): void => undefined;
@@ -63,7 +62,7 @@ export async function importRoot(
   const { importImage } = await import('../transfer/import.js');
   const platform = await session.platform(request.platform);
   const stores = await session.stores();
-  const image = await importImage(stores, source, {
+  const image = await importImage(stores, await openImport(session, source), {
     ...(request.reference === undefined ? {} : { reference: nameToGive(request.reference) }),
     ...(request.changes === undefined ? {} : { changes: request.changes }),
     ...(request.message === undefined ? {} : { message: request.message }),
@@ -71,6 +70,19 @@ export async function importRoot(
   });
   writeEvent(stores.paths, 'image', 'import', { id: image.id, name: image.reference });
   return image;
+}
+
+/** The content of a URL where the source is one. */
+async function openImport(
+  session: Session,
+  source: string | AsyncIterable<Uint8Array>,
+): Promise<string | AsyncIterable<Uint8Array>> {
+  if (typeof source !== 'string' || !/^https?:\/\//i.test(source)) return source;
+  if (!URL.canParse(source)) throw new CoracleError('USAGE', `import ${source}: it is no URL`);
+  const { openUrl } = await import('../build/url.js');
+  const { requestUrl } = await import('./url-requests.js');
+  const response = await openUrl((request) => requestUrl(request, { env: session.env }), source);
+  return response.body();
 }
 
 /** Gives an image another name; a bare one goes below `localhost/`. */
@@ -121,17 +133,37 @@ export async function load(
   return images;
 }
 
+/** Saves images to an archive, or to a directory. */
 export async function save(
   session: Session,
   names: readonly string[],
   destination: string,
-  format: ArchiveFormat,
+  request: SaveRequest,
 ): Promise<void> {
-  const { saveImages } = await import('../transfer/save.js');
+  const { format = 'docker-archive', compress, uncompressed = false } = request;
   const stores = await session.stores();
   const stored = names.map((name) => storedName(stores, name));
-  await saveImages(stores, stored, destination, { format });
+  if (format === 'docker-dir') return saveDirectory(session, stored, destination, compress);
+  const { saveImages } = await import('../transfer/save.js');
+  await saveImages(stores, stored, destination, { format, plain: uncompressed });
   for (const name of stored) writeEvent(stores.paths, 'image', 'save', { name });
+}
+
+/** One image as the files of `dir:`, with docker's media types. */
+async function saveDirectory(
+  session: Session,
+  [name = '', ...others]: readonly string[],
+  path: string,
+  compress = false,
+): Promise<void> {
+  if (others.length > 0) {
+    throw new CoracleError('USAGE', `save ${others[0]}: a docker-dir holds one image`, {
+      hint: 'oci-dir, oci-archive and docker-archive take several',
+    });
+  }
+  const { copyBetween } = await import('./copy-image.js');
+  await copyBetween(session, { kind: 'store', name }, { kind: 'dir', path }, { format: 'v2s2', compress });
+  writeEvent((await session.stores()).paths, 'image', 'save', { name });
 }
 
 export async function removeAll(

@@ -9,6 +9,7 @@ import type { StorageDriver } from '../snapshot/driver.js';
 import type { TransferEvent } from '../transfer/events.js';
 import type { PullPolicy } from '../transfer/pull.js';
 import type { RegistryAccess } from '../transfer/registry-access.js';
+import type { SaveFormat } from '../transfer/save.js';
 import type { ContainerSize } from './container-size.js';
 
 /** What a verb that may pull is told about registries. */
@@ -156,6 +157,15 @@ export type ImportRequest = {
   readonly changes?: readonly string[] | undefined;
   readonly message?: string | undefined;
   readonly platform?: string | undefined;
+};
+
+export type SaveRequest = {
+  /** docker-archive by default. */
+  readonly format?: SaveFormat | undefined;
+  /** In a docker-dir, layers made here are compressed; they are not otherwise. */
+  readonly compress?: boolean | undefined;
+  /** In an OCI layout they are not, which they are otherwise. */
+  readonly uncompressed?: boolean | undefined;
 };
 
 export type LoginRequest = RegistryAccess & { readonly username: string; readonly password: string };

@@ -1,18 +1,22 @@
 /** Loading images from archives: what `save` of this and other tools wrote. */
 import { CoracleError } from '../errors.js';
-import type { ImageRecord } from '../image/image-record.js';
+import { type ImageRecord, readImage } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
+import { unpackImage } from '../image/unpack.js';
 import { layoutNames } from '../oci/layout.js';
 import type { Archive } from './archive.js';
 import { type ArchiveSource, namingSource, withArchive } from './archive-source.js';
+import { copyImage } from './copy.js';
 import { loadDockerArchive } from './docker-archive.js';
 import { loadLegacyArchive } from './docker-legacy.js';
 import { ignoreEvents, type OnTransferEvent } from './events.js';
 import { loadLayout } from './layout-load.js';
+import { directorySource, isImageDirectory } from './place-directory.js';
+import { storeTarget } from './place-store.js';
 
 /**
- * Loads every image of an archive: docker-archive (also the form before manifest.json), oci-archive, or an OCI
- * layout's directory, compressed or not, `-` for standard input. Names in the archive become names in the store; the
+ * Loads every image of an archive: docker-archive (also the form before manifest.json), oci-archive, an OCI layout's
+ * directory or one in the form of `dir:`, compressed or not, `-` for standard input. Names in the archive become names in the store; the
  * results have these alone.
  * @throws INVALID for what is no image archive, INTEGRITY for content that is not what its digest says.
  */
@@ -37,10 +41,28 @@ async function loadArchive(
   onEvent: OnTransferEvent,
 ): Promise<readonly ImageRecord[]> {
   const has = (name: string): boolean => archive.size(name) !== undefined;
+  if (await isImageDirectory(archive)) return [await loadDirectory(stores, archive, onEvent)];
   if (has('manifest.json')) return loadDockerArchive(stores, archive, onEvent);
   if (has(layoutNames.marker) || has(layoutNames.index)) return loadLayout(stores, archive, onEvent);
   if (has('repositories')) return loadLegacyArchive(stores, archive, onEvent);
   throw new CoracleError('INVALID', 'load archive: it holds neither manifest.json nor an OCI layout', {
     hint: 'to make an image of a root file system use coracle import',
   });
+}
+
+/** One image in the form of `dir:`, which has no name. */
+async function loadDirectory(
+  stores: Stores,
+  archive: Archive,
+  onEvent: OnTransferEvent,
+): Promise<ImageRecord> {
+  const target = storeTarget(stores, undefined);
+  const descriptor = await copyImage(directorySource('directory', archive), target, {
+    multiArch: 'all',
+    onEvent,
+  });
+  const image = readImage({ descriptor }, stores.content, { nearest: true });
+  await unpackImage(image, stores, { onWarning: (text) => onEvent({ kind: 'message', text }) });
+  stores.images.add(descriptor);
+  return { ...image, references: [] };
 }

@@ -4,6 +4,7 @@ import { writeOutput } from '../host/output-file.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import { writeTar } from '../layer/tar-writer.js';
+import { present } from '../oci/guards.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import { dockerArchiveEntries, type SavedImage } from './docker-save.js';
 import { writeLayoutFiles } from './layout-files.js';
@@ -12,8 +13,11 @@ import { layoutEntries } from './layout-save.js';
 /** The archive formats `save` writes. */
 export type ArchiveFormat = 'docker-archive' | 'oci-archive';
 
+/** Those and directories: an OCI layout, and one image as plain files. */
+export type SaveFormat = ArchiveFormat | 'oci-dir' | 'docker-dir';
+
 /**
- * Writes images to a file (replaced when complete) or to standard output (`-`). Images named by an id are saved
+ * Writes images to a directory, to a file (replaced when complete) or to standard output (`-`). Images named by an id are saved
  * without names.
  * @throws NOT_FOUND, INTEGRITY when files of the store were changed, IO, NO_SPACE.
  */
@@ -21,12 +25,14 @@ export async function saveImages(
   stores: Stores,
   names: readonly string[],
   destination: string,
-  options: { readonly format?: ArchiveFormat } = {},
+  options: { readonly format?: ArchiveFormat | 'oci-dir'; readonly plain?: boolean } = {},
 ): Promise<void> {
   const images = groupImages(
     names.map((name) => ({ name, image: stores.images.resolve(name, { nearest: true }) })),
   );
-  await writeArchive(stores, images, destination, options);
+  const { format, ...how } = options;
+  if (format === 'oci-dir') await writeLayout(stores, images, destination, how);
+  else await writeArchive(stores, images, destination, { ...how, ...present('format', format) });
 }
 
 /** As `saveImages`, for images at hand with the names they get. */
