@@ -22,4 +22,7 @@ export const imageCommands: readonly CommandEntry[] = [
     () => import('./copy.js'),
     ['image copy'],
   ),
+  entry('Registries', 'search', 'Look for images at a registry', () => import('./search.js'), [
+    'image search',
+  ]),
 ];

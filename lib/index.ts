@@ -80,6 +80,7 @@ export type {
   VersionInformation,
   WaitRequest,
 } from './session/requests.js';
+export type { SearchRequest, SearchResult } from './session/search.js';
 export type { OpenOptions } from './session/session.js';
 export { coracleVersion } from './session/version.js';
 export type { CreateVolumeRequest, RemoveVolumeRequest, VolumeView } from './session/volumes.js';

@@ -2,6 +2,7 @@
 import type { HistoryLine } from '../image/image-history.js';
 import type { CopyImageRequest, CopyImageResult } from './copy-image.js';
 import type { PruneImagesRequest, PruneImagesResult } from './prune.js';
+import type { SearchRequest, SearchResult } from './search.js';
 import { StoreVerbs } from './store-verbs.js';
 
 export abstract class ImageVerbs extends StoreVerbs {
@@ -34,5 +35,20 @@ export abstract class ImageVerbs extends StoreVerbs {
   async copyImage(from: string, to: string, request: CopyImageRequest = {}): Promise<CopyImageResult> {
     const { copyImage } = await import('./copy-image.js');
     return copyImage(this.session, from, to, request);
+  }
+
+  /** Repositories with a term in their names: `TERM` at Docker Hub, `REGISTRY/TERM`, or `REGISTRY/` for all. Opens no store. */
+  async search(term: string, request: SearchRequest = {}): Promise<readonly SearchResult[]> {
+    const { search } = await import('./search.js');
+    return search(this.session, term, request);
+  }
+
+  /** The tags of a repository. Opens no store. */
+  async repositoryTags(
+    repository: string,
+    request: SearchRequest = {},
+  ): Promise<{ readonly name: string; readonly tags: readonly string[] }> {
+    const { repositoryTags } = await import('./search.js');
+    return repositoryTags(this.session, repository, request);
   }
 }

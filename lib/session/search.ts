@@ -1,0 +1,76 @@
+/** `search`: repositories of a registry, and the tags of one. */
+import { CoracleError } from '../errors.js';
+import { canonicalRegistry, parseReference, repositoryName } from '../oci/reference.js';
+import { listTags } from '../registry/manifests.js';
+import { searchRepositories } from '../registry/search.js';
+import { ignoreEvents } from '../transfer/events.js';
+import { openRegistry, type RegistryAccess } from '../transfer/registry-access.js';
+import type { Session } from './session.js';
+
+export type SearchRequest = {
+  /** The most results; 25 by default, as with podman. */
+  readonly limit?: number | undefined;
+  readonly access?: RegistryAccess | undefined;
+};
+
+export type SearchResult = {
+  /** The registry. */
+  readonly index: string;
+  /** With the registry. */
+  readonly name: string;
+  readonly description: string;
+  readonly stars: number;
+  readonly official: boolean;
+  readonly automated: boolean;
+};
+
+const defaultLimit = 25;
+
+/** Repositories with a term in their names: `TERM` at Docker Hub, `REGISTRY/TERM`, or `REGISTRY/` for all. */
+export async function search(
+  session: Session,
+  text: string,
+  { limit = defaultLimit, access = {} }: SearchRequest,
+): Promise<readonly SearchResult[]> {
+  const { registry, term } = parseSearchTerm(text);
+  const client = openRegistry(registry, { ...access, env: session.env }, ignoreEvents);
+  try {
+    const found = await searchRepositories(client, term, limit);
+    return found.map(({ repository, ...rest }) => ({
+      index: registry,
+      name: repositoryName(parseReference(`${registry}/${repository}`)),
+      ...rest,
+    }));
+  } finally {
+    await client.close();
+  }
+}
+
+/** The registry and what to look for there. @throws USAGE, INVALID */
+export function parseSearchTerm(text: string): { readonly registry: string; readonly term: string } {
+  const slash = text.indexOf('/');
+  const first = slash < 0 ? '' : text.slice(0, slash);
+  const isRegistry = first === 'localhost' || /[.:]/.test(first);
+  const term = isRegistry ? text.slice(slash + 1) : text;
+  if (text === '' || text.length > 1024)
+    throw new CoracleError('USAGE', 'search: the term is empty or too long');
+  if (!isRegistry) return { registry: 'docker.io', term };
+  // Says what is wrong with the name, where something is.
+  return { registry: canonicalRegistry(parseReference(`${first}/x`).registry), term };
+}
+
+/** The tags of a repository, in the registry's order. */
+export async function repositoryTags(
+  session: Session,
+  text: string,
+  { limit = defaultLimit, access = {} }: SearchRequest,
+): Promise<{ readonly name: string; readonly tags: readonly string[] }> {
+  const reference = parseReference(text.replace(/^docker:\/\//, ''));
+  const client = openRegistry(reference.registry, { ...access, env: session.env }, ignoreEvents);
+  try {
+    const tags = await listTags(client, reference.repository);
+    return { name: repositoryName(reference), tags: tags.slice(0, limit) };
+  } finally {
+    await client.close();
+  }
+}
