@@ -85,6 +85,28 @@ export const commands: readonly CommandEntry[] = [
   entry('Build and run', 'working rm', 'Remove working containers', () => import('./working-rm.js'), [
     'working delete',
   ]),
+  entry('Build and run', 'working mount', 'Mount working containers', () => import('./working-mount.js')),
+  entry(
+    'Build and run',
+    'working umount',
+    'Unmount working containers',
+    () => import('./working-umount.js'),
+    ['working unmount'],
+  ),
+  entry(
+    'Build and run',
+    'unshare',
+    "Run a program as root of the containers' user namespace",
+    () => import('./unshare.js'),
+  ),
+  entry('Containers', 'mount', 'Mount containers for programs of this host', () => import('./mount.js'), [
+    'container mount',
+  ]),
+  entry('Containers', 'umount', 'Unmount containers', () => import('./umount.js'), [
+    'unmount',
+    'container umount',
+    'container unmount',
+  ]),
   entry('Containers', 'create', 'Make a container without starting it', () => import('./create.js'), [
     'container create',
   ]),

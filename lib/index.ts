@@ -47,6 +47,7 @@ export type { CopyImageRequest, CopyImageResult } from './session/copy-image.js'
 export type { DiskUsage, UsageTotal } from './session/disk-usage.js';
 export type { EventsRequest, StoreEvent } from './session/events.js';
 export type { Inspection } from './session/inspect.js';
+export type { MountedContainer } from './session/mounts.js';
 export type {
   PruneFilter,
   PruneImagesRequest,

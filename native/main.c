@@ -8,6 +8,7 @@
 #include "exec.h"
 #include "probe.h"
 #include "run.h"
+#include "unshare.h"
 
 static int run_agent(int argc, char **argv) {
     (void)argc;
@@ -20,7 +21,7 @@ int main(int argc, char **argv) {
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"run", run_main}, {"exec", exec_main}, {"attach", attach_main}, {"agent", run_agent}, {"probe", probe_main},
+        {"run", run_main}, {"exec", exec_main}, {"attach", attach_main}, {"agent", run_agent}, {"probe", probe_main}, {"unshare", unshare_main}, {"mount", mount_main}, {"umount", umount_main},
     };
     for (size_t i = 0; argc > 1 && i < N_ELEMENTS(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)

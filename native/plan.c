@@ -85,8 +85,12 @@ static int check_complete(const struct plan *plan, enum plan_kind kind, struct f
     }
     if (kind == PLAN_EXEC && (!plan->socket || plan->mode == MODE_NONE || plan->arguments.count == 0 || !*plan->arguments.items[0]))
         missing = "socket, mode or arg";
+    if (kind == PLAN_UNSHARE && (plan->arguments.count == 0 || !*plan->arguments.items[0]))
+        missing = "arg";
+    if (kind == PLAN_MOUNT && !plan->directory)
+        missing = "dir";
     bool joins = kind == PLAN_AGENT && plan->container;
-    if ((kind == PLAN_RUN || kind == PLAN_AGENT) && !joins && (plan->ids.how == ID_MAP_NONE || !plan->ids.uid.count || !plan->ids.gid.count))
+    if ((kind == PLAN_RUN || kind == PLAN_AGENT || kind == PLAN_UNSHARE) && !joins && (plan->ids.how == ID_MAP_NONE || !plan->ids.uid.count || !plan->ids.gid.count))
         missing = "idmap, uidmap or gidmap";
     if (kind == PLAN_AGENT && !joins && plan->roots.count == 0)
         missing = "root";

@@ -5,7 +5,7 @@
 
 #include "util.h"
 
-enum plan_kind { PLAN_RUN = 1, PLAN_EXEC = 2, PLAN_AGENT = 4, PLAN_ATTACH = 8, PLAN_UPDATE = 16 };
+enum plan_kind { PLAN_RUN = 1, PLAN_EXEC = 2, PLAN_AGENT = 4, PLAN_ATTACH = 8, PLAN_UPDATE = 16, PLAN_UNSHARE = 32, PLAN_MOUNT = 64 };
 enum run_mode { MODE_NONE, MODE_DETACH, MODE_FOREGROUND, MODE_CHILD };
 enum id_map_how { ID_MAP_NONE, ID_MAP_NEWUIDMAP, ID_MAP_DIRECT, ID_MAP_SINGLE };
 enum root_driver { ROOT_NONE, ROOT_OVERLAY, ROOT_FUSE, ROOT_DIR };

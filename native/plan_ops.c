@@ -277,25 +277,25 @@ static bool set_detach_keys(struct plan *plan, char **arguments, size_t count) {
     return count == 1 && length % 2 == 0 && length <= 64 && strspn(arguments[0], "0123456789abcdef") == length;
 }
 
-enum { ANY_MAP = PLAN_RUN | PLAN_AGENT, ANY_PROCESS = PLAN_RUN | PLAN_EXEC, ANY_CLIENT = ANY_PROCESS | PLAN_ATTACH };
+enum { ANY_MAP = PLAN_RUN | PLAN_AGENT | PLAN_UNSHARE, ANY_ROOT = PLAN_RUN | PLAN_MOUNT, ANY_PROCESS = PLAN_RUN | PLAN_EXEC, ANY_CLIENT = ANY_PROCESS | PLAN_ATTACH };
 
 static const struct plan_op ops[] = {
     {"id", PLAN_RUN, 1, 1, set_id},
     {"mode", ANY_PROCESS, 1, 1, set_mode},
-    {"dir", PLAN_RUN, 1, 1, set_directory},
+    {"dir", ANY_ROOT, 1, 1, set_directory},
     {"socket", ANY_CLIENT, 1, 1, set_socket},
     {"exec-socket", PLAN_EXEC, 1, 1, set_exec_socket},
     {"idmap", ANY_MAP, 1, 1, set_id_map},
     {"uidmap", ANY_MAP, 3, 3, add_uid_range},
     {"gidmap", ANY_MAP, 3, 3, add_gid_range},
-    {"root", PLAN_RUN, 1, 1, set_root},
+    {"root", ANY_ROOT, 1, 1, set_root},
     {"root", PLAN_AGENT, 3, 3, set_root},
     {"container", PLAN_AGENT, 2, 2, set_container},
-    {"layer", PLAN_RUN, 1, 1, add_layer},
-    {"upper", PLAN_RUN, 1, 1, set_upper},
-    {"work", PLAN_RUN, 1, 1, set_work},
+    {"layer", ANY_ROOT, 1, 1, add_layer},
+    {"upper", ANY_ROOT, 1, 1, set_upper},
+    {"work", ANY_ROOT, 1, 1, set_work},
     {"rootdir", PLAN_RUN, 1, 1, set_rootdir},
-    {"fuse-program", PLAN_RUN, 1, 1, set_fuse_program},
+    {"fuse-program", ANY_ROOT, 1, 1, set_fuse_program},
     {"volatile", PLAN_RUN, 0, 0, set_volatile},
     {"root-readonly", PLAN_RUN, 0, 0, set_root_read_only},
     {"ns", PLAN_RUN, 2, 2, set_ns},
@@ -312,7 +312,7 @@ static const struct plan_op ops[] = {
     {"hostname", PLAN_RUN, 1, 1, set_hostname},
     {"sysctl", PLAN_RUN, 2, 2, add_sysctl},
     {"binfmt", PLAN_RUN, 1, 1, set_binfmt},
-    {"arg", ANY_PROCESS, 1, 1, add_argument},
+    {"arg", ANY_PROCESS | PLAN_UNSHARE, 1, 1, add_argument},
     {"env", ANY_PROCESS, 1, 1, add_environment},
     {"env-data", PLAN_RUN, 2, 2, plan_add_secret},
     {"cwd", ANY_PROCESS, 1, 1, set_cwd},

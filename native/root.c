@@ -49,8 +49,7 @@ static _Noreturn void exec_fuse(const struct plan *plan, const struct scratch *s
     _exit(errno == ENOENT ? 127 : 126);
 }
 
-/** Waits until the mount point shows another device: then fuse-overlayfs answers. */
-static int await_fuse(pid_t server, const char *root, dev_t before, struct failure *failure) {
+int root_await_fuse(pid_t server, const char *root, dev_t before, struct failure *failure) {
     for (int64_t deadline = monotonic_ms() + 20000; monotonic_ms() < deadline;) {
         struct stat now;
         int status;
@@ -76,7 +75,7 @@ static int mount_fuse(const struct plan *plan, const struct scratch *scratch, pi
         exec_fuse(plan, scratch);
     if (*server < 0)
         return fail(failure, "fuse", errno, "fork");
-    return await_fuse(*server, scratch->root, before.st_dev, failure);
+    return root_await_fuse(*server, scratch->root, before.st_dev, failure);
 }
 
 int root_mount(const struct plan *plan, const struct scratch *scratch, pid_t *server, struct failure *failure) {

@@ -2,6 +2,8 @@
 #ifndef CORACLE_ROOT_H
 #define CORACLE_ROOT_H
 
+#include <sys/stat.h>
+
 #include "plan.h"
 
 /** Where A keeps its mounts: a tmpfs of its own over `<dir>/mnt`. */
@@ -13,5 +15,7 @@ struct scratch {
 int scratch_mount(const struct plan *plan, struct scratch *scratch, struct failure *failure);
 /** Mounts the root at `scratch->root`. `*server` becomes the pid of fuse-overlayfs, 0 for the other drivers. */
 int root_mount(const struct plan *plan, const struct scratch *scratch, pid_t *server, struct failure *failure);
+/** Waits until `root` shows another device than `before`: then fuse-overlayfs, a child of ours, answers there. */
+int root_await_fuse(pid_t server, const char *root, dev_t before, struct failure *failure);
 
 #endif

@@ -238,3 +238,12 @@ pid_t userns_clone(const struct id_map *map, uint64_t flags, int *pidfd, struct 
         close(child.pidfd);
     return child.pid;
 }
+
+int userns_map(const struct id_map *map, pid_t pid, struct failure *failure) {
+    struct userns_child target = {.pid = pid, .pidfd = -1, .channel = -1, .complaints = -1};
+    if (map->how == ID_MAP_NEWUIDMAP && start_mappers(map, &target, failure) < 0)
+        return -1;
+    int result = establish_maps(map, &target, failure);
+    drop_fd(&target.complaints);
+    return result;
+}

@@ -26,4 +26,7 @@ int userns_finish(const struct id_map *map, struct userns_child *child, struct f
 /** Both in one: 0 in the child, its pid in the parent (with `*pidfd`, may be NULL), -1. */
 pid_t userns_clone(const struct id_map *map, uint64_t flags, int *pidfd, struct failure *failure);
 
+/** Writes the maps of process `pid`, which has just made a user namespace that we are outside of. */
+int userns_map(const struct id_map *map, pid_t pid, struct failure *failure);
+
 #endif

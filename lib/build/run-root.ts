@@ -19,6 +19,8 @@ export type RunRoot = {
   readonly stubs: string | undefined;
   /** The layer holds files already, which are part of the root: that of a working container. */
   readonly filled?: boolean | undefined;
+  /** Where all of it is mounted already. */
+  readonly mounted?: string | undefined;
 };
 
 /** Runs `action` with the plan's records of the root; afterwards the step's layer is in the kernel's form. */
@@ -27,6 +29,7 @@ export async function withRoot(
   root: RunRoot,
   action: (records: readonly PlanRecord[]) => Promise<void>,
 ): Promise<void> {
+  if (root.mounted !== undefined) return action(rootPlan('copy', [], { rootdir: root.mounted }));
   const since = root.driver === 'copy' ? await flattenRoot(session, root) : undefined;
   await action(rootRecords(session, root));
   if (root.driver === 'fuse-overlayfs') await normalise(session, root.active);

@@ -35,6 +35,8 @@ export type LayerRun = {
   readonly records: string;
   /** The layer holds files already. */
   readonly filled?: boolean;
+  /** Where the layer and what lies below it are mounted already. */
+  readonly mounted?: string | undefined;
   readonly process: (spec: LaunchSpec) => Promise<void>;
 };
 
@@ -57,13 +59,13 @@ function runIn(
 export async function runInLayer(
   session: BuildSession,
   step: RunStep,
-  { active, origins, records, filled, process }: LayerRun,
+  { active, origins, records, filled, mounted, process }: LayerRun,
 ): Promise<void> {
   const driver = session.stores.driver(session.options.storageDriver);
   const mounts = new RunMounts(session, step, { directory: join(records, 'mounts'), driver });
   try {
     await mounts.open(origins);
-    const plain = { active, driver, stubs: undefined, filled };
+    const plain = { active, driver, stubs: undefined, filled, mounted };
     const stubs = await planStubs(session, plain, mounts);
     const root = stubs === undefined ? plain : { ...plain, stubs: makeStubs(stubs, records) };
     await withRoot(session, root, async (rootRecords) => {

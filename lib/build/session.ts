@@ -49,6 +49,7 @@ export class BuildSession {
   readonly secrets: Secrets;
   readonly ssh: SshAgents;
   readonly #contexts: ContextSources;
+  readonly #mounted: string | undefined;
   readonly #layers = new Map<string, Promise<Handle>>();
   #agent: Agent | undefined;
 
@@ -60,6 +61,8 @@ export class BuildSession {
     readonly contexts: ContextSources;
     readonly remotes: Omit<RemoteInput, 'stores' | 'agent'>;
     readonly secrets: Secrets;
+    /** A directory that the agent may write to beside the store. */
+    readonly mounted?: string | undefined;
   }) {
     this.imports = input.imports;
     this.stores = input.stores;
@@ -68,6 +71,7 @@ export class BuildSession {
     this.cache = new BuildCache(`${input.stores.paths.build}/cache`, input.stores.snapshots);
     this.cacheMounts = new CacheMounts(input.stores.paths, input.stores.locks);
     this.secrets = input.secrets;
+    this.#mounted = input.mounted;
     this.ssh = new SshAgents(input.options.ssh ?? [], input.stores.env, input.stores.runtime);
     this.#contexts = input.contexts;
     this.remotes = new RemoteSources({
@@ -79,11 +83,17 @@ export class BuildSession {
 
   /** The build's agent: the store as handle 0, then the contexts' directories, read-only. Started when first needed. */
   agent(): Agent {
+    const mounted = this.#mounted === undefined ? [] : [{ path: this.#mounted, writable: true }];
     this.#agent ??= openAgent({
       idMap: this.stores.idMap(),
-      roots: [{ path: this.stores.paths.root, writable: true }, ...this.#contexts.roots],
+      roots: [{ path: this.stores.paths.root, writable: true }, ...this.#contexts.roots, ...mounted],
     });
     return this.#agent;
+  }
+
+  /** The directory that is mounted. */
+  mountedRoot(): Handle {
+    return this.#contexts.roots.length + 1;
   }
 
   /** The directory of a context. */

@@ -120,7 +120,8 @@ function hidden(
   return [...kept, ...added];
 }
 
-function rootRecords(stores: ContainerStores, record: ContainerRecord): readonly PlanRecord[] {
+/** The plan's records of a container's root file system. @throws HOST, NOT_FOUND */
+export function rootRecords(stores: ContainerStores, record: ContainerRecord): readonly PlanRecord[] {
   const { fs, work } = containerPlaces(stores, record.id);
   if (record.driver === 'copy') return rootPlan('copy', [], { rootdir: fs });
   const fuse = record.driver === 'fuse-overlayfs' ? findProgram('fuse-overlayfs', stores.env) : undefined;

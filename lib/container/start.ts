@@ -1,5 +1,5 @@
 /** Starting containers: the bundle's files, the plan, the supervisor. */
-import { mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, writeFileAtomic } from '../host/files.js';
 import { encodePlan } from '../native/plan.js';
@@ -65,6 +65,10 @@ async function prepareStart(
   const places = containerPlaces(stores, record.id);
   if (isHeld(places.directory)) {
     throw new CoracleError('IN_USE', `start container ${record.name}: it is running already`);
+  }
+  if (options.fresh !== true && existsSync(`${places.directory}/mount.json`)) {
+    const { refuseStart } = await import('./mount.js');
+    refuseStart(stores, record);
   }
   const network = options.network ?? (await networkAtStart(stores, record));
   const filter = await confinementFilter(stores, record);

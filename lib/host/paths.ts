@@ -103,7 +103,9 @@ function baseDirectory(env: Environment, variable: string, below: string): strin
  */
 export function runtimeDirectory(env: Environment, uid: number): string {
   const base = env.XDG_RUNTIME_DIR;
-  const path = base && isAbsolute(base) ? join(base, 'coracle') : `/tmp/coracle-${uid}`;
+  const usual = base && isAbsolute(base) ? join(base, 'coracle') : `/tmp/coracle-${uid}`;
+  // Set by `unshare`, within which the uid is another.
+  const path = env.CORACLE_RUNTIME && isAbsolute(env.CORACLE_RUNTIME) ? env.CORACLE_RUNTIME : usual;
   try {
     mkdirSync(path, { mode: 0o700 });
   } catch (error) {

@@ -7,6 +7,7 @@ import type { ContainerUsage } from '../container/stats.js';
 import type { ProcessTable } from '../container/top.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { PortMapping } from '../network/network-plan.js';
+import type { MountedContainer } from './mounts.js';
 import type {
   AttachRequest,
   CommitRequest,
@@ -215,5 +216,35 @@ export abstract class ContainerVerbs {
   async commit(container: string, request: CommitRequest = {}): Promise<ImageRecord> {
     const { commit } = await import('./files.js');
     return commit(this.session, container, request);
+  }
+
+  /** Mounts one that does not run for programs of this host; resolves with the mount point. @throws HOST outside of `unshare` */
+  async mount(container: string): Promise<string> {
+    const { mount } = await import('./mounts.js');
+    return mount(this.session, container);
+  }
+
+  /** Unmounts it; false when it was not mounted. @throws IO while something uses it */
+  async unmount(container: string): Promise<boolean> {
+    const { unmount } = await import('./mounts.js');
+    return unmount(this.session, container);
+  }
+
+  /** The containers that are mounted here. */
+  async mounted(): Promise<readonly MountedContainer[]> {
+    const { mountedContainers } = await import('./mounts.js');
+    return mountedContainers(this.session);
+  }
+
+  /** Whether this process is in such a namespace. */
+  async isUnshared(): Promise<boolean> {
+    const { mayMount } = await import('../native/namespace.js');
+    return mayMount();
+  }
+
+  /** Becomes a program in a user and mount namespace of its own, as root of it, or in the one it is in: never resolves. @throws HOST, NOT_FOUND */
+  async unshare(args: readonly string[]): Promise<never> {
+    const { unshare } = await import('./mounts.js');
+    return unshare(this.session, args);
   }
 }

@@ -2,6 +2,7 @@
 import type { ImageRecord } from '../image/image-record.js';
 import type { ConfigChange } from '../working/config-change.js';
 import type { WorkingRecord } from '../working/record.js';
+import type { MountedContainer } from './mounts.js';
 import type { Session } from './session.js';
 import type {
   WorkingCommitRequest,
@@ -59,6 +60,24 @@ export class WorkingVerbs {
   async inspect(container: string): Promise<Readonly<Record<string, unknown>>> {
     const { inspectWorking } = await import('./working-inspect.js');
     return inspectWorking(this.#session, container);
+  }
+
+  /** Mounts it for programs of this host; resolves with the mount point. @throws HOST outside of `unshare` */
+  async mount(container: string): Promise<string> {
+    const { mountOfWorking } = await import('./mounts.js');
+    return mountOfWorking(this.#session, container);
+  }
+
+  /** Unmounts it; false when it was not mounted. @throws IO while something uses it */
+  async unmount(container: string): Promise<boolean> {
+    const { unmountOfWorking } = await import('./mounts.js');
+    return unmountOfWorking(this.#session, container);
+  }
+
+  /** Those that are mounted here. */
+  async mounted(): Promise<readonly MountedContainer[]> {
+    const { mountedWorking } = await import('./mounts.js');
+    return mountedWorking(this.#session);
   }
 
   async rename(container: string, name: string): Promise<void> {

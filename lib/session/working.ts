@@ -10,6 +10,7 @@ import { commitWorking } from '../working/commit.js';
 import { type ConfigChange, changeConfig } from '../working/config-change.js';
 import { type CopyFrom, copyWorking, placeSources, sourceContexts } from '../working/copy.js';
 import { startWorking, type WorkingOrigin } from '../working/from.js';
+import { mountedHere, refuseForeignForm, unmountWorking } from '../working/mount.js';
 import type { WorkingRecord } from '../working/record.js';
 import { runWorking } from '../working/run.js';
 import { fixTexts, readTexts } from '../working/run-texts.js';
@@ -107,11 +108,16 @@ export async function copy(
       ignoreFile === undefined ? undefined : { text: readIgnoreFile(ignoreFile), name: ignoreFile };
     if (ignore !== undefined && root === undefined)
       throw new CoracleError('USAGE', 'use --ignorefile: it goes with --contextdir');
+    const mounted = mountedHere(stores, record, 'copy into');
     await settle(stores, record);
     const digest = await inWorkshop(
-      workshopInput(session, stores, request, { root, ignore, roots }),
+      workshopInput(session, stores, request, { root, ignore, roots, mounted }),
       async ({ session: workshop }) => {
-        const handle = await openFiles(stores, record, workshop.agent(), { writable: true });
+        const agent = workshop.agent();
+        const handle =
+          mounted === undefined
+            ? await openFiles(stores, record, agent, { writable: true })
+            : workshop.mountedRoot();
         const input = { session: workshop, record, handle, kind, request, from: origin, placed };
         return copyWorking(input, request.digest === true);
       },
@@ -130,6 +136,7 @@ type Surroundings = {
   readonly root?: string | undefined;
   readonly ignore?: { readonly text: Buffer; readonly name: string } | undefined;
   readonly roots?: ReadonlyMap<string, string>;
+  readonly mounted?: string | undefined;
 };
 
 type Asking = {
@@ -141,12 +148,13 @@ function workshopInput(
   session: Session,
   stores: BuildStores,
   { signal, onWarning }: Asking,
-  { settings, contexts, root, ignore, roots }: Surroundings,
+  { settings, contexts, root, ignore, roots, mounted }: Surroundings,
 ): WorkshopInput {
   const main = root === undefined ? undefined : contextDirectory(root, ignore);
   return {
     stores,
     settings,
+    mounted,
     contexts: contexts ?? (roots === undefined ? undefined : sourceContexts(roots, main, directoryFiles)),
     signal,
     onEvent: (event: BuildEvent) => {
@@ -202,6 +210,7 @@ export async function commit(
   const { destination, remove, onEvent = () => undefined, access = {} } = request;
   const place = destination === undefined ? undefined : parseDestination(destination);
   return holding(stores, name, async (record, store) => {
+    refuseForeignForm(stores, record, 'commit');
     await settle(stores, record);
     const lease = stores.staging.lease();
     try {
@@ -210,6 +219,7 @@ export async function commit(
       const made = await commitWorking(stores, record, base, request);
       const image = await deliver(stores, made, place, { access, onEvent });
       writeEvent(stores.paths, 'image', 'commit', { id: made.id, name: image.reference });
+      if (remove === true) await unmountWorking(stores, record);
       if (remove === true) await removeTree(stores, store.detach(record));
       return image;
     } finally {
@@ -242,6 +252,7 @@ export async function rename(session: Session, name: string, to: string): Promis
 export async function remove(session: Session, name: string): Promise<string> {
   const stores = await session.allStores();
   return holding(stores, name, async (record, store) => {
+    await unmountWorking(stores, record);
     await settle(stores, record);
     await removeTree(stores, store.detach(record));
     return record.id;
@@ -252,7 +263,8 @@ async function removeTree(stores: BuildStores, path: string | undefined): Promis
   if (path !== undefined) await stores.removeTree(path);
 }
 
-async function holding<T>(
+/** Runs `action` while nobody else may change the working container. */
+export async function holding<T>(
   stores: BuildStores,
   name: string,
   action: (record: WorkingRecord, store: WorkingStore) => Promise<T>,

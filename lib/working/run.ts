@@ -18,6 +18,7 @@ import { hostPlatform } from '../oci/platform.js';
 import { launchData, planLaunch } from '../sandbox/launch-plan.js';
 import type { LaunchSpec } from '../sandbox/launch-spec.js';
 import { outcome, runProcess } from '../sandbox/run-process.js';
+import { mountedHere } from './mount.js';
 import type { WorkingRecord } from './record.js';
 import { claimRun, layerOf } from './workshop.js';
 
@@ -50,12 +51,13 @@ export async function runWorking(input: CommandInput): Promise<number> {
   const { session, record, request } = input;
   const { stores } = session;
   const { step, origins } = await planStep(input);
+  const mounted = mountedHere(stores, record, 'run in');
   const records = await claimRun(stores, record);
   const active = layerOf(stores, record, stores.staging.open().directory('work'));
   let code: number | undefined;
   let failure: unknown;
   await runInLayer(session, step, {
-    ...{ active, origins, records, filled: true },
+    ...{ active, origins, records, filled: true, mounted },
     // The layer is put in order whatever became of the command.
     process: async (spec) => {
       try {

@@ -1,5 +1,5 @@
 /** What the steps of working containers share with those of a build: the file agent, contexts, sandboxes. */
-import { chmodSync, existsSync, mkdirSync, realpathSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, realpathSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ContextFiles } from '../build/context.js';
 import { ContextSources } from '../build/context-sources.js';
@@ -14,6 +14,7 @@ import type { RequestUrl } from '../build/url.js';
 import { isHeld } from '../container/state.js';
 import { CoracleError } from '../errors.js';
 import { readBytes } from '../host/files.js';
+import { mountState } from '../image/mount-point.js';
 import { openInStore, pathInStore, type Stores } from '../image/stores.js';
 import type { Agent, Handle } from '../native/agent.js';
 import type { NetworkMode } from '../network/network-plan.js';
@@ -30,6 +31,8 @@ export type WorkshopInput = {
   readonly contexts?: ReadonlyMap<string | undefined, ContextFiles> | undefined;
   readonly onEvent: (event: BuildEvent) => void;
   readonly requestUrl: RequestUrl;
+  /** Where the working container is mounted. */
+  readonly mounted?: string | undefined;
   readonly signal?: AbortSignal | undefined;
 };
 
@@ -40,7 +43,7 @@ export async function inWorkshop<T>(
   input: WorkshopInput,
   action: (workshop: Workshop) => Promise<T>,
 ): Promise<T> {
-  const { stores, settings = {}, contexts, onEvent, signal } = input;
+  const { stores, settings = {}, contexts, onEvent, mounted, signal } = input;
   const secrets = new Secrets(settings.secrets ?? []);
   const readSecret = (id: string): Uint8Array | undefined => secrets.read(id);
   const onWarning = (message: string): void => onEvent({ kind: 'warning', message });
@@ -57,6 +60,7 @@ export async function inWorkshop<T>(
     contexts: new ContextSources(stores, main, named),
     remotes: { fetcher, request: input.requestUrl, readSecret },
     secrets,
+    mounted,
   });
   try {
     return await action({ session });
@@ -153,21 +157,31 @@ export async function claimRun(stores: BuildStores, record: WorkingRecord): Prom
   return run;
 }
 
-/** Puts the layer in order after a command that was killed. @throws CONFLICT while it runs on. */
+/** Puts the layer in order after a command, or a mount, that ended without doing so. @throws CONFLICT while a command runs on. */
 export async function settle(stores: BuildStores, record: WorkingRecord): Promise<void> {
-  const { run, fs } = workingPlaces(stores, record.id);
-  if (!existsSync(run)) return;
-  if (isHeld(run)) {
+  const { run, mount, mountPoint } = workingPlaces(stores, record.id);
+  const [ran, wasMounted] = [existsSync(run), existsSync(mount)];
+  if (ran && isHeld(run)) {
     throw new CoracleError('CONFLICT', `use working container ${record.name}: a command still runs in it`, {
       hint: 'end the command first',
     });
   }
-  const agent = await stores.openAgent();
-  if (stores.driver() === 'fuse-overlayfs') {
-    const layer = await openInStore(agent, stores.paths, fs, { writable: true });
-    await agent.normalise(layer);
-    await agent.release(layer);
-  }
+  if (wasMounted && mountState({ point: mountPoint, mark: mount }) !== 'none') return;
+  if (ran || wasMounted) await normalise(stores, record);
+  rmSync(mount, { force: true });
+  if (!ran) return;
   chmodSync(run, 0o700);
+  const agent = await stores.openAgent();
   await agent.remove(0, pathInStore(stores.paths, run), { recursive: true });
+}
+
+/** What fuse-overlayfs leaves in a form of its own. */
+export async function normalise(stores: BuildStores, record: WorkingRecord): Promise<void> {
+  if (stores.driver() !== 'fuse-overlayfs') return;
+  const agent = await stores.openAgent();
+  const layer = await openInStore(agent, stores.paths, workingPlaces(stores, record.id).fs, {
+    writable: true,
+  });
+  await agent.normalise(layer);
+  await agent.release(layer);
 }
