@@ -16,6 +16,9 @@ int mount_new(const char *type, unsigned attributes, const char *const *options)
     auto_close int context = sys_fsopen(type);
     if (context < 0)
         return -1;
+    /* What /proc/mounts tells in its first column; `none` otherwise, which some programs pass over. */
+    if (sys_fsconfig(context, FSCONFIG_SET_STRING, "source", type) < 0)
+        return -1;
     for (; options && *options; options += 2)
         if (*options[1] && sys_fsconfig(context, FSCONFIG_SET_STRING, options[0], options[1]) < 0)
             return -1;
