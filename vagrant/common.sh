@@ -54,3 +54,9 @@ share_node() {
   cp "$node" "$directory/node"
   PATH=$directory:$PATH
 }
+
+# In a mount namespace of our own: takes away the empty cgroup2 part of a hybrid hierarchy, with which podman's crun
+# refuses to work.
+hide_hybrid_cgroup() {
+  ! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified
+}

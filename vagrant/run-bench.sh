@@ -51,8 +51,7 @@ read_options() {
   done
 }
 
-# A copy of what was built, which the user can read wherever the checkout lies. The mount namespace hides the empty
-# cgroup2 part of a hybrid hierarchy, with which podman's crun refuses to work.
+# A copy of what was built, which the user can read wherever the checkout lies.
 measure_as_user() {
   mkdir "$workspace/tree" "$workspace/tree/node_modules"
   cp -r out dist package.json "$workspace/tree/"
@@ -62,7 +61,7 @@ measure_as_user() {
   export name project user workspace PATH
   unshare --mount bash -c '
     . "$project/vagrant/common.sh"
-    ! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified
+    hide_hybrid_cgroup
     cd "$workspace/tree"
     as_user "$user" TMPDIR="$workspace" node out/test/bench/main.js "$@"
   ' bash "${options[@]}"

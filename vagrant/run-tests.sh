@@ -50,7 +50,13 @@ make_workspace() {
 run_suite() {
   local settings=(XDG_RUNTIME_DIR="$workspace/run" TMPDIR="$workspace/t")
   if [ "$(id -u)" = 0 ]; then
-    (cd "$workspace/tree" && as_user "$user" "${settings[@]}" node_modules/.bin/ava "$@")
+    export name project user workspace PATH
+    unshare --mount bash -c '
+      . "$project/vagrant/common.sh"
+      hide_hybrid_cgroup
+      cd "$workspace/tree"
+      as_user "$user" "$@"
+    ' bash "${settings[@]}" node_modules/.bin/ava "$@"
   else
     env -u NODE_EXTRA_CA_CERTS -u NODE_OPTIONS "${settings[@]}" node_modules/.bin/ava "$@"
   fi

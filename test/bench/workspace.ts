@@ -71,7 +71,7 @@ function importBase(bench: Bench, store: Store): void {
 }
 
 /** podman leaves one process behind that keeps its user namespace; where it wrote the number down, it is ended. */
-function endPauseProcesses(workspace: string): void {
+export function endPauseProcesses(workspace: string): void {
   const files = ['podman', 'buildah'].map((name) => join(workspace, 'r', name, 'libpod', 'tmp', 'pause.pid'));
   const pids = files.filter((file) => existsSync(file)).map((file) => Number(readFileSync(file, 'utf8')));
   const pauses = ownProcesses().filter(
