@@ -170,7 +170,12 @@ export const commands: readonly CommandEntry[] = [
     'inspect',
     'Show everything known about containers or images',
     () => import('./inspect.js'),
-    ['container inspect'],
+  ),
+  entry(
+    'Containers',
+    'container inspect',
+    'Show everything known about containers',
+    () => import('./container-inspect.js'),
   ),
   entry(
     'Containers',

@@ -1,5 +1,7 @@
 /** `--filter` of the commands that choose containers. */
 import { type ContainerListing, CoracleError } from '../lib/index.js';
+import { parseMoment } from './options/moment.js';
+import { readFilters } from './options/texts.js';
 
 export const containerFilters = [
   'id',
@@ -13,12 +15,42 @@ export const containerFilters = [
   'network',
   'volume',
   'health',
+  'before',
+  'since',
+  'until',
 ] as const;
 
 export type ContainerFilter = { readonly key: (typeof containerFilters)[number]; readonly value: string };
 
+/**
+ * Those of `all` that the texts of `--filter` choose; `before` and `since` name one of `all`.
+ * @throws USAGE; NOT_FOUND for a container that is not there.
+ */
+export function filterContainers(
+  all: readonly ContainerListing[],
+  texts: readonly string[],
+): readonly ContainerListing[] {
+  const wanted = readFilters(texts, containerFilters).map((filter) => withTime(filter, all));
+  return all.filter((one) => matchesFilters(one, wanted));
+}
+
+/** Whether the filters mean more than the containers that run. */
+export function needsAll(texts: readonly string[]): boolean {
+  return texts.some((text) => /^(status|exited|before|since|until)=/.test(text));
+}
+
+/** Of a filter that compares times, the time instead of what names it. */
+function withTime(filter: ContainerFilter, all: readonly ContainerListing[]): ContainerFilter {
+  const { key, value } = filter;
+  if (key === 'until') return { key, value: parseMoment(value, Date.now()) };
+  if (key !== 'before' && key !== 'since') return filter;
+  const named = all.find(({ name }) => name === value) ?? all.find(({ id }) => id.startsWith(value));
+  if (named !== undefined) return { key, value: named.created };
+  throw new CoracleError('NOT_FOUND', `filter ${key}=${value}: no such container`);
+}
+
 /** Values of one filter are alternatives, different filters must all fit; labels must all fit. */
-export function matchesFilters(one: ContainerListing, wanted: readonly ContainerFilter[]): boolean {
+function matchesFilters(one: ContainerListing, wanted: readonly ContainerFilter[]): boolean {
   const keys = new Set(wanted.map(({ key }) => key));
   return [...keys].every((key) => {
     const values = wanted.filter((filter) => filter.key === key).map(({ value }) => value);
@@ -51,6 +83,11 @@ function matchesOne(one: ContainerListing, { key, value }: ContainerFilter): boo
       return one.mounts.includes(value);
     case 'health':
       return (one.health ?? 'none') === value;
+    case 'until':
+    case 'before':
+      return Date.parse(one.created) < Date.parse(value);
+    case 'since':
+      return Date.parse(one.created) > Date.parse(value);
   }
 }
 

@@ -3,7 +3,7 @@ import { defineCommand } from './command.js';
 import { sayFailures } from './each.js';
 import { pruneFilters, readPruneFilters } from './options/prune-filters.js';
 import { confirm } from './terminal/confirm.js';
-import { formatSize, printLine } from './terminal/output.js';
+import { formatSize, printLine, say } from './terminal/output.js';
 
 const warning =
   'WARNING! This will remove all containers that do not run.\nAre you sure you want to continue? [y/N] ';
@@ -32,7 +32,7 @@ export const command = defineCommand({
     if (!values.force && !confirm(warning)) return 1;
     const { removed, bytes, failures } = await context.open().pruneContainers(filter);
     for (const id of removed) printLine(id);
-    printLine(`Total reclaimed space: ${formatSize(bytes)}`);
+    say(`Total reclaimed space: ${formatSize(bytes)}`);
     return sayFailures(failures, context);
   },
 });

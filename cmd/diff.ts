@@ -3,7 +3,8 @@ import { defineCommand } from './command.js';
 import { selectContainers } from './selection.js';
 import { printLine, visible } from './terminal/output.js';
 
-const letters = { added: 'A', changed: 'C', deleted: 'D' } as const;
+/** In podman's order. */
+const letters = { changed: 'C', added: 'A', deleted: 'D' } as const;
 
 export const command = defineCommand({
   name: 'diff',

@@ -1,13 +1,20 @@
 /** Commands on several things go on after one that fails; the last failure's exit code is the command's. */
-import { CoracleError, renderError } from '../lib/index.js';
+import { CoracleError, type ErrorCode, renderError } from '../lib/index.js';
 import type { Context } from './command.js';
 import { printLine, say, visible } from './terminal/output.js';
 
-/** Does `action` for each name in turn. Failures are told at once; a failure without an exit code of its own counts as 1. */
+/** podman's codes of `rm`: 1 for one that does not exist, 2 for one that runs. */
+export const removalCodes: Readonly<Partial<Record<ErrorCode, number>>> = { NOT_FOUND: 1, IN_USE: 2 };
+
+/**
+ * Does `action` for each name in turn. Failures are told at once; one without an exit code of its own counts as
+ * `codes` says, else as 125.
+ */
 export async function forEach(
   names: readonly string[],
   context: Context,
   action: (name: string) => Promise<void>,
+  codes: typeof removalCodes = {},
 ): Promise<number> {
   let code = 0;
   for (const name of names) {
@@ -16,7 +23,7 @@ export async function forEach(
     } catch (error) {
       if (!(error instanceof CoracleError)) throw error;
       say(visible(renderError(error, { stack: context.globals.debug })));
-      code = error.exitCode ?? 1;
+      code = error.exitCode ?? codes[error.code] ?? 125;
     }
   }
   return code;

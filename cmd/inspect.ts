@@ -1,9 +1,24 @@
 /** `coracle inspect`. */
 import { CoracleError } from '../lib/index.js';
-import { defineCommand } from './command.js';
+import { type Context, defineCommand, type OptionSpec } from './command.js';
 import { forEach } from './each.js';
 import { compileTemplate } from './template/render.js';
 import { printLine, visible } from './terminal/output.js';
+
+export const inspectFormat = {
+  name: 'format',
+  short: 'f',
+  kind: 'string',
+  value: 'FORMAT',
+  summary: '"json" or a Go template',
+} as const satisfies OptionSpec;
+
+export const inspectSize = {
+  name: 'size',
+  short: 's',
+  kind: 'switch',
+  summary: 'Of containers also SizeRw and SizeRootFs',
+} as const satisfies OptionSpec;
 
 export const command = defineCommand({
   name: 'inspect',
@@ -17,7 +32,7 @@ export const command = defineCommand({
     ['coracle inspect --type image debian', 'The image, even if a container is called so'],
   ],
   options: [
-    { name: 'format', short: 'f', kind: 'string', value: 'FORMAT', summary: '"json" or a Go template' },
+    inspectFormat,
     {
       name: 'type',
       short: 't',
@@ -26,24 +41,37 @@ export const command = defineCommand({
       choices: ['all', 'container', 'image'],
       summary: 'What the name must be (default: all)',
     },
-    { name: 'size', short: 's', kind: 'switch', summary: 'Of containers also SizeRw and SizeRootFs' },
+    inspectSize,
   ],
   refused: { 'name the container': 'latest,l' },
-  async handler(values, operands, context) {
-    const { format = 'json', type = 'all' } = values;
-    const render = format === 'json' ? undefined : compileTemplate(format);
-    const found: unknown[] = [];
-    const code = await forEach(operands, context, async (name) => {
-      const document = await context.open().inspect(name, { type: readType(type), size: values.size });
-      if (render === undefined) found.push(document);
-      else printLine(visible(render(document)));
-    });
-    if (render === undefined) printLine(JSON.stringify(found, undefined, 4));
-    return code;
-  },
+  handler: (values, operands, context) =>
+    printDocuments(operands, { ...values, type: readType(values.type ?? 'all') }, context),
 });
 
-function readType(text: string): 'all' | 'container' | 'image' {
+type Wanted = {
+  readonly type: 'all' | 'container' | 'image';
+  readonly format: string | undefined;
+  readonly size?: boolean;
+};
+
+/** Each thing's document by the template, else a list of all of them. */
+export async function printDocuments(
+  names: readonly string[],
+  { type, format = 'json', size }: Wanted,
+  context: Context,
+): Promise<number> {
+  const render = format === 'json' ? undefined : compileTemplate(format);
+  const found: unknown[] = [];
+  const code = await forEach(names, context, async (name) => {
+    const document = await context.open().inspect(name, { type, size: size === true });
+    if (render === undefined) found.push(document);
+    else printLine(visible(render(document)));
+  });
+  if (render === undefined) printLine(JSON.stringify(found, undefined, 4));
+  return code;
+}
+
+function readType(text: string): Wanted['type'] {
   if (text === 'all' || text === 'container' || text === 'image') return text;
   throw new CoracleError('USAGE', `invalid argument "${text}" for --type`);
 }

@@ -31,7 +31,8 @@ export function printListing<R extends Readonly<Record<string, unknown>>>(listin
     return printTable(bare ? undefined : columns.map((column) => String(headings[column])), cells);
   }
   const asTable = /^table\s+/.exec(format);
-  const source = withControls(asTable === null ? format : format.slice(asTable[0].length));
+  const source =
+    asTable === null ? withControls(format) : withColumns(withControls(format.slice(asTable[0].length)));
   const render = compileTemplate(source);
   if (asTable === null) {
     for (const row of rows) printLine(visible(render(row)));
@@ -39,6 +40,11 @@ export function printListing<R extends Readonly<Record<string, unknown>>>(listin
   }
   const cells = rows.map((row) => render(row).split('\t'));
   printTable(bare ? undefined : render(headings).split('\t'), cells);
+}
+
+/** podman's tables by template: a blank between two fields parts columns. */
+function withColumns(source: string): string {
+  return source.replaceAll('}} {{', '}}\t{{');
 }
 
 /** docker's lists take `\t` and `\n` in templates literally typed. */

@@ -26,7 +26,7 @@ export const command = defineCommand({
     const chosen = await selectContainers('port', names, values, 'all', context);
     return forEach(chosen, context, async (name) => {
       const ports = await context.open().ports(name);
-      if (values.all) for (const one of ports) printLine(`${name.padEnd(12)}\t${line(one)}`);
+      if (values.all) for (const one of ports) printLine(`${name.slice(0, 12)}\t${line(one)}`);
       else if (port === undefined) for (const one of ports) printLine(line(one));
       else for (const text of answersFor(name, ports, port)) printLine(text);
     });
@@ -53,6 +53,5 @@ function answersFor(name: string, ports: readonly PortMapping[], text: string): 
   if (found.length > 0) return found.map(hostText);
   throw new CoracleError('NOT_FOUND', `port of ${name}: ${match[1]}/${protocol} is not published`, {
     hint: `coracle port ${name} lists those that are`,
-    exitCode: 1,
   });
 }

@@ -1,10 +1,9 @@
 /** `coracle ps`. */
 import { type ContainerListing, CoracleError } from '../lib/index.js';
 import { type Context, defineCommand } from './command.js';
-import { containerFilters, matchesFilters } from './container-filters.js';
+import { containerFilters, filterContainers, needsAll } from './container-filters.js';
 import { checkQuiet, formatOption, labelField, labelHeading, labelsText, printListing } from './listing.js';
 import { sortContainers, sortKeys } from './options/container-order.js';
-import { readFilters } from './options/texts.js';
 import { formatSize, printLine } from './terminal/output.js';
 
 export const command = defineCommand({
@@ -77,12 +76,10 @@ type PsValues = {
 };
 
 async function list(values: PsValues, context: Context): Promise<void> {
-  const wanted = readFilters(values.filter, containerFilters);
   const last = values.latest ? 1 : values.last;
-  const byState = wanted.some(({ key }) => key === 'status' || key === 'exited');
-  const all = values.all || byState || last !== undefined;
+  const all = values.all || last !== undefined || needsAll(values.filter);
   const found = await context.open().containers({ all, size: needsSize(values) });
-  const chosen = found.filter((one) => matchesFilters(one, wanted)).slice(0, last);
+  const chosen = filterContainers(found, values.filter).slice(0, last);
   const shown = values.sort === undefined ? chosen : sortContainers(chosen, values.sort);
   if (values.quiet) {
     for (const one of shown) printLine(values['no-trunc'] ? one.id : one.id.slice(0, 12));
@@ -132,12 +129,12 @@ const headings = {
 
 function rowOf(one: ContainerListing, whole: boolean): Record<keyof typeof headings, unknown> {
   const words = one.command.join(' ');
-  const short = words.length > 20 ? `${words.slice(0, 19)}…` : words;
+  const short = words.length > 20 ? `${words.slice(0, 17)}...` : words;
   return {
     ID: whole ? one.id : one.id.slice(0, 12),
     Image: one.image,
     ImageID: one.imageId,
-    Command: `"${whole ? words : short}"`,
+    Command: whole ? words : short,
     CreatedAt: one.created,
     RunningFor: one.createdAgo,
     Status: one.status,

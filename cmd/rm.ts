@@ -1,6 +1,6 @@
 /** `coracle rm`. */
 import { defineCommand } from './command.js';
-import { forEach } from './each.js';
+import { forEach, removalCodes } from './each.js';
 import { allOption, cidfileOption, filterOption, latestOption, selectContainers } from './selection.js';
 import { printLine } from './terminal/output.js';
 
@@ -39,14 +39,15 @@ export const command = defineCommand({
   refused: { 'containers have no links': 'link', 'no container depends on another': 'depend' },
   async handler(values, operands, context) {
     const names = await selectContainers('rm', operands, values, 'all', context);
-    return forEach(names, context, async (name) => {
-      const removed = await context.open().remove(name, {
-        force: values.force,
-        volumes: values.volumes,
-        timeout: values.time,
-        ignoreMissing: values.ignore || values.force,
-      });
-      if (removed) printLine(name);
-    });
+    const request = {
+      force: values.force,
+      volumes: values.volumes,
+      timeout: values.time,
+      ignoreMissing: values.ignore || values.force,
+    };
+    const remove = async (name: string): Promise<void> => {
+      if (await context.open().remove(name, request)) printLine(name);
+    };
+    return forEach(names, context, remove, removalCodes);
   },
 });

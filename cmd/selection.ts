@@ -1,8 +1,8 @@
 /** Which containers a command works on: by name, by filter, all, the last one, or by the files of --cidfile. */
 import { type ContainerListing, CoracleError } from '../lib/index.js';
 import type { Context, OptionSpec } from './command.js';
-import { containerFilters, matchesFilters } from './container-filters.js';
-import { readFilters, readTextFile } from './options/texts.js';
+import { containerFilters, filterContainers } from './container-filters.js';
+import { readTextFile } from './options/texts.js';
 
 export const allOption = {
   name: 'all',
@@ -50,7 +50,7 @@ export type Selection = {
 export type Kind = 'all' | 'running' | 'stopped' | 'paused';
 
 /**
- * The names a command works on.
+ * The names a command works on; those that were not named by their ids.
  * @throws USAGE when none is given or two ways exclude each other.
  */
 export async function selectContainers(
@@ -66,10 +66,9 @@ export async function selectContainers(
   if (ways > 1) throw usage(command, '--all, --latest, --filter and names exclude each other');
   if (named.length > 0) return named;
   if (ways === 0) throw usage(command, 'needs at least 1 argument, got 0');
-  const wanted = readFilters(filter, containerFilters);
   const found = await context.open().containers({ all: true });
-  if (latest) return found.slice(0, 1).map(({ name }) => name);
-  return found.filter((one) => isKind(one, kind) && matchesFilters(one, wanted)).map(({ name }) => name);
+  if (latest) return found.slice(0, 1).map(({ id }) => id);
+  return filterContainers(found, filter).flatMap((one) => (isKind(one, kind) ? [one.id] : []));
 }
 
 function isKind({ state }: ContainerListing, kind: Kind): boolean {

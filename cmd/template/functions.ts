@@ -1,4 +1,6 @@
 /** Functions of Go's templates and the ones docker's and podman's `--format` add. */
+import { CoracleError } from '../../lib/index.js';
+
 export type Functions = Readonly<Record<string, (...given: readonly unknown[]) => unknown>>;
 
 export const functions: Functions = {
@@ -15,6 +17,7 @@ export const functions: Functions = {
   printf: (format, ...values) => printf(show(format), values),
   len: (value) => lengthOf(value),
   index: (value, ...keys) => keys.reduce<unknown>((inner, key) => itemOf(inner, key), value),
+  slice: (value, ...bounds) => sliceOf(value, bounds.map(Number)),
   not: (value) => !isTrue(value),
   and: (...values) => values.find((value) => !isTrue(value)) ?? values.at(-1),
   or: (...values) => values.find(isTrue) ?? values.at(-1),
@@ -51,6 +54,14 @@ function lengthOf(value: unknown): number {
 function itemOf(value: unknown, key: unknown): unknown {
   if (value === null || value === undefined) return undefined;
   return typeof value === 'object' ? Reflect.get(value, show(key)) : show(value).charAt(Number(key));
+}
+
+/** As Go's: a bound beyond the end is an error. */
+function sliceOf(value: unknown, [from = 0, to]: readonly number[]): unknown {
+  const items = Array.isArray(value) ? value : show(value);
+  const end = to ?? items.length;
+  if (from >= 0 && from <= end && end <= items.length) return items.slice(from, end);
+  throw new CoracleError('USAGE', `use function "slice" in --format: ${from} to ${end} of ${items.length}`);
 }
 
 function compare(left: unknown, right: unknown): number {

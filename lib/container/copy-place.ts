@@ -117,7 +117,7 @@ function isDirectory(path: string): boolean {
 
 function requireDirectory(path: string, text: string): void {
   if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) return;
-  throw new CoracleError('NOT_FOUND', `copy ${text}: the directory ${path} does not exist`, { exitCode: 1 });
+  throw new CoracleError('NOT_FOUND', `copy ${text}: the directory ${path} does not exist`);
 }
 
 /** What is at a place; the last link is followed when asked. */

@@ -59,10 +59,10 @@ async function readSource(place: Place, { followLink }: CopyOptions): Promise<So
   const follow = followLink || place.slash;
   const entry = await entryAt(place, { follow });
   if (entry === undefined) {
-    throw new CoracleError('NOT_FOUND', `copy ${place.shown}: no such file or directory`, { exitCode: 1 });
+    throw new CoracleError('NOT_FOUND', `copy ${place.shown}: no such file or directory`);
   }
   if (place.slash && entry.type !== 'directory') {
-    throw new CoracleError('INVALID', `copy ${place.shown}: it is no directory`, { exitCode: 1 });
+    throw new CoracleError('INVALID', `copy ${place.shown}: it is no directory`);
   }
   const path = follow ? await followed(place) : place.path;
   return { place, entry, path, name: place.contents ? '.' : posix.basename(place.path) };
@@ -84,14 +84,13 @@ async function chooseTarget(
   if (there === undefined) {
     const parent = await to.agent.stat(to.handle, posix.dirname(to.path), { follow: true });
     if (parent?.type !== 'directory' || (to.slash && !isDirectory)) {
-      throw new CoracleError('NOT_FOUND', `copy to ${to.shown}: no such directory`, { exitCode: 1 });
+      throw new CoracleError('NOT_FOUND', `copy to ${to.shown}: no such directory`);
     }
     return to.path;
   }
   const path = await followed(to);
   if (there.type !== 'directory') {
-    if (to.slash)
-      throw new CoracleError('INVALID', `copy to ${to.shown}: it is no directory`, { exitCode: 1 });
+    if (to.slash) throw new CoracleError('INVALID', `copy to ${to.shown}: it is no directory`);
     if (isDirectory && !overwrite) throw ontoFile(from, to.shown);
     return path;
   }
@@ -108,10 +107,7 @@ function ontoFile(from: Place, target: string): CoracleError {
   return new CoracleError(
     'INVALID',
     `copy ${from.shown} to ${target}: one is a directory, the other is not`,
-    {
-      hint: '--overwrite replaces what is there',
-      exitCode: 1,
-    },
+    { hint: '--overwrite replaces what is there' },
   );
 }
 

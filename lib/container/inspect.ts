@@ -1,6 +1,7 @@
 /** A container in the words of `docker inspect` and `podman inspect`. Pure. */
 import { capabilityName } from '../sandbox/capabilities.js';
-import type { Mount } from '../sandbox/mount.js';
+import type { Mount, MountRequest } from '../sandbox/mount.js';
+import { defaultShmSize } from '../sandbox/mounts.js';
 import { signalName } from '../sandbox/signals.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
 import type { ResourceLimits } from './limits.js';
@@ -35,8 +36,8 @@ export function inspectContainer(
     HostsPath: `${directory}/hosts`,
     LogPath: record.log?.path ?? '',
     OCIConfigPath: `${directory}/config.json`,
-    BoundingCaps: record.capabilities.map(capabilityName),
-    EffectiveCaps: record.capabilities.map(capabilityName),
+    BoundingCaps: record.capabilities.map(capabilityName).sort(),
+    EffectiveCaps: record.capabilities.map(capabilityName).sort(),
     Mounts: mountFields(view, extra.mounts),
     Config: configFields(view),
     HostConfig: hostFields(view),
@@ -90,7 +91,7 @@ function configFields({ record }: ContainerView): ContainerInspection {
     Image: record.imageReference ?? record.imageId,
     Volumes: Object.fromEntries(record.volumes.map(({ destination }) => [destination, {}])),
     WorkingDir: process.cwd,
-    Labels: record.labels,
+    Labels: sorted(record.labels),
     StopSignal: signalName(record.stopSignal),
     StopTimeout: record.stopTimeout,
     Umask: (options.umask ?? 0o022).toString(8).padStart(4, '0'),
@@ -109,7 +110,7 @@ const perMillisecond = 1_000_000;
 
 function checkFields(check: ContainerHealthcheck): ContainerInspection {
   return {
-    Test: check.test,
+    Test: testFields(check.test),
     Interval: check.interval * perMillisecond,
     Timeout: check.timeout * perMillisecond,
     StartPeriod: check.startPeriod * perMillisecond,
@@ -119,16 +120,26 @@ function checkFields(check: ContainerHealthcheck): ContainerInspection {
   };
 }
 
+/** The shell's own words need not be told. */
+function testFields(test: ContainerHealthcheck['test']): readonly string[] {
+  const [kind, shell, flag, line, ...rest] = test;
+  const byShell = kind === 'CMD' && shell === '/bin/sh' && flag === '-c' && line !== undefined;
+  return byShell && rest.length === 0 ? ['CMD-SHELL', line] : test;
+}
+
 function hostFields({ record }: ContainerView): ContainerInspection {
   const { options } = record;
   return {
+    Binds: bindTexts(record.options.mounts),
     AutoRemove: record.autoRemove,
+    Privileged: false,
     NetworkMode: record.network,
     PortBindings: portFields({ record }),
     ReadonlyRootfs: options.readonlyRoot ?? false,
     CapAdd: options.capabilityAdd ?? [],
     CapDrop: options.capabilityDrop ?? [],
     Init: options.init ?? false,
+    ShmSize: options.shmSize ?? defaultShmSize,
     Dns: options.dns ?? [],
     ExtraHosts: (options.extraHosts ?? []).map(({ name, address }) => `${name}:${address}`),
     ...limitFields(options.limits),
@@ -165,6 +176,14 @@ function securityTexts(security: ContainerView['record']['options']['security'])
   ];
 }
 
+/** docker's texts: what was asked for, not what the image declares. */
+function bindTexts(mounts: readonly MountRequest[] = []): string[] {
+  return mounts.flatMap((mount) => {
+    const source = mount.type === 'bind' ? mount.source : mount.type === 'volume' ? mount.name : undefined;
+    return source === undefined ? [] : [`${source}:${mount.destination}:${mount.readonly ? 'ro' : 'rw'}`];
+  });
+}
+
 function mountFields({ record }: ContainerView, mounts: readonly Mount[]): ContainerInspection[] {
   const volumes = record.volumes.map((use) => ({
     Type: 'volume',
@@ -188,5 +207,10 @@ function portFields({ record }: Pick<ContainerView, 'record'>): Record<string, u
     const key = `${containerPort}/${protocol}`;
     ports[key] = [...(ports[key] ?? []), { HostIp: hostAddress, HostPort: `${hostPort}` }];
   }
-  return ports;
+  return sorted(ports);
+}
+
+/** As Go writes maps. */
+function sorted<T>(map: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(map).sort(([one], [other]) => (one < other ? -1 : 1)));
 }

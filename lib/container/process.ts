@@ -37,7 +37,7 @@ export function mergeProcess(
   return {
     args: [...line.entrypoint, ...line.command],
     env: mergeEnvironment([
-      [`PATH=${defaultPath}`, `HOSTNAME=${hostname}`, 'container=coracle', ...(tty ? ['TERM=xterm'] : [])],
+      [`PATH=${defaultPath}`, ...ownVariables(hostname), ...(tty ? [terminalVariable] : [])],
       (config.Env ?? []).filter(isAssignment),
       checkEnvironment(options.env ?? []),
     ]),
@@ -46,6 +46,23 @@ export function mergeProcess(
     tty,
     interactive: options.interactive ?? false,
   };
+}
+
+/** What a container is told of itself, unless its image or a person says otherwise. */
+function ownVariables(hostname: string): readonly string[] {
+  return [`HOSTNAME=${hostname}`, 'container=coracle'];
+}
+
+const terminalVariable = 'TERM=xterm';
+
+/** The environment of an image made of a container: without what is true of this container alone. */
+export function lastingEnvironment(
+  env: readonly string[],
+  hostname: string,
+  image: ContainerConfig,
+): readonly string[] {
+  const passing = new Set([...ownVariables(hostname), terminalVariable]);
+  return env.filter((entry) => !passing.has(entry) || image.Env?.includes(entry) === true);
 }
 
 /** Joins lists of `NAME=value`; the last value of a name wins, its first place stays. */

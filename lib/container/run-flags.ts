@@ -145,7 +145,7 @@ function seccompChoice(value: string, cwd: string): NonNullable<SecurityOptions[
   return value === 'default' ? { kind: 'default' } : { kind: 'file', path: posix.resolve(cwd, value) };
 }
 
-/** Files first, in order, then the flags; a bare name that is not set here sets nothing. */
+/** Files first, in order, then the flags; a bare name that is not set here sets nothing, `NAME*` is all that begin so. */
 function parseEnvironment(flags: RunFlags, context: FlagContext): string[] {
   const files = (flags.envFileTexts ?? []).flatMap(({ path, text }) => environmentLines(path, text));
   return [...files, ...(flags.env ?? [])].flatMap((entry) => {
@@ -153,9 +153,16 @@ function parseEnvironment(flags: RunFlags, context: FlagContext): string[] {
       throw new CoracleError('USAGE', `set environment "${entry}": no name before =`);
     }
     if (entry.includes('=')) return [entry];
+    if (entry.endsWith('*')) return inherited(entry.slice(0, -1), context.env);
     const value = context.env[entry];
     return value === undefined ? [] : [`${entry}=${value}`];
   });
+}
+
+function inherited(prefix: string, env: FlagContext['env']): string[] {
+  return Object.entries(env).flatMap(([name, value]) =>
+    name.startsWith(prefix) && value !== undefined ? [`${name}=${value}`] : [],
+  );
 }
 
 function environmentLines(path: string, text: string): string[] {

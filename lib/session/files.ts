@@ -1,6 +1,7 @@
 /** The verbs about a container's files: `diff`, `export`, `commit`. */
 import { type Change, listChanges, openChanges } from '../container/changes.js';
 import { writeContainerEvent } from '../container/container-events.js';
+import { lastingEnvironment } from '../container/process.js';
 import type { ContainerRecord } from '../container/record.js';
 import { openTree } from '../container/tree.js';
 import type { ContainerView } from '../container/view.js';
@@ -100,7 +101,7 @@ function configOf(record: ContainerRecord, config: ContainerConfig): ContainerCo
   const { process, options } = record;
   return {
     ...config,
-    Env: process.env,
+    Env: lastingEnvironment(process.env, record.hostname, config),
     ...(record.command.length === 0 ? {} : { Cmd: record.command }),
     ...(record.entrypoint.length === 0 ? {} : { Entrypoint: record.entrypoint }),
     ...(options.workdir === undefined ? {} : { WorkingDir: process.cwd }),

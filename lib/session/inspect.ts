@@ -32,7 +32,6 @@ export async function inspect(
   const what = type === 'all' ? 'container or image' : type;
   throw new CoracleError('NOT_FOUND', `inspect ${name}: no such ${what}`, {
     hint: 'coracle ps -a and coracle images list what there is',
-    exitCode: 1,
   });
 }
 

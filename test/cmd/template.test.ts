@@ -47,6 +47,7 @@ const rendered: Readonly<Record<string, string>> = {
   '{{println .Name}}': 'web\n',
   '{{truncate .Id 3}}': 'abc',
   '{{not .Empty}}': 'true',
+  '{{slice .Id 1 3}} {{slice .Args 1}} {{slice .Id 0}}': 'bc [-f] abc123',
   '{{`raw`}} {{"quoted\\t"}}': 'raw quoted\t',
 };
 
@@ -60,6 +61,7 @@ const refused: Readonly<Record<string, RegExp>> = {
   '{{.Nope}}': /^use field \.Nope in --format: there is no such field$/,
   '{{.State.Nope}}': /there is no such field/,
   '{{nope .Name}}': /^use function "nope" in --format: not defined$/,
+  '{{slice .Name 2 4}}': /^use function "slice" in --format: 2 to 4 of 3$/,
   '{{.Name': /unclosed action/,
   '{{if .Name}}x': /without \{\{end\}\}/,
   '{{end}}': /^parse format/,

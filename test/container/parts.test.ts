@@ -8,7 +8,7 @@ import { portsText, statusText, summarizeContainer } from '../../lib/container/l
 import { notBefore, parseLogLine } from '../../lib/container/log-line.js';
 import { type LogOptions, readLogs } from '../../lib/container/logs.js';
 import { checkName, releaseName, reserveName } from '../../lib/container/names.js';
-import { mergeCommand, mergeProcess } from '../../lib/container/process.js';
+import { lastingEnvironment, mergeCommand, mergeProcess } from '../../lib/container/process.js';
 import type { ContainerRecord } from '../../lib/container/record.js';
 import { parseRunFlags } from '../../lib/container/run-flags.js';
 import { deriveState, type StateFacts } from '../../lib/container/state.js';
@@ -316,4 +316,22 @@ test('the last lines of a large log are read from its end', async (t) => {
   t.is(await collect(logged, { tail: 2 }), 'line 19998\nline 19999\n');
   t.is((await collect(logged, { tail: 15_000 })).split('\n').length, 15_001);
   t.is((await collect(logged, { tail: 50_000 })).split('\n')[0], 'line 0');
+});
+
+test('an image made of a container has no variables that are true of the container alone', (t) => {
+  const image = { Env: ['A=1', 'container=coracle'] };
+  const line = { entrypoint: [], command: ['sh'] };
+  const { env } = mergeProcess({ tty: true, env: ['B=2', 'HOSTNAME=mine'] }, image, line, 'box');
+  t.deepEqual(lastingEnvironment(env, 'box', image), [
+    'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+    'HOSTNAME=mine',
+    'container=coracle',
+    'A=1',
+    'B=2',
+  ]);
+});
+
+test('-e NAME* takes every variable of the caller that begins so', (t) => {
+  const context = { cwd: '/', env: { AB_ONE: '1', AB_TWO: '2', OTHER: '3', ABSENT: undefined } };
+  t.deepEqual(parseRunFlags({ env: ['AB*', 'C=*'] }, context).env, ['AB_ONE=1', 'AB_TWO=2', 'C=*']);
 });

@@ -119,7 +119,7 @@ testWith([...base, missingRegistry()], 'a pull that does not fit is one error ea
     'ps',
     '-aq',
   ]);
-  t.is(outcome.stdout, 'code 1\ncode 1\n');
+  t.is(outcome.stdout, 'code 125\ncode 125\n');
   t.is(
     outcome.stderr.match(/^coracle: .*no space left on the device\nhint: free space/gm)?.length,
     2,

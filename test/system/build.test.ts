@@ -81,7 +81,7 @@ testWith(
       failed.stderr,
       /Dockerfile:3:1\n2 \| RUN echo fine\n3 \| RUN echo words; \\\n {2}\| \^\n4 \| {5}exit 42\n/,
     );
-    t.is((await cli.run(['inspect', 'never'])).code, 1);
+    t.is((await cli.run(['inspect', 'never'])).code, 125);
     t.deepEqual(unfinished(cli), []);
   },
 );

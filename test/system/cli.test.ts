@@ -79,13 +79,13 @@ testWith(built, 'what does not exist is named, and the other operands are still 
   const cli = openCli(t);
   for (const command of ['stop', 'kill', 'rm', 'wait', 'logs']) {
     await expect(t, cli, [command, 'nobody'], {
-      code: 1,
+      code: command === 'rm' ? 1 : 125,
       stderr: /^coracle: open container nobody: no such container\nhint/,
     });
   }
   await expect(t, cli, ['exec', 'nobody', 'true'], { code: 125, stderr: /no such container/ });
   await expect(t, cli, ['inspect', 'nobody'], {
-    code: 1,
+    code: 125,
     stdout: /^\[\]\n$/,
     stderr: /no such container or image/,
   });

@@ -74,7 +74,7 @@ for (const { driver, missing } of drivers) {
     t.is(await cli.ok(['inspect', '-f', '{{.Driver}}', 'box']), `${driver}\n`);
     t.is(await cli.ok(['exec', 'box', 'ls', '/made']), '/made\n');
     t.is((await cli.run(['exec', id.slice(0, 12), 'sh', '-c', 'exit 5'])).code, 5);
-    t.is((await cli.run(['rm', 'box'])).code, 1);
+    t.is((await cli.run(['rm', 'box'])).code, 2);
     t.is(await cli.ok(['stop', '-t', '5', 'box']), 'box\n');
     t.is(await cli.ok(['wait', 'box']), '3\n');
     t.is(await cli.ok(['logs', 'box']), 'up\nbye\n');

@@ -52,7 +52,7 @@ testWith(journeyNeeds, 'wait ends with its condition, or with the first containe
   const gone = cli.run(['wait', '--condition', 'healthy', 'box']);
   await eventually(async () => (await cli.ok(['rm', '-f', 'box'])) !== '' || undefined);
   const { code, stderr } = await gone;
-  t.is(code, 1);
+  t.is(code, 125);
   t.regex(stderr, /it was removed|no such container/);
   const wrong = await cli.run(['wait', '--condition', 'happy', 'later']);
   t.is(wrong.code, 125);
@@ -95,9 +95,10 @@ testWith(journeyNeeds, 'df adds up to what du counts, prune frees it', async (t)
   );
   t.is(await cli.ok(['inspect', '--size', '-f', '{{.SizeRw}}', 'ended']), `${24 * 1024 * 1024}\n`);
   t.is((await cli.run(['container', 'prune'])).code, 125);
-  t.is(await cli.ok(['container', 'prune', '-f', '--filter', 'until=24h']), 'Total reclaimed space: 0B\n');
-  const pruned = await cli.ok(['container', 'prune', '-f', '--filter', 'label!=keep']);
-  t.regex(pruned, /^[0-9a-f]{64}\nTotal reclaimed space: 25.[23]MB\n$/);
+  t.is(await cli.ok(['container', 'prune', '-f', '--filter', 'until=24h']), '');
+  const pruned = await cli.run(['container', 'prune', '-f', '--filter', 'label!=keep']);
+  t.regex(pruned.stdout, /^[0-9a-f]{64}\n$/);
+  t.regex(pruned.stderr, /^Total reclaimed space: 25.[23]MB\n$/);
   const all = await cli.ok(['system', 'prune', '-af', '--volumes']);
   t.regex(
     all,

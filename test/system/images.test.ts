@@ -82,7 +82,7 @@ testWith(
     t.regex(nowhere.stderr, /nowhere: no such directory/);
     t.is((await cli.run(['build', '--memory', '1g', failing])).code, 125);
     t.is((await cli.run(['build'])).code, 125);
-    t.is((await cli.run(['inspect', 'bad'])).code, 1);
+    t.is((await cli.run(['inspect', 'bad'])).code, 125);
     t.is(await cli.ok(['ps', '-aq']), '');
   },
 );
@@ -200,11 +200,11 @@ testWith(
     await other.ok(['rmi', name]);
     t.is(await other.ok(inside(name, 'echo', 'pulled by run')), 'pulled by run\n');
     const missing = await other.run(['pull', `${registry.host}/nothing`]);
-    t.is(missing.code, 1);
+    t.is(missing.code, 125);
     t.regex(missing.stderr, /not found/);
     await registry.stop();
     const vanished = await other.run(['pull', '--retry', '0', name]);
-    t.is(vanished.code, 1);
+    t.is(vanished.code, 125);
     t.regex(vanished.stderr, /refused the connection\nhint/);
     t.is(await other.ok(inside(name, 'echo', 'still here')), 'still here\n');
   },
@@ -235,12 +235,12 @@ testWith(
     t.is(await cli.ok(['login', '--get-login', registry.host]), `${registryUser.username}\n`);
     t.regex(await cli.ok(['push', '-q', ...tls, 'busybox', name]), /^sha256:/);
     const creds = await cli.run(['pull', '-q', ...tls, '--creds', 'captain:no', name]);
-    t.is(creds.code, 1);
+    t.is(creds.code, 125);
     t.regex(await cli.ok(['logout', registry.host]), /Removed login credentials for/);
     t.is((await cli.run(['logout', registry.host])).code, 125);
-    t.is((await cli.run(['pull', '-q', ...tls, name])).code, 1);
+    t.is((await cli.run(['pull', '-q', ...tls, name])).code, 125);
     const untrusted = await cli.run(['pull', '--retry', '0', '--tls-verify', '--creds', 'captain:x', name]);
-    t.is(untrusted.code, 1);
+    t.is(untrusted.code, 125);
     t.regex(untrusted.stderr, /certificate/);
   },
 );

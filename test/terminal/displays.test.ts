@@ -69,7 +69,7 @@ testWith(
     await terminal.waitFor('build: interrupted');
     t.is((await terminal.exit).code, 130);
     t.true(terminal.text().includes(showCursor));
-    t.is((await cli.run(['inspect', 'x'])).code, 1);
+    t.is((await cli.run(['inspect', 'x'])).code, 125);
     t.deepEqual(
       readdirSync(join(cli.root, 'staging')).filter((name) => name !== 'partial'),
       [],
