@@ -11,6 +11,7 @@ export const groups: readonly CommandGroup[] = [
   { name: 'working', summary: 'Make images step by step, without a Dockerfile' },
   { name: 'container', summary: 'Everything about containers' },
   { name: 'image', summary: 'Everything about images' },
+  { name: 'manifest', summary: 'Lists of images for several platforms' },
   { name: 'secret', summary: 'What containers are told in confidence' },
   { name: 'volume', summary: 'Directories that outlive containers' },
   { name: 'healthcheck', summary: 'Check how containers do' },

@@ -25,4 +25,32 @@ export const imageCommands: readonly CommandEntry[] = [
   entry('Registries', 'search', 'Look for images at a registry', () => import('./search.js'), [
     'image search',
   ]),
+  entry(
+    'Images',
+    'manifest create',
+    'Make a list of images for several platforms',
+    () => import('./manifest-create.js'),
+  ),
+  entry(
+    'Images',
+    'manifest add',
+    'Add an image, or files as an artifact, to a list',
+    () => import('./manifest-add.js'),
+  ),
+  entry(
+    'Images',
+    'manifest annotate',
+    'Say more of a list, or of an image in it',
+    () => import('./manifest-annotate.js'),
+  ),
+  entry('Images', 'manifest inspect', 'Show a list or a manifest', () => import('./manifest-inspect.js')),
+  entry('Images', 'manifest push', 'Push a list with its images', () => import('./manifest-push.js')),
+  entry('Images', 'manifest remove', 'Take an image out of a list', () => import('./manifest-remove.js')),
+  entry(
+    'Images',
+    'manifest rm',
+    'Remove lists; their images stay where they have names',
+    () => import('./manifest-rm.js'),
+  ),
+  entry('Images', 'manifest exists', 'Tell whether there is a list', () => import('./manifest-exists.js')),
 ];

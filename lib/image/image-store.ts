@@ -47,9 +47,10 @@ export class ImageStore {
     return this.#index.read().entries();
   }
 
-  /** All images, each once, with all its references; newest first. */
+  /** All images, each once, with all its references; newest first. Artifacts are none. */
   list(): readonly ImageSummary[] {
-    return summarize(this.entries(), this.#content, this.#snapshots);
+    const images = this.entries().filter(({ descriptor }) => descriptor.artifactType === undefined);
+    return summarize(images, this.#content, this.#snapshots);
   }
 
   /** The entry a person means, whatever it points at: an image, an index, or an artifact; undefined when there is none. */
@@ -105,6 +106,22 @@ export class ImageStore {
       result: undefined,
     }));
     return full;
+  }
+
+  /**
+   * Has a name point at something else, and keeps nothing of what it pointed at. False, and nothing is done, when it does
+   * not point at `before` any more; undefined means that there is no such name yet.
+   */
+  replaceTag(reference: string, descriptor: Descriptor, before: Digest | undefined): boolean {
+    const full = fullReference(reference);
+    const config = this.#configOf(descriptor);
+    return this.#index.change((entries) => {
+      const owner = entries.find((entry) => entry.reference === full);
+      if (owner?.descriptor.digest !== before) return { entries, result: false };
+      const others = entries.filter((entry) => entry !== owner);
+      const entry: IndexEntry = { descriptor, reference: full, ...present('config', config) };
+      return { entries: tagEntry(others, entry), result: true };
+    });
   }
 
   /** Keeps an image without a name. */

@@ -69,8 +69,7 @@ export function storeTarget(stores: Stores, reference: string | undefined): Imag
 /** The descriptor that stays in index.json: an artifact's says of which type it is, and so keeps it out of the list of images. */
 export function keptDescriptor({ descriptor, manifest }: PlacedManifest): Descriptor {
   const { artifactType } = manifest;
-  if (manifest.kind === 'index')
-    return artifactType === undefined ? descriptor : { ...descriptor, artifactType };
+  if (manifest.kind === 'index') return descriptor;
   if (artifactType === undefined && isImageConfig(manifest.config.mediaType)) return descriptor;
   return { ...descriptor, artifactType: artifactType ?? manifest.config.mediaType };
 }
