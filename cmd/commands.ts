@@ -1,6 +1,7 @@
 /** Every command's name and one-line summary; the command itself is loaded when it is used. */
 import { type CommandEntry, entry } from './command-entry.js';
 import { imageCommands } from './image-commands.js';
+import { ociCommands } from './oci/commands.js';
 import { volumeCommands } from './volume-commands.js';
 
 /** What the first word of two-word commands stands for. */
@@ -16,6 +17,7 @@ export const groups: readonly CommandGroup[] = [
   { name: 'volume', summary: 'Directories that outlive containers' },
   { name: 'healthcheck', summary: 'Check how containers do' },
   { name: 'system', summary: 'Look after the store' },
+  { name: 'oci', summary: 'Containers of bundles: the runtime for podman, buildah and others' },
 ];
 
 export const commands: readonly CommandEntry[] = [
@@ -250,6 +252,7 @@ export const commands: readonly CommandEntry[] = [
     ['container commit'],
   ),
   ...volumeCommands,
+  ...ociCommands,
 ];
 
 /** What words mean: a command and how many of the words name it, or a group whose verb is missing or unknown. */

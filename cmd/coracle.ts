@@ -31,12 +31,20 @@ async function main(argv: readonly string[]): Promise<number> {
     const { complete } = await import('./completion.js');
     return complete(split.rest, contextFor(before));
   }
-  const words = [split.command, ...split.rest];
+  const words = await wordsOf(split.command, split.rest);
   const found = findCommand(words);
-  if (found?.kind === 'group') return explainGroup(found.group, split.rest);
+  if (found?.kind === 'group') return explainGroup(found.group, words.slice(1));
   if (found === undefined) throw unknownCommand(split.command);
   const { command } = await found.entry.load();
   return runCommand(command, words.slice(found.words), before);
+}
+
+/** The command's words, its name first. */
+async function wordsOf(command: string, rest: readonly string[]): Promise<readonly string[]> {
+  if (command !== 'oci') return [command, ...rest];
+  const { verbFirst } = await import('./oci/words.js');
+  const { commonOptions } = await import('./oci/common.js');
+  return verbFirst([command, ...rest], [...commonOptions, ...globalOptions]);
 }
 
 /** Global options may stand before the command; only those with a value swallow the next word. */

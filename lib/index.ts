@@ -40,8 +40,16 @@ export type { ImageSummary } from './image/image-summary.js';
 export type { ImageUsage } from './image/image-usage.js';
 export type { RemoveImagesResult } from './image/remove-images.js';
 export type { PortMapping } from './network/network-plan.js';
+export type { BundleProcess } from './oci/bundle-process.js';
 export type { EntryChange } from './oci/index-edit.js';
 export { familiarReference, parseReference } from './oci/reference.js';
+export {
+  type BundleRuntime,
+  bundleFeatures,
+  exampleBundleConfig,
+  openBundleRuntime,
+  parseBundleProcess,
+} from './runtime/runtime.js';
 export { parseSize } from './sandbox/sizes.js';
 export type { ContainerSize } from './session/container-size.js';
 export type { CopyImageRequest, CopyImageResult } from './session/copy-image.js';

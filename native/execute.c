@@ -69,3 +69,33 @@ int execute(char *const *arguments, char *const *environment, struct failure *fa
     failure->code = denied ? 126 : 127;
     return fail(failure, "exec", denied ? denied : ENOENT, "%s: %s", name, denied ? "what PATH has under this name may not be executed" : "not found in PATH");
 }
+
+/** 0: it may be executed, else the errno. */
+static int fault_of(const char *path) {
+    struct stat status;
+    if (stat(path, &status) < 0)
+        return errno;
+    return S_ISREG(status.st_mode) && (status.st_mode & 0111) ? 0 : EACCES;
+}
+
+int execute_check(char *const *arguments, char *const *environment, struct failure *failure) {
+    char candidate[PATH_MAX];
+    const char *name = arguments[0], *path = path_of(environment);
+    int fault = ENOENT;
+    if (strchr(name, '/')) {
+        fault = fault_of(name);
+        return fault == 0 ? 0 : explain(name, fault, failure);
+    }
+    for (size_t length; *path; path += length + (path[length] == ':')) {
+        length = strcspn(path, ":");
+        int written = snprintf(candidate, sizeof candidate, "%.*s%s%s", (int)length, path, length > 0 ? "/" : "./", name);
+        if (written < 0 || (size_t)written >= sizeof candidate)
+            continue;
+        int found = fault_of(candidate);
+        if (found == 0)
+            return 0;
+        fault = found == EACCES ? EACCES : fault;
+    }
+    failure->code = fault == EACCES ? 126 : 127;
+    return fail(failure, "exec", fault, "%s: executable file not found in $PATH", name);
+}

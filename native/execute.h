@@ -7,4 +7,7 @@
 /** Returns only on failure, with exit code 127 (not found) or 126 (found, cannot run). */
 int execute(char *const *arguments, char *const *environment, struct failure *failure);
 
+/** Looks for the program as execute() would, without executing it; -1 with exit code 126 or 127 where that would certainly fail. */
+int execute_check(char *const *arguments, char *const *environment, struct failure *failure);
+
 #endif

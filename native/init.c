@@ -10,9 +10,11 @@
 #include <sys/prctl.h>
 #include <sys/stat.h>
 
+#include "execute.h"
 #include "kernel.h"
 #include "message.h"
 #include "mounts.h"
+#include "oci.h"
 #include "paths.h"
 #include "process.h"
 #include "syscalls.h"
@@ -40,7 +42,8 @@ static int tie_to_parent(struct container *container, struct failure *failure) {
 static int enter_network(struct container *container, struct failure *failure) {
     if (container->given->netns >= 0 && setns(container->given->netns, CLONE_NEWNET) < 0)
         return fail(failure, "network", errno, "setns");
-    return container->plan->ns_host[PLAN_NS_NET] ? 0 : kernel_loopback_up(failure);
+    const struct plan *plan = container->plan;
+    return plan->ns_host[PLAN_NS_NET] || plan->ns_path[PLAN_NS_NET] ? 0 : kernel_loopback_up(failure);
 }
 
 /** Our own descriptors, because nobody else may open them: I is not dumpable. */
@@ -57,7 +60,9 @@ static int open_namespaces(struct container *container, struct failure *failure)
 }
 
 static int open_sources(struct container *container, struct failure *failure) {
-    if (filter_read(container->plan->seccomp, &container->process.filter, failure) < 0)
+    if (container->given->filter)
+        container->process.filter = *container->given->filter;
+    else if (filter_read(container->plan->seccomp, &container->process.filter, failure) < 0)
         return -1;
     return mounts_open(container->plan, container->given->scratch, &container->sources, failure);
 }
@@ -66,6 +71,9 @@ static int configure_kernel(struct container *container, struct failure *failure
     const char *hostname = container->plan->hostname;
     if (hostname && !container->plan->ns_host[PLAN_NS_UTS] && sethostname(hostname, strlen(hostname)) < 0)
         return fail(failure, "hostname", errno, "%s", hostname);
+    const char *domain = container->plan->domainname;
+    if (domain && setdomainname(domain, strlen(domain)) < 0)
+        return fail(failure, "hostname", errno, "%s", domain);
     return kernel_configure(container->plan, container->sources.proc, container->given->report, failure);
 }
 
@@ -135,13 +143,36 @@ static int await_start(struct container *container, struct failure *failure) {
     return 0;
 }
 
-static const struct {
+static int enter_bundle(struct container *container, struct failure *failure) {
+    return bundle_enter(container->given, failure);
+}
+
+/** Whoever creates a container wants to know then that there is nothing to execute. */
+static int look_for_program(struct container *container, struct failure *failure) {
+    return execute_check(container->plan->arguments.items, container->process.environment, failure);
+}
+
+static int await_gate(struct container *container, struct failure *failure) {
+    int report = bundle_await(container->given, container->plan->tty ? container->terminal.master : -1, failure);
+    container->process.report = report;
+    return report < 0 ? -1 : 0;
+}
+
+struct step {
     const char *name;
     int (*take)(struct container *, struct failure *);
-} steps[] = {
+};
+
+static const struct step bundle_steps[] = {
+    {"tie to parent", tie_to_parent}, {"network", enter_network},   {"bundle", enter_bundle},     {"sources", open_sources}, {"kernel settings", configure_kernel},
+    {"pivot", pivot},                 {"mounts", attach_mounts},    {"process", resolve_process}, {"program", look_for_program},
+    {"terminal", open_terminal},      {"close root", close_root},   {"start", await_gate},        {NULL, NULL},
+};
+
+static const struct step steps[] = {
     {"tie to parent", tie_to_parent},       {"network", enter_network}, {"namespaces", open_namespaces}, {"sources", open_sources},
     {"kernel settings", configure_kernel}, {"pivot", pivot},           {"mounts", attach_mounts},       {"process", resolve_process},
-    {"terminal", open_terminal},           {"close root", close_root}, {"start", await_start},
+    {"terminal", open_terminal},           {"close root", close_root}, {"start", await_start},     {NULL, NULL},
 };
 
 _Noreturn void init_main(const struct init_arguments *arguments) {
@@ -149,13 +180,14 @@ _Noreturn void init_main(const struct init_arguments *arguments) {
     struct container container = {.given = arguments, .plan = arguments->plan, .root = -1, .pidfd = -1, .terminal = {-1, -1}};
     container.process.plan = arguments->plan;
     container.process.report = arguments->report;
-    container.process.tied = arguments->plan->ns_host[PLAN_NS_PID];
+    const bool bundle = arguments->plan->kind == PLAN_CREATE;
+    container.process.tied = arguments->plan->ns_host[PLAN_NS_PID] && !bundle;
     memcpy(container.process.stdio, arguments->stdio, sizeof arguments->stdio);
-    for (size_t i = 0; i < N_ELEMENTS(steps); i++) {
-        if (steps[i].take(&container, &failure) == 0)
+    for (const struct step *step = bundle ? bundle_steps : steps; step->take; step++) {
+        if (step->take(&container, &failure) == 0)
             continue;
         if (!failure.stage)
-            fail(&failure, "init", errno, "%s", steps[i].name);
+            fail(&failure, "init", errno, "%s", step->name);
         message_complain(arguments->report, MESSAGE_FAILURE, &failure);
         _exit(failure.code);
     }

@@ -3,6 +3,7 @@
 #define CORACLE_INIT_H
 
 #include "plan.h"
+#include "privileges.h"
 #include "root.h"
 
 struct init_arguments {
@@ -12,6 +13,9 @@ struct init_arguments {
     int stdio[3];
     int report;
     int netns;
+    /** Of a bundle: its filter, which was read before, and the socket on which somebody says that it may start. */
+    const struct filter *filter;
+    int gate;
 };
 
 /** Runs in the new namespaces; ends in execve or in a failure told on `report`. */

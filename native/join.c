@@ -30,6 +30,8 @@ static int enter_namespaces(struct joining *joining, struct failure *failure) {
     };
     for (size_t i = 0; i < N_ELEMENTS(order); i++) {
         /* A namespace shared with the host is not ours to enter, and we are in it already. */
+        if (joining->container->namespaces[order[i].index] < 0)
+            continue; /* we are in it */
         bool shared = setns(joining->container->namespaces[order[i].index], order[i].type) < 0;
         if (shared && (errno != EPERM || order[i].index == NS_USER || order[i].index == NS_MOUNT))
             return fail(failure, "namespaces", errno, "setns %d", (int)order[i].index);
@@ -92,7 +94,7 @@ static _Noreturn void join(struct joining *joining) {
 }
 
 int join_spawn(const struct plan *plan, const struct container_handles *container, const int stdio[3], int report, struct failure *failure) {
-    struct joining joining = {.container = container, .process = {.plan = plan, .report = report, .tied = true}, .terminal = {-1, -1}, .root = -1};
+    struct joining joining = {.container = container, .process = {.plan = plan, .report = report, .tied = plan->kind == PLAN_EXEC}, .terminal = {-1, -1}, .root = -1};
     memcpy(joining.process.stdio, stdio, sizeof joining.process.stdio);
     pid_t pid = fork();
     if (pid == 0)

@@ -70,7 +70,8 @@ static void relax_network(const struct plan *plan, int proc, int report) {
 }
 
 int kernel_configure(const struct plan *plan, int proc, int report, struct failure *failure) {
-    if (proc >= 0 && !plan->ns_host[PLAN_NS_NET])
+    /* A bundle says itself what it wants of its network. */
+    if (proc >= 0 && plan->kind == PLAN_RUN && !plan->ns_host[PLAN_NS_NET])
         relax_network(plan, proc, report);
     for (size_t i = 0; i < plan->sysctls.count; i++) {
         const struct plan_sysctl *sysctl = &plan->sysctls.items[i];

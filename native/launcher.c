@@ -1,5 +1,5 @@
 /*
- * dist/coracle: starts `node -- main.cjs ARGS` without what slows Node's start down.
+ * dist/coracle: starts `node -- main.cjs ARGS` (dist/coracle-oci: `node -- main.cjs oci ARGS`) without what slows Node's start down.
  *
  * NODE_EXTRA_CA_CERTS makes every Node read and parse certificates before the first line runs; it is handed on as
  * CORACLE_EXTRA_CA_CERTS, which only commands that talk to a registry read. Everything else stays as it is.
@@ -91,15 +91,19 @@ int main(int argc, char **argv)
         return fail("find main.cjs", "the path of the launcher cannot be read");
     if (find_node(node, sizeof node) < 0)
         return fail("start node", "no executable named node in PATH; install Node.js 20 or newer");
-    char **arguments = calloc((size_t)argc + 3, sizeof *arguments);
+    char **arguments = calloc((size_t)argc + 4, sizeof *arguments);
     if (!arguments || hand_on_certificates() < 0 || tell_descriptors() < 0)
         return fail("start node", "out of memory");
     arguments[0] = node;
     /* Node looks for its own --env-file in all words, also in ours, up to this one. */
     arguments[1] = "--";
     arguments[2] = script;
+    char **next = arguments + 3;
+#ifdef FIRST_WORD
+    *next++ = FIRST_WORD;
+#endif
     for (int i = 1; i < argc; i++)
-        arguments[i + 2] = argv[i];
+        *next++ = argv[i];
     execve(node, arguments, environ);
     return fail(node, strerror(errno));
 }

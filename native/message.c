@@ -5,6 +5,14 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include "status.h"
+
+static bool as_text;
+
+void message_as_text(void) {
+    as_text = true;
+}
+
 int message_send(int socket, const struct message *message, const int *fds, size_t count) {
     return send_fds(socket, message, sizeof *message, fds, count) == (ssize_t)sizeof *message ? 0 : -1;
 }
@@ -23,14 +31,20 @@ int message_receive(int socket, struct message *message, int *fds, size_t *count
 
 void message_complain(int socket, enum message_kind kind, const struct failure *failure) {
     struct message message = {.kind = kind, .failure = *failure};
-    message_send(socket, &message, NULL, 0);
+    const struct status status = {.fd = socket, .prose = -1};
+    if (!as_text)
+        message_send(socket, &message, NULL, 0);
+    else if (kind == MESSAGE_WARNING)
+        status_warning(&status, failure);
+    else
+        status_error(&status, failure);
 }
 
 void message_warn(int socket, const char *stage, int number, const char *format, ...) {
-    struct message message = {.kind = MESSAGE_WARNING, .failure = {.stage = stage, .number = number}};
+    struct failure failure = {.stage = stage, .number = number};
     va_list arguments;
     va_start(arguments, format);
-    vsnprintf(message.failure.object, sizeof message.failure.object, format, arguments);
+    vsnprintf(failure.object, sizeof failure.object, format, arguments);
     va_end(arguments);
-    message_send(socket, &message, NULL, 0);
+    message_complain(socket, MESSAGE_WARNING, &failure);
 }

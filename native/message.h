@@ -9,6 +9,7 @@ enum message_kind {
     /* A or I to S */
     MESSAGE_FAILURE,
     MESSAGE_WARNING,
+    MESSAGE_LOOSE,   /* I of a bundle: it does not depend on its parent any more */
     MESSAGE_READY,   /* I: everything but execve is done; descriptors follow enum ready_fd */
     MESSAGE_NETWORK, /* A: the network helper is ready */
     MESSAGE_EXITED,  /* A: value is the wait status of I */
@@ -43,5 +44,8 @@ int message_receive(int socket, struct message *message, int *fds, size_t *count
 void message_complain(int socket, enum message_kind kind, const struct failure *failure);
 /** Warns: a formatted object with its stage and errno. */
 void message_warn(int socket, const char *stage, int number, const char *format, ...) PRINTF_LIKE(4, 5);
+
+/** From now on failures and warnings of this process are lines as of status.h: what it reports to is another program. */
+void message_as_text(void);
 
 #endif

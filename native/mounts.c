@@ -29,13 +29,20 @@ int mount_new(const char *type, unsigned attributes, const char *const *options)
 
 unsigned mount_attributes(const struct plan_mount *mount) {
     return (mount->read_only ? (unsigned)MOUNT_ATTR_RDONLY : 0) | (mount->nosuid ? (unsigned)MOUNT_ATTR_NOSUID : 0) |
-           (mount->nodev ? (unsigned)MOUNT_ATTR_NODEV : 0) | (mount->noexec ? (unsigned)MOUNT_ATTR_NOEXEC : 0);
+           (mount->nodev ? (unsigned)MOUNT_ATTR_NODEV : 0) | (mount->noexec ? (unsigned)MOUNT_ATTR_NOEXEC : 0) | (mount->noatime ? (unsigned)MOUNT_ATTR_NOATIME : 0) |
+           (mount->nodiratime ? (unsigned)MOUNT_ATTR_NODIRATIME : 0) | (mount->strictatime ? (unsigned)MOUNT_ATTR_STRICTATIME : 0);
 }
 
 /** What a shared namespace has instead of a new file system: the host's, bound. */
 static int open_host(const char *path, unsigned attributes) {
     auto_close int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | AT_RECURSIVE);
     return tree < 0 || sys_mount_setattr(tree, AT_RECURSIVE, attributes) < 0 ? -1 : take_fd(&tree);
+}
+
+/** A namespace that a bundle joins may belong to another user namespace: then its file system can only be shown as the host has it. */
+static int open_or_bind(const struct plan *plan, const char *type, const char *path, unsigned attributes) {
+    int fd = mount_new(type, attributes, NULL);
+    return fd < 0 && errno == EPERM && plan->kind == PLAN_CREATE ? open_host(path, attributes) : fd;
 }
 
 /** The version 2 hierarchy; on a hybrid host it lies beside those of version 1, which stay outside. */
@@ -64,9 +71,9 @@ static int open_special(const struct plan *plan, const struct plan_mount *mount,
     case MOUNT_PROC:
         return plan->ns_host[PLAN_NS_PID] ? open_host("/proc", attributes) : mount_new("proc", attributes, NULL);
     case MOUNT_SYSFS:
-        return plan->ns_host[PLAN_NS_NET] ? open_host("/sys", attributes) : mount_new("sysfs", attributes, NULL);
+        return plan->ns_host[PLAN_NS_NET] ? open_host("/sys", attributes) : open_or_bind(plan, "sysfs", "/sys", attributes);
     case MOUNT_CGROUP2:
-        return plan->ns_host[PLAN_NS_CGROUP] ? open_host(host_cgroup(), attributes | MOUNT_ATTR_RDONLY) : mount_new("cgroup2", attributes, NULL);
+        return plan->ns_host[PLAN_NS_CGROUP] ? open_host(host_cgroup(), attributes | MOUNT_ATTR_RDONLY) : open_or_bind(plan, "cgroup2", host_cgroup(), attributes | MOUNT_ATTR_RDONLY);
     case MOUNT_DEV:
         return devices_mount(attributes, mount->size, failure);
     case MOUNT_DEVPTS:

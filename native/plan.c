@@ -96,11 +96,19 @@ static int check_complete(const struct plan *plan, enum plan_kind kind, struct f
         missing = "root";
     if (joins && plan->roots.count > 0)
         return fail(failure, "plan", EINVAL, "root beside container");
+    if (kind == PLAN_CREATE && (!plan->directory || !plan->rootdir || plan->mode == MODE_NONE || plan->ids.how == ID_MAP_NONE || plan->arguments.count == 0))
+        missing = "dir, rootdir, mode, idmap or arg";
+    if (kind == PLAN_CREATE && plan->ids.how != ID_MAP_HOST && (!plan->ids.uid.count || !plan->ids.gid.count))
+        missing = "uidmap or gidmap";
+    if (kind == PLAN_CREATE && plan->hooks.count > 0 && !plan->state_begin)
+        missing = "state";
+    if (kind == PLAN_ENTER && (plan->target <= 0 || plan->mode == MODE_NONE || plan->arguments.count == 0))
+        missing = "target, mode or arg";
     return missing ? fail(failure, "plan", EINVAL, "%s missing", missing) : 0;
 }
 
 int plan_parse(char *buffer, size_t size, enum plan_kind kind, struct plan *plan, struct failure *failure) {
-    *plan = (struct plan){.buffer = buffer, .umask = 022, .stop_signal = 15, .stop_timeout_ms = 10000};
+    *plan = (struct plan){.kind = kind, .buffer = buffer, .umask = 022, .stop_signal = 15, .stop_timeout_ms = 10000};
     if (check_sum(buffer, size, failure) < 0)
         return -1;
     struct reader reader = {buffer, buffer + size - END_SIZE};
@@ -152,12 +160,16 @@ int plan_read_data(int fd, struct plan *plan, struct failure *failure) {
 void plan_free(struct plan *plan) {
     for (size_t i = 0; i < plan->mounts.count; i++)
         free(plan->mounts.items[i].layers.items);
+    for (size_t i = 0; i < plan->hooks.count; i++) {
+        free(plan->hooks.items[i].arguments.items);
+        free(plan->hooks.items[i].environment.items);
+    }
     void *owned[] = {
         plan->data,            plan->secrets.items,
         plan->buffer,          plan->ids.uid.items,   plan->ids.gid.items,         plan->layers.items,    plan->net_arguments.items,
         plan->ports.items,     plan->mounts.items,    plan->devices.items,         plan->masks.items,     plan->read_only_paths.items,
         plan->sysctls.items,   plan->arguments.items, plan->environment.items,     plan->groups.items,    plan->rlimits.items,
-        plan->removals.items,  plan->renames.items,   plan->roots.items,
+        plan->removals.items,  plan->renames.items,   plan->roots.items,        plan->hooks.items,
     };
     for (size_t i = 0; i < N_ELEMENTS(owned); i++)
         free(owned[i]);

@@ -5,9 +5,20 @@
 
 #include "util.h"
 
-enum plan_kind { PLAN_RUN = 1, PLAN_EXEC = 2, PLAN_AGENT = 4, PLAN_ATTACH = 8, PLAN_UPDATE = 16, PLAN_UNSHARE = 32, PLAN_MOUNT = 64 };
+enum plan_kind {
+    PLAN_RUN = 1,
+    PLAN_EXEC = 2,
+    PLAN_AGENT = 4,
+    PLAN_ATTACH = 8,
+    PLAN_UPDATE = 16,
+    PLAN_UNSHARE = 32,
+    PLAN_MOUNT = 64,
+    PLAN_CREATE = 128,
+    PLAN_ENTER = 256
+};
 enum run_mode { MODE_NONE, MODE_DETACH, MODE_FOREGROUND, MODE_CHILD };
-enum id_map_how { ID_MAP_NONE, ID_MAP_NEWUIDMAP, ID_MAP_DIRECT, ID_MAP_SINGLE };
+/** ID_MAP_HOST: no user namespace of its own. */
+enum id_map_how { ID_MAP_NONE, ID_MAP_NEWUIDMAP, ID_MAP_DIRECT, ID_MAP_SINGLE, ID_MAP_HOST };
 enum root_driver { ROOT_NONE, ROOT_OVERLAY, ROOT_FUSE, ROOT_DIR };
 enum restart_policy { RESTART_NO, RESTART_ALWAYS, RESTART_ON_FAILURE, RESTART_UNLESS_STOPPED };
 enum log_format { LOG_NONE, LOG_K8S, LOG_JSON, LOG_JOURNALD, LOG_PASSTHROUGH };
@@ -58,7 +69,7 @@ struct plan_data {
 struct plan_mount {
     enum mount_kind kind;
     const char *source, *destination;
-    bool read_only, nosuid, nodev, noexec, recursive, copy_up, nofollow_source;
+    bool read_only, nosuid, nodev, noexec, recursive, copy_up, nofollow_source, noatime, nodiratime, strictatime;
     enum mount_create create;
     /** "" where the file system's default holds; text as the kernel reads it. */
     const char *mode, *size, *gid, *uid, *inodes;
@@ -110,6 +121,19 @@ struct plan_health {
     enum health_action action;
 };
 
+enum hook_kind { HOOK_CREATE_CONTAINER, HOOK_START_CONTAINER };
+
+/** A program of the bundle that runs in the container's namespaces. */
+struct plan_hook {
+    enum hook_kind kind;
+    /** Seconds; 0: as long as it likes. */
+    uint64_t timeout;
+    const char *path;
+    struct strings arguments, environment;
+};
+
+enum capability_set { CAPABILITY_BOUNDING, CAPABILITY_EFFECTIVE, CAPABILITY_INHERITABLE, CAPABILITY_PERMITTED, CAPABILITY_AMBIENT, CAPABILITY_SETS };
+
 struct plan_rlimit {
     int resource;
     const char *name;
@@ -136,6 +160,7 @@ struct plan_root {
     }
 
 struct plan {
+    enum plan_kind kind;
     char *buffer;
     /** What the caller gave beside the plan, NULL until plan_read_data. */
     char *data;
@@ -206,6 +231,21 @@ struct plan {
     bool container_mounts;
 
     PLAN_LIST(struct plan_root) roots;
+
+    /* What only bundles have. */
+    const char *ns_path[PLAN_NS_COUNT], *user_ns_path;
+    /** In the place of `capabilities`. */
+    bool has_capability_sets;
+    uint64_t capability_sets[CAPABILITY_SETS];
+    PLAN_LIST(struct plan_hook) hooks;
+    /** The state that hooks read, around what changes. */
+    const char *state_begin, *state_end;
+    /** Socket that gets the terminal's master. */
+    const char *console;
+    const char *domainname;
+    /** enter: the container's process and when it began. */
+    pid_t target;
+    uint64_t target_start;
 };
 
 enum { PLAN_MAX_DATA = 16 << 20, PLAN_MAX_SIZE = 4 << 20, PLAN_MAX_RECORDS = 65536, PLAN_MAX_ARGUMENTS = 64 };

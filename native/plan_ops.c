@@ -81,9 +81,9 @@ static bool set_mode(struct plan *plan, char **arguments, size_t count) {
 }
 
 static bool set_id_map(struct plan *plan, char **arguments, size_t count) {
-    int how = CHOOSE(arguments[0], NULL, "newuidmap", "direct", "single");
+    int how = CHOOSE(arguments[0], NULL, "newuidmap", "direct", "single", "host");
     plan->ids.how = how > 0 ? (enum id_map_how)how : ID_MAP_NONE;
-    return count == 1 && how > 0;
+    return count == 1 && how > 0 && (how != ID_MAP_HOST || plan->kind == PLAN_CREATE);
 }
 
 static bool add_range(struct id_ranges *ranges, char **arguments, size_t count) {
@@ -277,12 +277,19 @@ static bool set_detach_keys(struct plan *plan, char **arguments, size_t count) {
     return count == 1 && length % 2 == 0 && length <= 64 && strspn(arguments[0], "0123456789abcdef") == length;
 }
 
-enum { ANY_MAP = PLAN_RUN | PLAN_AGENT | PLAN_UNSHARE, ANY_ROOT = PLAN_RUN | PLAN_MOUNT, ANY_PROCESS = PLAN_RUN | PLAN_EXEC, ANY_CLIENT = ANY_PROCESS | PLAN_ATTACH };
+enum {
+    ANY_ROOT = PLAN_RUN | PLAN_MOUNT,
+    ANY_CONTAINER = PLAN_RUN | PLAN_CREATE,
+    ANY_MAP = ANY_CONTAINER | PLAN_AGENT | PLAN_UNSHARE,
+    ANY_OWN = PLAN_RUN | PLAN_EXEC,
+    ANY_PROCESS = ANY_OWN | PLAN_CREATE | PLAN_ENTER,
+    ANY_CLIENT = ANY_OWN | PLAN_ATTACH
+};
 
 static const struct plan_op ops[] = {
     {"id", PLAN_RUN, 1, 1, set_id},
     {"mode", ANY_PROCESS, 1, 1, set_mode},
-    {"dir", ANY_ROOT, 1, 1, set_directory},
+    {"dir", ANY_ROOT | PLAN_CREATE, 1, 1, set_directory},
     {"socket", ANY_CLIENT, 1, 1, set_socket},
     {"exec-socket", PLAN_EXEC, 1, 1, set_exec_socket},
     {"idmap", ANY_MAP, 1, 1, set_id_map},
@@ -294,23 +301,23 @@ static const struct plan_op ops[] = {
     {"layer", ANY_ROOT, 1, 1, add_layer},
     {"upper", ANY_ROOT, 1, 1, set_upper},
     {"work", ANY_ROOT, 1, 1, set_work},
-    {"rootdir", PLAN_RUN, 1, 1, set_rootdir},
+    {"rootdir", ANY_CONTAINER, 1, 1, set_rootdir},
     {"fuse-program", ANY_ROOT, 1, 1, set_fuse_program},
     {"volatile", PLAN_RUN, 0, 0, set_volatile},
-    {"root-readonly", PLAN_RUN, 0, 0, set_root_read_only},
-    {"ns", PLAN_RUN, 2, 2, set_ns},
+    {"root-readonly", ANY_CONTAINER, 0, 0, set_root_read_only},
+    {"ns", ANY_CONTAINER, 2, 2, set_ns},
     {"net-helper", PLAN_RUN, 2, PLAN_MAX_ARGUMENTS, set_net_helper},
     {"net-of", PLAN_RUN, 1, 1, set_net_of},
     {"publish", PLAN_RUN, 5, 5, add_port},
-    {"mount", PLAN_RUN, 4, 4, plan_add_mount},
+    {"mount", ANY_CONTAINER, 4, 4, plan_add_mount},
     {"mount-layer", PLAN_RUN, 1, 1, plan_add_mount_layer},
     {"mount-upper", PLAN_RUN, 2, 2, plan_set_mount_upper},
     {"mount-inside", PLAN_RUN, 1, 1, plan_set_mount_inside},
-    {"device", PLAN_RUN, 2, 2, plan_add_device},
-    {"mask", PLAN_RUN, 1, 1, add_mask},
-    {"readonly-path", PLAN_RUN, 1, 1, add_read_only_path},
-    {"hostname", PLAN_RUN, 1, 1, set_hostname},
-    {"sysctl", PLAN_RUN, 2, 2, add_sysctl},
+    {"device", ANY_CONTAINER, 2, 2, plan_add_device},
+    {"mask", ANY_CONTAINER, 1, 1, add_mask},
+    {"readonly-path", ANY_CONTAINER, 1, 1, add_read_only_path},
+    {"hostname", ANY_CONTAINER, 1, 1, set_hostname},
+    {"sysctl", ANY_CONTAINER, 2, 2, add_sysctl},
     {"binfmt", PLAN_RUN, 1, 1, set_binfmt},
     {"arg", ANY_PROCESS | PLAN_UNSHARE, 1, 1, add_argument},
     {"env", ANY_PROCESS, 1, 1, add_environment},
@@ -320,16 +327,16 @@ static const struct plan_op ops[] = {
     {"group", ANY_PROCESS, 1, 1, add_group},
     {"home-env", ANY_PROCESS, 0, 0, set_home_env},
     {"umask", ANY_PROCESS, 1, 1, set_umask},
-    {"tty", ANY_CLIENT, 2, 2, set_tty},
+    {"tty", ANY_CLIENT | ANY_PROCESS, 2, 2, set_tty},
     {"stdin", ANY_CLIENT, 1, 1, set_stdin},
-    {"cap", ANY_PROCESS, 1, 1, add_capability},
+    {"cap", ANY_OWN, 1, 1, add_capability},
     {"nnp", ANY_PROCESS, 0, 0, set_nnp},
     {"seccomp", ANY_PROCESS, 1, 1, set_seccomp},
     {"rlimit", ANY_PROCESS, 3, 3, add_rlimit},
-    {"oom-score-adj", PLAN_RUN, 1, 1, set_oom_score},
+    {"oom-score-adj", PLAN_RUN | PLAN_CREATE | PLAN_ENTER, 1, 1, set_oom_score},
     {"init", PLAN_RUN, 0, 0, set_init},
     {"stop", PLAN_RUN, 2, 2, set_stop},
-    {"timeout", ANY_PROCESS, 1, 1, set_timeout},
+    {"timeout", ANY_OWN, 1, 1, set_timeout},
     {"restart", PLAN_RUN | PLAN_UPDATE, 2, 2, set_restart},
     {"log", PLAN_RUN, 4, 5, set_log},
     {"remove", PLAN_RUN, 1, 1, add_removal},
@@ -339,11 +346,20 @@ static const struct plan_op ops[] = {
     {"events", PLAN_RUN | PLAN_EXEC | PLAN_UPDATE, 3, 3, plan_set_events},
     {"sdnotify", PLAN_RUN, 3, 3, plan_set_notify},
     {"pidfile", PLAN_RUN, 1, 1, plan_set_pidfile},
-    {"preserve-fds", PLAN_EXEC, 1, 1, plan_set_preserved},
+    {"preserve-fds", PLAN_EXEC | PLAN_CREATE | PLAN_ENTER, 1, 1, plan_set_preserved},
     {"no-health", PLAN_UPDATE, 0, 0, plan_set_no_health},
     {"detach-keys", ANY_CLIENT, 1, 1, set_detach_keys},
     {"sig-proxy", ANY_CLIENT, 0, 0, set_signal_proxy},
     {"output-only", PLAN_RUN, 0, 0, set_output_only},
+    {"ns-path", PLAN_CREATE, 2, 2, plan_set_ns_path},
+    {"capabilities", PLAN_CREATE | PLAN_ENTER, CAPABILITY_SETS, CAPABILITY_SETS, plan_set_capabilities},
+    {"hook", PLAN_CREATE, 3, 3, plan_add_hook},
+    {"hook-arg", PLAN_CREATE, 1, 1, plan_add_hook_argument},
+    {"hook-env", PLAN_CREATE, 1, 1, plan_add_hook_environment},
+    {"state", PLAN_CREATE, 2, 2, plan_set_state},
+    {"console", PLAN_CREATE | PLAN_ENTER, 1, 1, plan_set_console},
+    {"domainname", PLAN_CREATE, 1, 1, plan_set_domainname},
+    {"target", PLAN_ENTER, 2, 2, plan_set_target},
 };
 
 const struct plan_op *plan_op_find(const char *name, unsigned kind) {

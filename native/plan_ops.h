@@ -32,4 +32,16 @@ bool plan_set_pidfile(struct plan *plan, char **arguments, size_t count);
 bool plan_set_preserved(struct plan *plan, char **arguments, size_t count);
 bool plan_set_no_health(struct plan *plan, char **arguments, size_t count);
 
+/* plan_bundle.c */
+bool plan_set_ns_path(struct plan *plan, char **arguments, size_t count);
+bool plan_set_capabilities(struct plan *plan, char **arguments, size_t count);
+bool plan_add_hook(struct plan *plan, char **arguments, size_t count);
+/* These belong to the hook before them. */
+bool plan_add_hook_argument(struct plan *plan, char **arguments, size_t count);
+bool plan_add_hook_environment(struct plan *plan, char **arguments, size_t count);
+bool plan_set_state(struct plan *plan, char **arguments, size_t count);
+bool plan_set_console(struct plan *plan, char **arguments, size_t count);
+bool plan_set_domainname(struct plan *plan, char **arguments, size_t count);
+bool plan_set_target(struct plan *plan, char **arguments, size_t count);
+
 #endif

@@ -89,6 +89,27 @@ static int set_capabilities(uint64_t capabilities) {
     return (int)syscall(SYS_capset, &header, data);
 }
 
+/** Exactly these sets, whoever the process is now. The order matters: an ambient one must be permitted and inheritable. */
+static int set_capability_sets(const uint64_t *sets) {
+    struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+    struct __user_cap_data_struct data[2] = {{0}, {0}};
+    for (int i = 0; i < 2; i++) {
+        data[i].effective = (uint32_t)(sets[CAPABILITY_EFFECTIVE] >> (32 * i));
+        data[i].permitted = (uint32_t)(sets[CAPABILITY_PERMITTED] >> (32 * i));
+        data[i].inheritable = (uint32_t)(sets[CAPABILITY_INHERITABLE] >> (32 * i));
+    }
+    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 || syscall(SYS_capset, &header, data) < 0)
+        return -1;
+    for (unsigned long number = 0; number < 64; number++)
+        if (sets[CAPABILITY_AMBIENT] & ((uint64_t)1 << number) && prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_RAISE, number, 0, 0) < 0)
+            return -1;
+    return 0;
+}
+
+static int grant(const struct plan *plan, uid_t uid) {
+    return plan->has_capability_sets ? set_capability_sets(plan->capability_sets) : set_capabilities(uid == 0 ? plan->capabilities : 0);
+}
+
 static int load_filter(const struct filter *filter) {
     struct sock_fprog program = {.len = (unsigned short)filter->count, .filter = filter->instructions};
     return filter->count == 0 ? 0 : (int)syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, 0, &program);
@@ -105,14 +126,16 @@ static int change_ids(const struct identity *identity, bool groups_denied, struc
 }
 
 int privileges_drop(const struct plan *plan, const struct identity *identity, const struct filter *filter, struct failure *failure) {
-    if (drop_bounding(plan->capabilities) < 0)
+    if (drop_bounding(plan->has_capability_sets ? plan->capability_sets[CAPABILITY_BOUNDING] : plan->capabilities) < 0)
         return fail(failure, "capabilities", errno, "bounding set");
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, which is about to go. */
     if (!plan->no_new_privileges && load_filter(filter) < 0)
         return fail(failure, "seccomp", errno, "%zu instructions", filter->count);
+    if (plan->has_capability_sets && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
+        return fail(failure, "capabilities", errno, "keep");
     if (change_ids(identity, plan->ids.how == ID_MAP_SINGLE, failure) < 0)
         return -1;
-    if (set_capabilities(identity->uid == 0 ? plan->capabilities : 0) < 0)
+    if (grant(plan, identity->uid) < 0)
         return fail(failure, "capabilities", errno, "capset %llx", (unsigned long long)plan->capabilities);
     if (plan->no_new_privileges && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
         return fail(failure, "nnp", errno, "no_new_privs");

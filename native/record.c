@@ -11,7 +11,7 @@
 #include "status.h"
 
 /** Field 22 of /proc/PID/stat: with the pid it names a process for good. */
-static unsigned long long start_ticks(pid_t pid) {
+unsigned long long record_start_ticks(pid_t pid) {
     char path[40], text[1024];
     unsigned long long ticks = 0;
     snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
@@ -69,7 +69,7 @@ int record_open(struct record *record, const char *directory, struct failure *fa
     if (reserve(record, "live.new") < 0 || reserve(record, "exit.new") < 0)
         return fail(failure, "record", errno, "%s", directory);
     read_boot_id(record->boot);
-    record->start_ticks = start_ticks(getpid());
+    record->start_ticks = record_start_ticks(getpid());
     return 0;
 }
 
@@ -86,7 +86,7 @@ int record_live(const struct record *record, const struct live_record *live) {
     char text[512];
     snprintf(text, sizeof text,
              "{\"v\":1,\"sv\":%d,\"svStart\":%llu,\"boot\":\"%s\",\"pid\":%d,\"pidStart\":%llu,\"started\":\"%s\",\"restarts\":%u,\"netns\":%llu,\"paused\":%d}\n",
-             (int)getpid(), record->start_ticks, record->boot, (int)live->pid, start_ticks(live->pid), live->started, live->restarts,
+             (int)getpid(), record->start_ticks, record->boot, (int)live->pid, record_start_ticks(live->pid), live->started, live->restarts,
              (unsigned long long)live->netns, live->paused);
     return replace(record, "live.new", "live", text);
 }

@@ -30,6 +30,9 @@ struct exit_record {
     bool stopped;
 };
 
+/** When the process began, in ticks since boot; 0 when there is none. */
+unsigned long long record_start_ticks(pid_t pid);
+
 /** Opens the directory, takes the lock (EBUSY: another supervisor has it), clears the last run's records and reserves space for `exit`. */
 int record_open(struct record *record, const char *directory, struct failure *failure);
 int record_live(const struct record *record, const struct live_record *live);

@@ -56,7 +56,8 @@ int start_prepare(char *const *arguments, enum plan_kind kind, struct plan *plan
     if (plan_read_data(DATA_FD, plan, failure) < 0)
         return -1;
     close(DATA_FD);
-    sys_close_range(served_client < 0 ? CLIENT_FD : CLIENT_FD + 1, PRESERVED_FD - 1, 0);
+    const bool keep = served_client >= 0 || kind == PLAN_CREATE || kind == PLAN_ENTER;
+    sys_close_range(keep ? CLIENT_FD + 1 : CLIENT_FD, PRESERVED_FD - 1, 0);
     sys_close_range(PRESERVED_FD + plan->preserved, ~0U, 0); /* what the caller had open is not to live as long as the container */
     if (served_client >= 0 && plan->mode != MODE_FOREGROUND)
         return fail(failure, "plan", EINVAL, "a client without mode foreground");

@@ -9,6 +9,12 @@ static void say(const struct status *status, const char *line) {
         (void)!write(status->fd, line, strlen(line)); /* the reader may be gone; the container goes on */
 }
 
+void status_created(const struct status *status, pid_t pid) {
+    char line[40];
+    snprintf(line, sizeof line, "created %d\n", (int)pid);
+    say(status, line);
+}
+
 void status_ready(const struct status *status, pid_t pid) {
     char line[40];
     snprintf(line, sizeof line, "ready %d\n", (int)pid);
@@ -69,7 +75,7 @@ static const char *verb_of(const char *stage) {
         {"exec", "execute"},        {"cwd", "enter"},        {"mount", "mount"},        {"mask", "mask"},        {"overlay", "mount overlay"},
         {"fuse", "start fuse-overlayfs"}, {"publish", "publish"}, {"user", "resolve user"}, {"network", "set up network"}, {"network-of", "use the network of the other container"}, {"idmap", "map ids"},
         {"userns", "create user namespace"}, {"seccomp", "load seccomp filter"}, {"lock", "lock"}, {"plan", "read plan"}, {"log", "open log"},
-        {"tty", "open terminal"}, {"sysctl", "set sysctl"}, {"binfmt", "register emulator"}, {"hostname", "set hostname"}, {"device", "add device"}, {"socket", "listen on"}, {"rlimit", "set limit"},
+        {"tty", "open terminal"}, {"sysctl", "set sysctl"}, {"binfmt", "register emulator"}, {"hostname", "set hostname"}, {"device", "add device"}, {"socket", "listen on"}, {"rlimit", "set limit"}, {"hook", "run hook"}, {"console", "hand on terminal"},
     };
     for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
         if (strcmp(stage, verbs[i][0]) == 0)

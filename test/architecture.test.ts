@@ -13,7 +13,7 @@ const rows: readonly (readonly string[])[] = [
   ['content', 'snapshot'],
   ['layer', 'sandbox'],
   ['image', 'network', 'volume'],
-  ['build', 'container', 'transfer'],
+  ['build', 'container', 'transfer', 'runtime'],
   ['working'],
   ['session', 'doctor'],
 ];

@@ -61,7 +61,9 @@ function passedStreams(
 const firstPreserved = 32;
 
 /** What the process of an exec session gets besides its standard streams. */
-function preserved(records: readonly PlanRecord[]): readonly (readonly [child: number, parent: number])[] {
+export function preserved(
+  records: readonly PlanRecord[],
+): readonly (readonly [child: number, parent: number])[] {
   const count = Number(records.find(([op]) => op === 'preserve-fds')?.[1] ?? 0);
   return Array.from({ length: count }, (_, index) => [firstPreserved + index, 3 + index] as const);
 }
@@ -189,7 +191,7 @@ function spawnSupervisor(
 }
 
 /** newuidmap and pasta are looked up in PATH; TERM is for nobody here. */
-function environment(): readonly string[] {
+export function environment(): readonly string[] {
   return [`PATH=${process.env.PATH ?? '/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin'}`];
 }
 
@@ -206,7 +208,8 @@ function readStarted(descriptor: number): Started {
   });
 }
 
-function* readLines(descriptor: number): Generator<string> {
+/** The lines of a descriptor until its end, waiting for each. */
+export function* readLines(descriptor: number): Generator<string> {
   const buffer = Buffer.allocUnsafe(4096);
   let text = '';
   for (let count = readSync(descriptor, buffer); count > 0; count = readSync(descriptor, buffer)) {

@@ -1,0 +1,19 @@
+/** The table's rows for the runtime of bundles. */
+import { type CommandEntry, entry } from '../command-entry.js';
+
+export const ociCommands: readonly CommandEntry[] = [
+  entry('Containers', 'oci create', 'Make a container of a bundle', () => import('./create.js')),
+  entry('Containers', 'oci start', 'Execute the process of a created container', () => import('./start.js')),
+  entry('Containers', 'oci state', 'Show the state of a container', () => import('./state.js')),
+  entry('Containers', 'oci kill', 'Send a signal to a container', () => import('./kill.js')),
+  entry('Containers', 'oci delete', 'Remove a stopped container', () => import('./delete.js')),
+  entry('Containers', 'oci run', 'Create, start, wait and delete', () => import('./run.js')),
+  entry('Containers', 'oci exec', 'Execute one more process', () => import('./exec.js')),
+  entry('Containers', 'oci list', 'List the containers of bundles', () => import('./list.js')),
+  entry('Containers', 'oci ps', 'Show the processes of a container', () => import('./ps.js')),
+  entry('Containers', 'oci pause', 'Have its processes stand still', () => import('./pause.js')),
+  entry('Containers', 'oci resume', 'Let them go on', () => import('./resume.js')),
+  entry('Containers', 'oci spec', 'Write a config.json to begin with', () => import('./spec.js')),
+  entry('Containers', 'oci features', 'Show what the runtime can do', () => import('./features.js')),
+  entry('Containers', 'oci version', 'Show the version of the runtime', () => import('./version.js')),
+];

@@ -1,0 +1,159 @@
+/** The member `linux` of a bundle's config.json. */
+import { isGiven, listOf, refuseGiven, unsupported } from './bundle-guards.js';
+import {
+  invalid,
+  optional,
+  requireObject,
+  requireSize,
+  requireString,
+  requireStringMap,
+  requireStrings,
+  type UnknownRecord,
+} from './guards.js';
+
+const namespaceTypes = ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup'] as const;
+
+export type BundleNamespaceType = (typeof namespaceTypes)[number];
+
+/** `path` of one to join; else a new one is made. */
+export type BundleNamespace = { readonly type: BundleNamespaceType; readonly path: string | undefined };
+
+export type BundleIdRange = { readonly container: number; readonly host: number; readonly size: number };
+
+export type BundleDevice = {
+  readonly path: string;
+  readonly type: 'c' | 'b';
+  readonly major: number;
+  readonly minor: number;
+};
+
+export type BundleLinux = {
+  readonly namespaces: readonly BundleNamespace[];
+  readonly uidMappings: readonly BundleIdRange[];
+  readonly gidMappings: readonly BundleIdRange[];
+  readonly devices: readonly BundleDevice[];
+  readonly sysctl: Readonly<Record<string, string>>;
+  readonly maskedPaths: readonly string[];
+  readonly readonlyPaths: readonly string[];
+  readonly cgroupsPath: string;
+  /** Names of the limits that only a cgroup could hold. */
+  readonly limits: readonly string[];
+  /** The profile's JSON, for lib/sandbox. */
+  readonly seccomp: string | undefined;
+};
+
+/** Reads it. @throws INVALID, UNSUPPORTED */
+export function parseLinux(value: unknown, where: string): BundleLinux {
+  const linux = requireObject(value, where);
+  for (const name of ['intelRdt', 'mountLabel', 'timeOffsets', 'netDevices', 'memoryPolicy'])
+    refuseGiven(linux, name, where);
+  checkPropagation(linux.rootfsPropagation, `${where}.rootfsPropagation`);
+  checkPersonality(linux.personality, `${where}.personality`);
+  return {
+    namespaces: parseNamespaces(linux.namespaces, `${where}.namespaces`),
+    uidMappings: parseRanges(linux.uidMappings, `${where}.uidMappings`),
+    gidMappings: parseRanges(linux.gidMappings, `${where}.gidMappings`),
+    devices: listOf(linux.devices, `${where}.devices`, parseDevice),
+    sysctl: optional(linux.sysctl, `${where}.sysctl`, requireStringMap) ?? {},
+    maskedPaths: listOf(linux.maskedPaths, `${where}.maskedPaths`, requireAbsolute),
+    readonlyPaths: listOf(linux.readonlyPaths, `${where}.readonlyPaths`, requireAbsolute),
+    cgroupsPath: optional(linux.cgroupsPath, `${where}.cgroupsPath`, requireString) ?? '',
+    limits: limitsOf(linux.resources ?? {}, `${where}.resources`),
+    seccomp: optional(linux.seccomp, `${where}.seccomp`, parseSeccomp),
+  };
+}
+
+function checkPropagation(value: unknown, where: string): void {
+  const word = optional(value, where, requireString) ?? '';
+  if (!['', 'private', 'rprivate'].includes(word))
+    throw unsupported(where, `mounts of a container stay private, not ${JSON.stringify(word)}`);
+}
+
+function checkPersonality(value: unknown, where: string): void {
+  if (!isGiven(value)) return;
+  const { domain, flags } = requireObject(value, where);
+  if (domain !== 'LINUX' || isGiven(flags)) throw unsupported(where, 'only that of Linux itself');
+}
+
+function requireAbsolute(value: unknown, where: string): string {
+  const path = requireString(value, where);
+  if (!path.startsWith('/')) throw invalid(where, `${JSON.stringify(path)} is not absolute`);
+  return path;
+}
+
+function parseNamespaces(value: unknown, where: string): readonly BundleNamespace[] {
+  const namespaces = listOf(value, where, parseNamespace);
+  const twice = namespaces.find(
+    ({ type }, index) => namespaces.findIndex((other) => other.type === type) < index,
+  );
+  if (twice !== undefined) throw invalid(where, `${twice.type} is there twice`);
+  const mount = namespaces.find(({ type }) => type === 'mount');
+  if (mount === undefined) throw unsupported(where, 'without one of type mount');
+  if (mount.path !== undefined) throw unsupported(where, 'one of type mount that is there already');
+  return namespaces;
+}
+
+function parseNamespace(value: unknown, where: string): BundleNamespace {
+  const namespace = requireObject(value, where);
+  const given = requireString(namespace.type, `${where}.type`);
+  if (given === 'time') throw unsupported(`${where}.type`, 'no namespaces of type time');
+  const type = namespaceTypes.find((name) => name === given);
+  if (type === undefined) throw invalid(`${where}.type`, `${JSON.stringify(given)} is no namespace`);
+  const path = optional(namespace.path, `${where}.path`, requireString);
+  return {
+    type,
+    path: path === undefined || path === '' ? undefined : requireAbsolute(path, `${where}.path`),
+  };
+}
+
+/** As the kernel takes them: 340 at most, none empty. */
+function parseRanges(value: unknown, where: string): readonly BundleIdRange[] {
+  const ranges = listOf(value, where, parseRange);
+  if (ranges.length > 340) throw invalid(where, `${ranges.length} ranges are more than 340`);
+  return ranges;
+}
+
+function parseRange(value: unknown, where: string): BundleIdRange {
+  const range = requireObject(value, where);
+  const of = (name: string): number => requireSize(range[name], `${where}.${name}`);
+  const [container, host, size] = [of('containerID'), of('hostID'), of('size')];
+  if (size === 0 || container + size > 0x8000_0000 || host + size > 0xffff_ffff)
+    throw invalid(where, `${container} ${host} ${size} is no range of ids`);
+  return { container, host, size };
+}
+
+function parseDevice(value: unknown, where: string): BundleDevice {
+  const device = requireObject(value, where);
+  const type = requireString(device.type, `${where}.type`);
+  if (type !== 'c' && type !== 'b' && type !== 'u')
+    throw unsupported(`${where}.type`, `${JSON.stringify(type)}; c and b are`);
+  return {
+    path: requireAbsolute(device.path, `${where}.path`),
+    type: type === 'b' ? 'b' : 'c',
+    major: requireSize(device.major, `${where}.major`),
+    minor: requireSize(device.minor, `${where}.minor`),
+  };
+}
+
+/** What of these is a limit and not "as much as you like". Rules on devices are none: no container can make a node. */
+function limitsOf(value: unknown, where: string): readonly string[] {
+  const resources = requireObject(value, where);
+  const groups = ['memory', 'cpu', 'pids', 'blockIO', 'hugepageLimits', 'network', 'rdma', 'unified'];
+  return groups.flatMap((group) => {
+    const given = resources[group];
+    if (!isGiven(given)) return [];
+    const members = Object.entries(given as UnknownRecord).filter(([, each]) => isLimit(each));
+    return members.map(([name]) => (Array.isArray(given) ? group : `${group}.${name}`));
+  });
+}
+
+function isLimit(value: unknown): boolean {
+  return typeof value === 'number' ? value > 0 : isGiven(value);
+}
+
+function parseSeccomp(value: unknown, where: string): string {
+  const profile = requireObject(value, where);
+  for (const name of ['listenerPath', 'listenerMetadata', 'flags']) refuseGiven(profile, name, where);
+  optional(profile.architectures, `${where}.architectures`, requireStrings);
+  return JSON.stringify(profile);
+}
