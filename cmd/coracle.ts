@@ -43,8 +43,9 @@ async function main(argv: readonly string[]): Promise<number> {
 async function wordsOf(command: string, rest: readonly string[]): Promise<readonly string[]> {
   if (command !== 'oci') return [command, ...rest];
   const { verbFirst } = await import('./oci/words.js');
-  const { commonOptions } = await import('./oci/common.js');
-  return verbFirst([command, ...rest], [...commonOptions, ...globalOptions]);
+  const { commonOptions, refusedEverywhere } = await import('./oci/common.js');
+  const leading = [...commonOptions, ...refusedOptions(refusedEverywhere([])), ...globalOptions];
+  return verbFirst([command, ...rest], leading);
 }
 
 /** Global options may stand before the command; only those with a value swallow the next word. */

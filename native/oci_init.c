@@ -21,12 +21,15 @@ static int await_creator(int report, struct failure *failure) {
 
 int bundle_enter(const struct init_arguments *given, struct failure *failure) {
     const char *root = given->plan->rootdir;
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return fail(failure, "root", errno, "make / private");
+    /* What is bound from here on can only get what the host mounts, and gives nothing back; private is made of it later. */
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0)
+        return fail(failure, "root", errno, "make / a slave");
     /* Hooks of the runtime's namespaces run now; what they and those below mount in the root goes with it. */
     if (await_creator(given->report, failure) < 0 || hooks_run(given->plan, HOOK_CREATE_CONTAINER, "creating", failure) < 0)
         return -1;
-    return overlay_bind(root, root, MOUNT_ATTR_NODEV, failure);
+    if (overlay_bind(root, root, MOUNT_ATTR_NODEV, failure) < 0)
+        return -1;
+    return given->plan->root_slave || mount(NULL, root, NULL, MS_REC | MS_PRIVATE, NULL) == 0 ? 0 : fail(failure, "root", errno, "make %s private", root);
 }
 
 int bundle_await(const struct init_arguments *given, int master, struct failure *failure) {

@@ -69,7 +69,7 @@ struct plan_data {
 struct plan_mount {
     enum mount_kind kind;
     const char *source, *destination;
-    bool read_only, nosuid, nodev, noexec, recursive, copy_up, nofollow_source, noatime, nodiratime, strictatime;
+    bool read_only, nosuid, nodev, noexec, recursive, copy_up, nofollow_source, noatime, nodiratime, strictatime, slave;
     enum mount_create create;
     /** "" where the file system's default holds; text as the kernel reads it. */
     const char *mode, *size, *gid, *uid, *inodes;
@@ -243,6 +243,8 @@ struct plan {
     /** Socket that gets the terminal's master. */
     const char *console;
     const char *domainname;
+    /** Mounts of the host show below the root; below those mounts that are `slave` in any case. */
+    bool root_slave;
     /** enter: the container's process and when it began. */
     pid_t target;
     uint64_t target_start;

@@ -63,6 +63,11 @@ bool plan_set_domainname(struct plan *plan, char **arguments, size_t count) {
     return count == 1 && strlen(arguments[0]) <= 64;
 }
 
+bool plan_set_root_slave(struct plan *plan, char **arguments, size_t count) {
+    (void)arguments;
+    return plan->root_slave = count == 0;
+}
+
 bool plan_set_target(struct plan *plan, char **arguments, size_t count) {
     uint64_t pid;
     if (count != 2 || !parse_number(arguments[0], INT32_MAX, &pid) || pid == 0)

@@ -9,8 +9,8 @@ static bool set_mount_option(struct plan_mount *mount, char *option) {
     char *value = strchr(option, '=');
     if (value)
         *value++ = 0;
-    static const char *const flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "copyup", "nofollow-source", "noatime", "nodiratime", "strictatime"};
-    bool ignored, *const targets[] = {&mount->read_only, &ignored, &mount->nosuid, &mount->nodev, &mount->noexec, &mount->recursive, &mount->copy_up, &mount->nofollow_source, &mount->noatime, &mount->nodiratime, &mount->strictatime};
+    static const char *const flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "copyup", "nofollow-source", "noatime", "nodiratime", "strictatime", "slave"};
+    bool ignored, *const targets[] = {&mount->read_only, &ignored, &mount->nosuid, &mount->nodev, &mount->noexec, &mount->recursive, &mount->copy_up, &mount->nofollow_source, &mount->noatime, &mount->nodiratime, &mount->strictatime, &mount->slave};
     static const char *const keys[] = {"mode", "size", "gid", "uid", "nr_inodes"};
     const char **const values[] = {&mount->mode, &mount->size, &mount->gid, &mount->uid, &mount->inodes};
     int index = plan_choose(option, value ? keys : flags, value ? N_ELEMENTS(keys) : N_ELEMENTS(flags));

@@ -57,6 +57,12 @@ static inline int sys_mount_setattr(int fd, unsigned flags, uint64_t set) {
     return (int)syscall(SYS_mount_setattr, fd, "", flags | 0x1000 /* AT_EMPTY_PATH */, &attributes, sizeof attributes);
 }
 
+/** As sys_mount_setattr, and changes the propagation (MS_PRIVATE; 0 leaves it). */
+static inline int sys_mount_change(int fd, unsigned flags, uint64_t set, uint64_t propagation) {
+    struct mount_attr attributes = {.attr_set = set, .propagation = propagation};
+    return (int)syscall(SYS_mount_setattr, fd, "", flags | 0x1000 /* AT_EMPTY_PATH */, &attributes, sizeof attributes);
+}
+
 static inline int sys_fsopen(const char *type) {
     return (int)syscall(SYS_fsopen, type, FSOPEN_CLOEXEC);
 }

@@ -34,7 +34,7 @@ static int clone_tree(int source, const struct plan_mount *mount, bool *file, st
     auto_close int tree = sys_open_tree(place, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | (*file ? 0 : AT_RECURSIVE));
     if (tree < 0)
         return fail(failure, "mount", errno, "open_tree %s", mount->source);
-    if (sys_mount_setattr(tree, AT_RECURSIVE, mount_attributes(mount)) < 0)
+    if (sys_mount_change(tree, AT_RECURSIVE, mount_attributes(mount), mount->slave ? 0 : MS_PRIVATE) < 0)
         return fail(failure, "mount", errno, "mount_setattr %s", mount->source);
     return take_fd(&tree);
 }

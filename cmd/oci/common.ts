@@ -40,8 +40,8 @@ export const commonOptions = [
 
 type Common = Values<typeof commonOptions>;
 
-/** Options of other runtimes that are refused in every command. */
-function refusedEverywhere(own: readonly OptionSpec[]): Refusals {
+/** Options of other runtimes that are refused in every command but those that have them. */
+export function refusedEverywhere(own: readonly OptionSpec[]): Refusals {
   const rootless = own.some(({ name }) => name === 'rootless');
   return {
     ...(rootless ? {} : { 'who calls is found out': 'rootless' }),

@@ -28,6 +28,8 @@ export type BundleDevice = {
 };
 
 export type BundleLinux = {
+  /** Mounts of the host show below the root. */
+  readonly rootSlave: boolean;
   readonly namespaces: readonly BundleNamespace[];
   readonly uidMappings: readonly BundleIdRange[];
   readonly gidMappings: readonly BundleIdRange[];
@@ -47,9 +49,9 @@ export function parseLinux(value: unknown, where: string): BundleLinux {
   const linux = requireObject(value, where);
   for (const name of ['intelRdt', 'mountLabel', 'timeOffsets', 'netDevices', 'memoryPolicy'])
     refuseGiven(linux, name, where);
-  checkPropagation(linux.rootfsPropagation, `${where}.rootfsPropagation`);
   checkPersonality(linux.personality, `${where}.personality`);
   return {
+    rootSlave: parsePropagation(linux.rootfsPropagation, `${where}.rootfsPropagation`),
     namespaces: parseNamespaces(linux.namespaces, `${where}.namespaces`),
     uidMappings: parseRanges(linux.uidMappings, `${where}.uidMappings`),
     gidMappings: parseRanges(linux.gidMappings, `${where}.gidMappings`),
@@ -63,10 +65,11 @@ export function parseLinux(value: unknown, where: string): BundleLinux {
   };
 }
 
-function checkPropagation(value: unknown, where: string): void {
+function parsePropagation(value: unknown, where: string): boolean {
   const word = optional(value, where, requireString) ?? '';
-  if (!['', 'private', 'rprivate'].includes(word))
-    throw unsupported(where, `mounts of a container stay private, not ${JSON.stringify(word)}`);
+  if (['slave', 'rslave'].includes(word)) return true;
+  if (['', 'private', 'rprivate'].includes(word)) return false;
+  throw unsupported(where, `${JSON.stringify(word)}: nothing that a container mounts shows outside`);
 }
 
 function checkPersonality(value: unknown, where: string): void {

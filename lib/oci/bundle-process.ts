@@ -122,9 +122,11 @@ function parseCapabilities(value: unknown, where: string): BundleProcess['capabi
     ambient: of('ambient'),
   };
   requireSubset(sets.effective, sets.permitted, `${where}.effective`, 'permitted');
-  requireSubset(sets.ambient, sets.permitted, `${where}.ambient`, 'permitted');
-  requireSubset(sets.ambient, sets.inheritable, `${where}.ambient`, 'inheritable');
-  return sets;
+  // The kernel raises no others, and buildah names some that it leaves out of the inheritable ones.
+  const raised = sets.ambient.filter(
+    (name) => sets.permitted.includes(name) && sets.inheritable.includes(name),
+  );
+  return { ...sets, ambient: raised };
 }
 
 /** What the kernel would refuse without a word on which one. */

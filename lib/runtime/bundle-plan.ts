@@ -35,6 +35,7 @@ export function planBundle(launch: BundleLaunch): readonly PlanRecord[] {
     ['dir', directory],
     ['rootdir', rootPath(config, bundle)],
     ...flag('root-readonly', config.root.readonly),
+    ...flag('root-slave', linux.rootSlave),
     ...idRecords(linux, launch.caller),
     ...namespaceRecords(linux),
     ...mountRecords(config.mounts, bundle),

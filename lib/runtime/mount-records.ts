@@ -78,6 +78,7 @@ function translate(option: string, kind: Kind, where: string): readonly string[]
   if (implied.has(option) || recursiveImplied.has(option)) return [];
   if (flags.has(option)) return [option];
   if (recursive.has(option)) return [option.slice(1)];
+  if (kind === 'bind' && (option === 'rslave' || option === 'slave')) return ['slave'];
   if (option === 'tmpcopyup' && kind === 'tmpfs') return ['copyup'];
   if (kind === 'dev' && ofDev.test(option)) return [];
   const [name = '', value] = option.split('=');
