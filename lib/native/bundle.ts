@@ -1,4 +1,4 @@
-/** Starts `coracle-sv oci-create` and `oci-exec`, which no supervisor outlives. native/PROTOCOL.md 2.8. */
+/** Starts `coracle-sv oci-create` and `oci-exec`, which no supervisor outlives. native/PROTOCOL.md 2.9. */
 import { closeSync, read, writeSync } from 'node:fs';
 import { CoracleError } from '../errors.js';
 import { addon } from './addon.js';
