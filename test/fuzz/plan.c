@@ -17,10 +17,12 @@ static const char *const words[] = {
     "newuidmap", "direct", "single", "overlay", "fuse", "pid", "net", "new", "host", "pasta", "slirp4netns", "/a", "/usr/bin/pasta", "@NETNS@", "tcp", "udp", "127.0.0.1",
     "proc", "sysfs", "bind", "tmpfs", "devpts", "ro,rec,nosuid", "mode=0755,size=1k", "create=file", "create=", ",,=,", "ro=", "K=V", "=V", "0777", "7777", "open", "once",
     "nofile", "nproc", "always", "on-failure", "no", "k8s-file", "json-file", "00ff", "0f0", "ro", "rw", "", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+    "ns-path", "user", "root-slave", "capabilities", "ffffffffffffffff", "domainname", "console", "state", "hook", "create-container", "start-container", "hook-arg", "hook-env",
+    "target", "host", "slave", "5",
 };
 
 static void parse_words(const uint8_t *data, size_t size) {
-    for (enum plan_kind kind = PLAN_RUN; kind <= PLAN_AGENT; kind *= 2) {
+    for (enum plan_kind kind = PLAN_RUN; kind <= PLAN_ENTER; kind *= 2) {
         struct plan plan;
         struct failure failure = {0};
         char *buffer = NULL;
@@ -39,7 +41,7 @@ static void parse_words(const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const enum plan_kind kinds[] = {PLAN_RUN, PLAN_EXEC, PLAN_AGENT};
+    static const enum plan_kind kinds[] = {PLAN_RUN, PLAN_EXEC, PLAN_AGENT, PLAN_CREATE, PLAN_ENTER};
     static const char start[] = "coracle-plan 1";
     for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
         struct plan plan;
