@@ -107,7 +107,8 @@ function paragraphs(text: string, separator: string): readonly ReadonlyMap<strin
   });
 }
 
-function isUsable(value: unknown): value is string {
+/** Whether a value of a database may be a name or a version. */
+export function isUsable(value: unknown): value is string {
   return typeof value === 'string' && value !== '' && value.length <= valueLimit;
 }
 
@@ -115,7 +116,8 @@ function personOf(text: string | undefined): Pick<Package, 'supplier'> {
   return isUsable(text) ? { supplier: `Person: ${text.replace(/\s*<([^>]*)>/, ' ($1)')}` } : {};
 }
 
-function distro(id: string, version: string): string {
+/** The `distro` of a package URL. */
+export function distro(id: string, version: string): string {
   return version === '' ? id : `${id}-${version}`;
 }
 
@@ -123,7 +125,8 @@ function npmUrl(name: string, version: string): string {
   return packageUrl('npm', name.split('/'), version, {});
 }
 
-function packageUrl(
+/** https://github.com/package-url/purl-spec */
+export function packageUrl(
   type: string,
   path: readonly string[],
   version: string,
