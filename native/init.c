@@ -122,7 +122,7 @@ static int open_terminal(struct container *container, struct failure *failure) {
 static int close_root(struct container *container, struct failure *failure) {
     if (container->plan->root_read_only && sys_mount_setattr(container->root, 0, MOUNT_ATTR_RDONLY) < 0)
         return fail(failure, "root", errno, "read-only");
-    return 0;
+    return mounts_seal(container->plan, container->root, failure);
 }
 
 /** Tells S that only execve is left, and waits until S lets it happen. */

@@ -5,10 +5,13 @@
 #include <linux/magic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
 
 #include "copyup.h"
+#include "identity.h"
+#include "ownership.h"
 #include "paths.h"
 #include "syscalls.h"
 
@@ -33,10 +36,18 @@ unsigned mount_attributes(const struct plan_mount *mount) {
            (mount->nodiratime ? (unsigned)MOUNT_ATTR_NODIRATIME : 0) | (mount->strictatime ? (unsigned)MOUNT_ATTR_STRICTATIME : 0);
 }
 
+int mount_dress(int tree, const struct plan_mount *mount, bool still_written) {
+    unsigned attributes = mount_attributes(mount);
+    bool apart = mount->read_only_top || still_written;
+    if (sys_mount_setattr(tree, AT_RECURSIVE, apart ? attributes & ~(unsigned)MOUNT_ATTR_RDONLY : attributes) < 0)
+        return -1;
+    return apart && !still_written ? sys_mount_setattr(tree, 0, attributes) : 0;
+}
+
 /** What a shared namespace has instead of a new file system: the host's, bound. */
 static int open_host(const char *path, unsigned attributes) {
     auto_close int tree = sys_open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | AT_RECURSIVE);
-    return tree < 0 || sys_mount_setattr(tree, AT_RECURSIVE, attributes) < 0 ? -1 : take_fd(&tree);
+    return tree < 0 || sys_mount_change(tree, AT_RECURSIVE, attributes, MS_PRIVATE) < 0 ? -1 : take_fd(&tree);
 }
 
 /** A namespace that a bundle joins may belong to another user namespace: then its file system can only be shown as the host has it. */
@@ -51,22 +62,36 @@ static const char *host_cgroup(void) {
     return statfs("/sys/fs/cgroup", &status) == 0 && status.f_type == CGROUP2_SUPER_MAGIC ? "/sys/fs/cgroup" : "/sys/fs/cgroup/unified";
 }
 
-static bool gid_is_mapped(const struct plan *plan, const char *text) {
-    uint64_t gid;
-    if (!parse_number(text, UINT32_MAX, &gid))
+static bool is_mapped(const struct id_ranges *ranges, const char *text) {
+    uint64_t id;
+    if (!parse_number(text, UINT32_MAX, &id))
         return false;
-    for (size_t i = 0; i < plan->ids.gid.count; i++) {
-        const struct id_range *range = &plan->ids.gid.items[i];
-        if (gid >= range->container && gid - range->container < range->size)
+    for (size_t i = 0; i < ranges->count; i++) {
+        const struct id_range *range = &ranges->items[i];
+        if (id >= range->container && id - range->container < range->size)
             return true;
     }
     return false;
 }
 
+/** Where the id of the terminals' group is not mapped, they are root's. */
+static int open_terminals(const struct plan *plan, const struct plan_mount *mount) {
+    const char *uid = is_mapped(&plan->ids.uid, mount->uid) ? mount->uid : "", *gid = is_mapped(&plan->ids.gid, mount->gid) ? mount->gid : "";
+    const char *options[] = {"ptmxmode", "0666", "mode", *mount->mode ? mount->mode : "0620", "uid", uid, "gid", gid, "max", mount->max, NULL};
+    return mount_new("devpts", mount_attributes(mount), options);
+}
+
+static int open_memory(const struct plan_mount *mount) {
+    const char *tmpfs[] = {"mode", mount->mode, "size", mount->size, "uid", mount->uid, "gid", mount->gid, "nr_inodes", mount->inodes, NULL};
+    const char *ramfs[] = {"mode", mount->mode, NULL};
+    unsigned attributes = mount_attributes(mount);
+    if (mount->copy_up || mount->chown)
+        attributes &= ~(unsigned)MOUNT_ATTR_RDONLY;
+    return mount->kind == MOUNT_RAMFS ? mount_new("ramfs", attributes, ramfs) : mount_new("tmpfs", attributes, tmpfs);
+}
+
 static int open_special(const struct plan *plan, const struct plan_mount *mount, struct failure *failure) {
     unsigned attributes = mount_attributes(mount);
-    const char *pts[] = {"ptmxmode", "0666", "mode", *mount->mode ? mount->mode : "0620", "gid", gid_is_mapped(plan, mount->gid) ? mount->gid : "", NULL};
-    const char *tmpfs[] = {"mode", mount->mode, "size", mount->size, "uid", mount->uid, "gid", mount->gid, "nr_inodes", mount->inodes, NULL};
     switch (mount->kind) {
     case MOUNT_PROC:
         return plan->ns_host[PLAN_NS_PID] ? open_host("/proc", attributes) : mount_new("proc", attributes, NULL);
@@ -77,23 +102,28 @@ static int open_special(const struct plan *plan, const struct plan_mount *mount,
     case MOUNT_DEV:
         return devices_mount(attributes, mount->size, failure);
     case MOUNT_DEVPTS:
-        return mount_new("devpts", attributes, pts);
+        return open_terminals(plan, mount);
     case MOUNT_MQUEUE:
         /* A host without the file system has queues only by system call: an empty directory is all there is to show. */
         if (plan->ns_host[PLAN_NS_IPC])
             return access("/dev/mqueue", F_OK) == 0 ? open_host("/dev/mqueue", attributes) : mount_new("tmpfs", attributes | MOUNT_ATTR_RDONLY, NULL);
         return mount_new("mqueue", attributes, NULL);
     case MOUNT_TMPFS:
+    case MOUNT_RAMFS:
     case MOUNT_BIND:
     case MOUNT_OVERLAY:
     case MOUNT_DATA:
         break;
     }
-    return mount_new("tmpfs", mount->copy_up ? attributes & ~(unsigned)MOUNT_ATTR_RDONLY : attributes, tmpfs);
+    return open_memory(mount);
 }
 
 static bool is_tree(const struct plan_mount *mount) {
     return mount->kind == MOUNT_BIND || mount->kind == MOUNT_OVERLAY || mount->kind == MOUNT_DATA;
+}
+
+static bool is_memory(const struct plan_mount *mount) {
+    return mount->kind == MOUNT_TMPFS || mount->kind == MOUNT_RAMFS;
 }
 
 static int open_source(const struct plan *plan, size_t index, const struct scratch *scratch, struct mount_sources *sources, struct failure *failure) {
@@ -121,6 +151,9 @@ int mounts_open(const struct plan *plan, const struct scratch *scratch, struct m
     for (size_t i = 0; i < devices; i++)
         if ((sources->devices[i] = device_tree(plan->devices.items[i].source, failure)) < 0)
             return -1;
+    /* The trees that are to see what the host mounts are open; nothing else is to see it. */
+    if (plan->propagates && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return fail(failure, "mount", errno, "make / private");
     return 0;
 }
 
@@ -130,25 +163,52 @@ static enum path_rule rule_of(const struct plan_mount *mount) {
     bool below = false;
     for (size_t i = 0; i < N_ELEMENTS(guarded); i++)
         below = below || strncmp(mount->destination, guarded[i], strlen(guarded[i])) == 0;
-    return below || !(is_tree(mount) || mount->kind == MOUNT_TMPFS) ? PATH_STRICT : PATH_IN_ROOT;
+    return below || !(is_tree(mount) || is_memory(mount)) ? PATH_STRICT : PATH_IN_ROOT;
+}
+
+/** The user of the process, as the image knows it. Mounts over its passwd file come later. */
+static int resolve_owner(const struct plan *plan, int root, struct identity *owner, struct failure *failure) {
+    static const struct strings none = {0};
+    return identity_resolve(root, plan->user, &none, &plan->ids, owner, failure);
 }
 
 /**
- * Fills a new mount from the directory it will cover. A tmpfs over nothing has nothing to take, so it keeps its own mode, and a
- * mode that was asked for outlives that of the directory; a volume takes the owner and mode of a mount point just made too.
+ * Fills a volume at its first use. Where the image has nothing it is its user's, so that this one can write to it.
  */
-static int fill(const struct plan_mount *mount, int covered, bool made, int source) {
+static int fill_volume(const struct plan_mount *mount, int covered, const struct identity *owner, int source) {
+    int filled = copy_into_volume(covered, source, mount->keep_owner);
+    if (filled > 0 && owner && !mount->keep_owner)
+        return fchownat(source, "", owner->uid, owner->gid, AT_EMPTY_PATH);
+    return filled < 0 ? -1 : 0;
+}
+
+/** A tmpfs over nothing has nothing to take, so it keeps its own mode, and a mode that was asked for outlives that of the directory. */
+static int fill_memory(const struct plan_mount *mount, int covered, bool made, int source) {
     unsigned mode;
-    if (!mount->copy_up)
-        return 0;
-    if (!(made && mount->kind == MOUNT_TMPFS) && copy_tree(covered, source) < 0)
+    if (!made && copy_tree(covered, source) < 0)
         return -1;
     if (parse_octal(mount->mode, 07777, &mode) && fchmodat(source, ".", mode, 0) < 0)
         return -1;
-    return sys_mount_setattr(source, 0, mount_attributes(mount));
+    return 0;
 }
 
-static int attach_one(const struct plan_mount *mount, const struct mount_sources *sources, size_t index, int root, struct failure *failure) {
+/** What a mount holds before the container sees it. `made`: the image had nothing at its place. */
+static int fill(const struct plan *plan, const struct plan_mount *mount, int root, int covered, bool made, int source, struct failure *failure) {
+    struct identity owner;
+    bool volume = mount->copy_up && !is_memory(mount);
+    if (!mount->copy_up && !mount->chown)
+        return 0;
+    if ((mount->chown || (volume && made)) && resolve_owner(plan, root, &owner, failure) < 0)
+        return -1;
+    if (mount->copy_up && (volume ? fill_volume(mount, covered, made ? &owner : NULL, source) : fill_memory(mount, covered, made, source)) < 0)
+        return fail(failure, "mount", errno, "copy %s", mount->destination);
+    if (mount->chown && give_tree(source, owner.uid, owner.gid, failure) < 0)
+        return -1;
+    return mount_dress(source, mount, false) < 0 ? fail(failure, "mount", errno, "mount_setattr %s", mount->destination) : 0;
+}
+
+static int attach_one(const struct plan *plan, const struct mount_sources *sources, size_t index, int root, struct failure *failure) {
+    const struct plan_mount *mount = &plan->mounts.items[index];
     int source = sources->mounts[index];
     bool as_file = mount->create == CREATE_AS_SOURCE ? sources->files[index] : mount->create == CREATE_FILE;
     auto_close int found = path_open(root, mount->destination, rule_of(mount));
@@ -157,8 +217,8 @@ static int attach_one(const struct plan_mount *mount, const struct mount_sources
         return fail(failure, "mount", errno, "%s", mount->destination);
     if (mount->kind != MOUNT_PROC && path_is_proc(target))
         return fail(failure, "mount", EPERM, "%s is on procfs", mount->destination);
-    if (fill(mount, target, found < 0, source) < 0)
-        return fail(failure, "mount", errno, "copy %s", mount->destination);
+    if (fill(plan, mount, root, target, found < 0, source, failure) < 0)
+        return -1;
     if (sys_move_mount(source, target, "", MOVE_MOUNT_T_EMPTY_PATH) < 0)
         return fail(failure, "mount", errno, "move_mount %s", mount->destination);
     return mount->kind == MOUNT_DEV ? devices_attach(root, mount->destination, sources->nodes, failure) : 0;
@@ -166,7 +226,7 @@ static int attach_one(const struct plan_mount *mount, const struct mount_sources
 
 int mounts_attach(const struct plan *plan, struct mount_sources *sources, int root, struct failure *failure) {
     for (size_t i = 0; i < plan->mounts.count; i++) {
-        if (attach_one(&plan->mounts.items[i], sources, i, root, failure) < 0)
+        if (attach_one(plan, sources, i, root, failure) < 0)
             return -1;
         close(sources->mounts[i]);
     }
@@ -175,6 +235,18 @@ int mounts_attach(const struct plan *plan, struct mount_sources *sources, int ro
         if (target < 0 || sys_move_mount(sources->devices[i], target, "", MOVE_MOUNT_T_EMPTY_PATH) < 0)
             return fail(failure, "device", errno, "%s", plan->devices.items[i].destination);
         close(sources->devices[i]);
+    }
+    return 0;
+}
+
+int mounts_seal(const struct plan *plan, int root, struct failure *failure) {
+    for (size_t i = 0; i < plan->mounts.count; i++) {
+        const struct plan_mount *mount = &plan->mounts.items[i];
+        if (mount->kind != MOUNT_DEV || !mount->read_only)
+            continue;
+        auto_close int dev = path_open(root, mount->destination, PATH_STRICT);
+        if (dev < 0 || sys_mount_setattr(dev, 0, MOUNT_ATTR_RDONLY) < 0)
+            return fail(failure, "mount", errno, "read-only %s", mount->destination);
     }
     return 0;
 }

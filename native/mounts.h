@@ -26,6 +26,10 @@ int mounts_restrict(const struct plan *plan, int root, struct failure *failure);
 int tree_open(const struct plan *plan, size_t index, const struct scratch *scratch, bool *file, struct failure *failure);
 /** The kernel's numbers of a mount's flags. */
 unsigned mount_attributes(const struct plan_mount *mount);
+/** Gives a detached tree the attributes of its mount; read-only not yet where it is still to be written. */
+int mount_dress(int tree, const struct plan_mount *mount, bool still_written);
+/** What may not be written once nothing of ours is to be put there. */
+int mounts_seal(const struct plan *plan, int root, struct failure *failure);
 /** An unattached tmpfs and the like: fsopen, the key/value options (NULL-terminated), fsmount. */
 int mount_new(const char *type, unsigned attributes, const char *const *options);
 

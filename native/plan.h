@@ -55,6 +55,7 @@ enum mount_kind {
     MOUNT_DEVPTS,
     MOUNT_MQUEUE,
     MOUNT_TMPFS,
+    MOUNT_RAMFS,
     MOUNT_BIND,
     MOUNT_OVERLAY,
     MOUNT_DATA
@@ -69,10 +70,18 @@ struct plan_data {
 struct plan_mount {
     enum mount_kind kind;
     const char *source, *destination;
-    bool read_only, nosuid, nodev, noexec, recursive, copy_up, nofollow_source, noatime, nodiratime, strictatime, slave;
+    bool read_only, nosuid, nodev, noexec, recursive, flat, copy_up, nofollow_source, noatime, nodiratime, strictatime, slave;
+    /** What is mounted below stays writable; the user of the process gets all of it; filling it leaves its owner and mode alone. */
+    bool read_only_top, chown, keep_owner;
+    /** overlay: writes outlive a mount, so that they can be seen by the next. */
+    bool durable;
+    /** bind, overlay: MS_SHARED and the like; 0 for private. */
+    unsigned propagation;
+    /** bind: what SELinux is to call all of it; NULL to leave it. */
+    const char *label;
     enum mount_create create;
     /** "" where the file system's default holds; text as the kernel reads it. */
-    const char *mode, *size, *gid, *uid, *inodes;
+    const char *mode, *size, *gid, *uid, *inodes, *max;
     /** bind, overlay: the part of the source that is mounted, found as in a chroot of it; NULL for all of it. */
     const char *inside;
     /** overlay: topmost first; `upper` is NULL where nothing can be written. */
@@ -97,6 +106,8 @@ struct plan_sysctl {
 
 struct plan_rename {
     const char *from, *to;
+    /** Not done where this is; NULL for always. */
+    const char *unless;
 };
 
 /** Where events are written, whose lock guards its rotation, and the members that name the container. */
@@ -182,6 +193,8 @@ struct plan {
     PLAN_LIST(struct plan_port) ports;
 
     PLAN_LIST(struct plan_mount) mounts;
+    /** One of them is to see what the host mounts. */
+    bool propagates;
     PLAN_LIST(struct plan_device) devices;
     struct strings masks, read_only_paths;
     PLAN_LIST(struct plan_sysctl) sysctls;

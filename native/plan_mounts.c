@@ -1,31 +1,48 @@
 #define _GNU_SOURCE
 #include <string.h>
+#include <sys/mount.h>
 
 #include "plan_ops.h"
 #include "plan_values.h"
 
-/** One option of a mount; `option` is cut at the comma already. */
-static bool set_mount_option(struct plan_mount *mount, char *option) {
-    char *value = strchr(option, '=');
-    if (value)
-        *value++ = 0;
-    static const char *const flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "copyup", "nofollow-source", "noatime", "nodiratime", "strictatime", "slave"};
-    bool ignored, *const targets[] = {&mount->read_only, &ignored, &mount->nosuid, &mount->nodev, &mount->noexec, &mount->recursive, &mount->copy_up, &mount->nofollow_source, &mount->noatime, &mount->nodiratime, &mount->strictatime, &mount->slave};
-    static const char *const keys[] = {"mode", "size", "gid", "uid", "nr_inodes"};
-    const char **const values[] = {&mount->mode, &mount->size, &mount->gid, &mount->uid, &mount->inodes};
-    int index = plan_choose(option, value ? keys : flags, value ? N_ELEMENTS(keys) : N_ELEMENTS(flags));
-    if (value && strcmp(option, "create") == 0) {
+/** The kernel's number for how mounts are passed on. Recursive or not is one: what a source has below it goes with it. */
+static bool set_propagation(struct plan_mount *mount, const char *value) {
+    static const unsigned flags[] = {0, 0, MS_SLAVE, MS_SLAVE, MS_SHARED, MS_SHARED, MS_UNBINDABLE, MS_UNBINDABLE};
+    int index = CHOOSE(value, "private", "rprivate", "slave", "rslave", "shared", "rshared", "unbindable", "runbindable");
+    if (index >= 0)
+        mount->propagation = flags[index];
+    return index >= 0;
+}
+
+static bool set_mount_value(struct plan_mount *mount, const char *option, const char *value) {
+    static const char *const keys[] = {"mode", "size", "gid", "uid", "nr_inodes", "max"};
+    const char **const values[] = {&mount->mode, &mount->size, &mount->gid, &mount->uid, &mount->inodes, &mount->max};
+    if (strcmp(option, "propagation") == 0)
+        return set_propagation(mount, value);
+    if (strcmp(option, "create") == 0) {
         int create = CHOOSE(value, NULL, "file", "dir");
         mount->create = create > 0 ? (enum mount_create)create : CREATE_AS_SOURCE;
         return create > 0;
     }
-    if (index < 0)
-        return false;
-    if (value)
+    int index = plan_choose(option, keys, N_ELEMENTS(keys));
+    if (index >= 0)
         *values[index] = value;
-    else
+    return index >= 0;
+}
+
+/** One option of a mount; `option` is cut at the comma already. */
+static bool set_mount_option(struct plan_mount *mount, char *option) {
+    char *value = strchr(option, '=');
+    if (value) {
+        *value++ = 0;
+        return set_mount_value(mount, option, value);
+    }
+    static const char *const flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "norec", "copyup", "nofollow-source", "ro-shallow", "chown", "keep-owner", "durable", "noatime", "nodiratime", "strictatime", "slave"};
+    bool ignored, *const targets[] = {&mount->read_only, &ignored, &mount->nosuid, &mount->nodev, &mount->noexec, &mount->recursive, &mount->flat, &mount->copy_up, &mount->nofollow_source, &mount->read_only_top, &mount->chown, &mount->keep_owner, &mount->durable, &mount->noatime, &mount->nodiratime, &mount->strictatime, &mount->slave};
+    int index = plan_choose(option, flags, N_ELEMENTS(flags));
+    if (index >= 0)
         *targets[index] = true;
-    return true;
+    return index >= 0;
 }
 
 /** `OFFSET:SIZE`; what it means is checked once the data is there. */
@@ -40,16 +57,17 @@ static bool parse_data(char *text, struct plan_data *data) {
 }
 
 bool plan_add_mount(struct plan *plan, char **arguments, size_t count) {
-    int kind = CHOOSE(arguments[0], "proc", "sysfs", "cgroup2", "dev", "devpts", "mqueue", "tmpfs", "bind", "overlay", "data");
+    int kind = CHOOSE(arguments[0], "proc", "sysfs", "cgroup2", "dev", "devpts", "mqueue", "tmpfs", "ramfs", "bind", "overlay", "data");
     if (count != 4 || kind < 0 || arguments[2][0] != '/' || (kind == MOUNT_BIND && arguments[1][0] != '/'))
         return false;
     struct plan_mount *mount = GROW(plan->mounts);
     if (!mount)
         return false;
-    *mount = (struct plan_mount){.kind = (enum mount_kind)kind, .source = arguments[1], .destination = arguments[2], .mode = "", .size = "", .gid = "", .uid = "", .inodes = ""};
+    *mount = (struct plan_mount){.kind = (enum mount_kind)kind, .source = arguments[1], .destination = arguments[2], .mode = "", .size = "", .gid = "", .uid = "", .inodes = "", .max = ""};
     for (char *rest = arguments[3], *option; (option = strsep(&rest, ","));)
         if (*option && !set_mount_option(mount, option))
             return false;
+    plan->propagates = plan->propagates || mount->propagation == MS_SLAVE || mount->propagation == MS_SHARED;
     return kind != MOUNT_DATA || parse_data(arguments[1], &mount->data);
 }
 
@@ -75,6 +93,13 @@ bool plan_set_mount_inside(struct plan *plan, char **arguments, size_t count) {
         mount = last_mount(plan, MOUNT_BIND);
     if (mount)
         mount->inside = arguments[0];
+    return mount && count == 1 && *arguments[0];
+}
+
+bool plan_set_mount_label(struct plan *plan, char **arguments, size_t count) {
+    struct plan_mount *mount = last_mount(plan, MOUNT_BIND);
+    if (mount)
+        mount->label = arguments[0];
     return mount && count == 1 && *arguments[0];
 }
 

@@ -261,8 +261,8 @@ static bool set_log(struct plan *plan, char **arguments, size_t count) {
 static bool add_rename(struct plan *plan, char **arguments, size_t count) {
     struct plan_rename *entry = GROW(plan->renames);
     if (entry)
-        *entry = (struct plan_rename){arguments[0], arguments[1]};
-    return entry && count == 2;
+        *entry = (struct plan_rename){arguments[0], arguments[1], count == 3 ? arguments[2] : NULL};
+    return entry && count >= 2;
 }
 
 static bool set_container(struct plan *plan, char **arguments, size_t count) {
@@ -313,6 +313,7 @@ static const struct plan_op ops[] = {
     {"mount-layer", PLAN_RUN, 1, 1, plan_add_mount_layer},
     {"mount-upper", PLAN_RUN, 2, 2, plan_set_mount_upper},
     {"mount-inside", PLAN_RUN, 1, 1, plan_set_mount_inside},
+    {"mount-label", PLAN_RUN, 1, 1, plan_set_mount_label},
     {"device", ANY_CONTAINER, 2, 2, plan_add_device},
     {"mask", ANY_CONTAINER, 1, 1, add_mask},
     {"readonly-path", ANY_CONTAINER, 1, 1, add_read_only_path},
@@ -340,7 +341,7 @@ static const struct plan_op ops[] = {
     {"restart", PLAN_RUN | PLAN_UPDATE, 2, 2, set_restart},
     {"log", PLAN_RUN, 4, 5, set_log},
     {"remove", PLAN_RUN, 1, 1, add_removal},
-    {"rename", PLAN_RUN, 2, 2, add_rename},
+    {"rename", PLAN_RUN, 2, 3, add_rename},
     {"keep-started", PLAN_RUN, 0, 0, set_keep_started},
     {"health", PLAN_RUN | PLAN_UPDATE, 9, 9, plan_set_health},
     {"events", PLAN_RUN | PLAN_EXEC | PLAN_UPDATE, 3, 3, plan_set_events},

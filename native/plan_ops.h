@@ -20,6 +20,7 @@ bool plan_add_mount(struct plan *plan, char **arguments, size_t count);
 /* These belong to the mount before them. */
 bool plan_add_mount_layer(struct plan *plan, char **arguments, size_t count);
 bool plan_set_mount_upper(struct plan *plan, char **arguments, size_t count);
+bool plan_set_mount_label(struct plan *plan, char **arguments, size_t count);
 bool plan_set_mount_inside(struct plan *plan, char **arguments, size_t count);
 bool plan_add_secret(struct plan *plan, char **arguments, size_t count);
 bool plan_add_device(struct plan *plan, char **arguments, size_t count);

@@ -19,8 +19,8 @@ int scratch_mount(const struct plan *plan, struct scratch *scratch, struct failu
     if (asprintf(&scratch->directory, "%s/mnt", plan->directory) < 0 || asprintf(&scratch->root, "%s/mnt/root", plan->directory) < 0 ||
         asprintf(&scratch->netns, "%s/mnt/netns", plan->directory) < 0)
         return fail(failure, "scratch", ENOMEM, "paths");
-    if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return fail(failure, "scratch", errno, "make / private");
+    if (mount(NULL, "/", NULL, MS_REC | (plan->propagates ? MS_SLAVE : MS_PRIVATE), NULL) < 0)
+        return fail(failure, "scratch", errno, "make / ours");
     if (mkdir(scratch->directory, 0700) < 0 && errno != EEXIST)
         return fail(failure, "scratch", errno, "%s", scratch->directory);
     if (mount("coracle", scratch->directory, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=64k") < 0)

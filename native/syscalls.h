@@ -52,15 +52,15 @@ static inline int sys_move_mount(int from, int to_directory, const char *to, uns
     return (int)syscall(SYS_move_mount, from, "", to_directory, to, flags | MOVE_MOUNT_F_EMPTY_PATH);
 }
 
-static inline int sys_mount_setattr(int fd, unsigned flags, uint64_t set) {
-    struct mount_attr attributes = {.attr_set = set};
+/** Sets attributes and changes the propagation (MS_PRIVATE; 0 leaves it). How access times are kept is a number, not flags: the kernel
+ *  wants the old one taken away. */
+static inline int sys_mount_change(int fd, unsigned flags, uint64_t set, uint64_t propagation) {
+    struct mount_attr attributes = {.attr_set = set, .attr_clr = set & MOUNT_ATTR__ATIME ? MOUNT_ATTR__ATIME : 0, .propagation = propagation};
     return (int)syscall(SYS_mount_setattr, fd, "", flags | 0x1000 /* AT_EMPTY_PATH */, &attributes, sizeof attributes);
 }
 
-/** As sys_mount_setattr, and changes the propagation (MS_PRIVATE; 0 leaves it). */
-static inline int sys_mount_change(int fd, unsigned flags, uint64_t set, uint64_t propagation) {
-    struct mount_attr attributes = {.attr_set = set, .propagation = propagation};
-    return (int)syscall(SYS_mount_setattr, fd, "", flags | 0x1000 /* AT_EMPTY_PATH */, &attributes, sizeof attributes);
+static inline int sys_mount_setattr(int fd, unsigned flags, uint64_t set) {
+    return sys_mount_change(fd, flags, set, 0);
 }
 
 static inline int sys_fsopen(const char *type) {

@@ -8,6 +8,7 @@
 
 #include "mounts.h"
 #include "overlay.h"
+#include "ownership.h"
 #include "paths.h"
 #include "syscalls.h"
 
@@ -21,6 +22,12 @@ static int open_inside(int source, const struct plan_mount *mount, struct failur
     return fail(failure, "mount", inside >= 0 ? EPERM : errno, "%s of the source of %s", mount->inside, mount->destination);
 }
 
+/** What a tree shows of mounts made later: of the host's only those that a mount of the plan asks for. */
+static int set_propagation(int tree, const struct plan_mount *mount) {
+    unsigned propagation = mount->propagation ? mount->propagation : mount->slave ? 0 : MS_PRIVATE;
+    return propagation ? sys_mount_change(tree, AT_RECURSIVE, 0, propagation) : 0;
+}
+
 /** A copy of the tree at `source`. Recursive where it can be: in a user namespace a copy that would uncover locked mounts is refused. */
 static int clone_tree(int source, const struct plan_mount *mount, bool *file, struct failure *failure) {
     struct stat status;
@@ -31,10 +38,14 @@ static int clone_tree(int source, const struct plan_mount *mount, bool *file, st
     if (fstat(place, &status) < 0)
         return fail(failure, "mount", errno, "%s", mount->source);
     *file = !S_ISDIR(status.st_mode);
-    auto_close int tree = sys_open_tree(place, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | (*file ? 0 : AT_RECURSIVE));
+    auto_close int tree = sys_open_tree(place, "", OPEN_TREE_CLONE | AT_EMPTY_PATH | (*file || mount->flat ? 0 : AT_RECURSIVE));
+    if (tree < 0 && errno == EINVAL && mount->flat)
+        return fail(failure, "mount", EPERM, "%s has other mounts below it, which the host may have covered for a reason: it cannot be bound without them", mount->source);
     if (tree < 0)
         return fail(failure, "mount", errno, "open_tree %s", mount->source);
-    if (sys_mount_change(tree, AT_RECURSIVE, mount_attributes(mount), mount->slave ? 0 : MS_PRIVATE) < 0)
+    if (mount->label && label_tree(tree, mount->label, failure) < 0)
+        return -1;
+    if (set_propagation(tree, mount) < 0 || mount_dress(tree, mount, mount->chown) < 0)
         return fail(failure, "mount", errno, "mount_setattr %s", mount->source);
     return take_fd(&tree);
 }
@@ -52,7 +63,7 @@ static int scratch_directory(const struct scratch *scratch, const char *name, si
 }
 
 static int open_overlay(const struct plan_mount *mount, const char *path, bool *file, struct failure *failure) {
-    const struct overlay overlay = {.layers = &mount->layers, .upper = mount->upper, .work = mount->work, .is_volatile = true};
+    const struct overlay overlay = {.layers = &mount->layers, .upper = mount->upper, .work = mount->work, .is_volatile = !mount->durable};
     if (mount->layers.count == 0)
         return fail(failure, "mount", EINVAL, "no layers at %s", mount->destination);
     if (overlay_mount(&overlay, path, failure) < 0)

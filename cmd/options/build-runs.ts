@@ -132,6 +132,16 @@ function ownProxies(): Record<string, string> {
 
 /** A build has no named volumes: what it keeps between steps is a cache mount. */
 function refuseVolumes(texts: readonly string[], mounts: NonNullable<RunSettings['mounts']>): void {
+  const over = mounts.findIndex((mount) => mount.type === 'bind' && mount.overlay !== undefined);
+  if (over >= 0) {
+    throw new CoracleError(
+      'UNSUPPORTED',
+      `use volume "${texts[over]}": a build has no place for the writes of O`,
+      {
+        hint: 'make it read-only with ro, or COPY what the step is to change',
+      },
+    );
+  }
   const other = mounts.findIndex(({ type }) => type !== 'bind');
   if (other < 0) return;
   throw new CoracleError('UNSUPPORTED', `use volume "${texts[other]}": a build has no named volumes`, {

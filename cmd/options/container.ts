@@ -125,14 +125,35 @@ export const storageOptions = [
     completes: 'volumes',
     summary: 'Directory of this host, or a volume by name',
   },
-  { name: 'mount', kind: 'list', value: 'type=…,…', summary: 'The same at length: bind, volume, tmpfs' },
+  {
+    name: 'mount',
+    kind: 'list',
+    value: 'type=…,…',
+    summary: 'The same at length: bind, volume, tmpfs, ramfs, image, glob, devpts',
+  },
   { name: 'tmpfs', kind: 'list', value: 'DIR[:OPTIONS]', summary: 'Memory file system' },
+  {
+    name: 'volumes-from',
+    kind: 'list',
+    value: 'CONTAINER[:ro]',
+    completes: 'containers',
+    summary: 'The volumes and directories that another container has',
+  },
+  {
+    name: 'image-volume',
+    kind: 'string',
+    value: 'KIND',
+    choices: ['anonymous', 'bind', 'tmpfs', 'ignore'],
+    summary:
+      "What the image's VOLUMEs become: volumes without a name, as bind says too; memory; nothing (default: anonymous)",
+  },
   { name: 'shm-size', kind: 'string', value: 'SIZE', summary: 'Size of /dev/shm (default: 64m)' },
   { name: 'read-only', kind: 'switch', summary: 'Nothing of the root file system can be written' },
   {
     name: 'read-only-tmpfs',
     kind: 'toggle',
-    summary: 'With --read-only, writable /run, /tmp, /var/tmp (default: true)',
+    summary:
+      'With --read-only, writable /run, /tmp, /var/tmp; else /dev and /dev/shm are read-only too (default: true)',
   },
 ] as const satisfies readonly OptionSpec[];
 
@@ -218,7 +239,7 @@ export const refusedByRun = {
     'health-startup-cmd health-startup-interval health-startup-retries health-startup-success health-startup-timeout',
   'this version has no pods': 'pod pod-id-file infra requires',
   'a foreground container is attached with all its streams': 'attach,a',
-  'volumes are plain directories': 'volumes-from volume-driver image-volume storage-opt',
+  'volumes are directories of this host': 'volume-driver storage-opt',
   'the runtime is built in': 'runtime isolation init-path conmon-pidfile systemd rootfs init-ctr',
   'the environment is that of the image and of -e': 'env-host env-merge unsetenv unsetenv-all http-proxy tz',
   'remove the image with coracle rmi': 'rmi',

@@ -82,6 +82,7 @@ function containerFields(values: CreateValues): RunRequest {
     shmSize: values['shm-size'] === undefined ? undefined : readSize('--shm-size', values['shm-size']),
     readonlyRoot: values['read-only'],
     readonlyTmpfs: values['read-only-tmpfs'],
+    imageVolumes: readImageVolumes(values['image-volume']),
     capabilityAdd: values['cap-add'].flatMap(splitList),
     capabilityDrop: values['cap-drop'].flatMap(splitList),
     sysctls: readAssignments('--sysctl', values.sysctl, undefined),
@@ -116,6 +117,7 @@ function runFlags(values: CreateValues): Parameters<typeof parseRunFlags>[0] {
     volume: values.volume,
     mount: values.mount,
     tmpfs: values.tmpfs,
+    volumesFrom: values['volumes-from'],
     publish: values.publish,
     network: values.network,
     addHost: values['add-host'],
@@ -140,6 +142,13 @@ function labelLines(path: string): string[] {
 /** `--cap-add A,B` means both, as podman reads it. */
 function splitList(text: string): string[] {
   return text.split(',');
+}
+
+function readImageVolumes(text: string | undefined): RunRequest['imageVolumes'] {
+  // podman's word for a volume without a name.
+  return text === 'bind'
+    ? 'anonymous'
+    : (['anonymous', 'tmpfs', 'ignore'] as const).find((kind) => kind === text);
 }
 
 function readNotify(text: string | undefined): RunRequest['sdnotify'] {

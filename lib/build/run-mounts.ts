@@ -5,7 +5,7 @@ import { CoracleError, ioError } from '../errors.js';
 import { pathInStore } from '../image/stores.js';
 import type { ProcessSpec } from '../sandbox/launch-spec.js';
 import type { Mount } from '../sandbox/mount.js';
-import { requestedMount } from '../sandbox/mounts.js';
+import { requestedMount } from '../sandbox/requested-mount.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import { openCache } from './cache-mount-step.js';
 import type { MountPlace } from './mount-stubs.js';

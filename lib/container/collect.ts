@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
 import { moveToTrash } from '../host/trash.js';
+import { sharedVolumes, unmarkShared } from '../volume/shared-volumes.js';
 import { VolumeStore } from '../volume/volume-store.js';
 import { writeContainerEvent } from './container-events.js';
 import { ContainerStore } from './container-store.js';
@@ -19,7 +20,7 @@ import type { ContainerView } from './view.js';
 
 /** Takes every leftover out of the store; returns what of it lies in the trash, for `removeTree`. */
 export function detachLeftovers(stores: Pick<ContainerStores, 'paths' | 'runtime'>): readonly string[] {
-  const trashed = [...detachUnfinished(stores), ...detachEnded(stores)];
+  const trashed = [...detachUnfinished(stores), ...detachEnded(stores), ...detachUnshared(stores.paths)];
   removeDeadSockets(stores.runtime);
   return trashed;
 }
@@ -62,6 +63,23 @@ function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>): string
     .flatMap(({ record }) => detachContainer(stores, record, { volumes: true }));
 }
 
+/** Volumes that several containers had and none has any more: the last one left it to us. */
+function detachUnshared(paths: StorePaths): string[] {
+  const names = sharedVolumes(paths);
+  if (names.length === 0) return [];
+  const used = new Set(
+    new ContainerStore(paths).list().flatMap(({ record }) => record.volumes.map(({ name }) => name)),
+  );
+  return names
+    .filter((name) => !used.has(name))
+    .flatMap((name) => {
+      const volumes = new VolumeStore(paths);
+      const gone = volumes.get(name)?.anonymous === true ? volumes.detach(name) : undefined;
+      unmarkShared(paths, name);
+      return gone ?? [];
+    });
+}
+
 /** Ended, or never started because its maker was killed. A client in the foreground has its maker's pid. */
 function isOver(paths: StorePaths, { record, status }: ContainerView): boolean {
   if (status !== 'created') return status === 'exited' || status === 'dead';
@@ -81,7 +99,10 @@ export function detachContainer(
   const { paths } = stores;
   const places = containerPlaces(stores, record.id);
   const volumes = new VolumeStore(paths);
-  const anonymous = options.volumes ? record.volumes.filter((volume) => volume.anonymous) : [];
+  const shared = new Set(sharedVolumes(paths));
+  const anonymous = options.volumes
+    ? record.volumes.filter((volume) => volume.anonymous && !shared.has(volume.name))
+    : [];
   markRemoving(places.directory);
   const detached = anonymous.map(({ name }) => volumes.detach(name));
   const own = moveToTrash(paths, places.directory);

@@ -1,72 +1,58 @@
 /** A container's mounts from requests, volumes and files on this host. */
-import { statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { CoracleError, hasErrno, ioError } from '../errors.js';
-import type { StorePaths } from '../host/paths.js';
+import { CoracleError } from '../errors.js';
 import type { Mount, MountRequest } from '../sandbox/mount.js';
-import {
-  bindFile,
-  combineMounts,
-  defaultMounts,
-  readonlyRootMounts,
-  requestedMount,
-} from '../sandbox/mounts.js';
-import { parseVolumeOptions, type VolumeBacking } from '../volume/volume-options.js';
-import { isEmptyDirectory, VolumeStore } from '../volume/volume-store.js';
-import type { ContainerRecord, VolumeUse } from './record.js';
+import { bindFile, combineMounts, defaultMounts, readonlyRootMounts } from '../sandbox/mounts.js';
+import { requestedMount } from '../sandbox/requested-mount.js';
+import { copiedImage } from './image-mounts.js';
+import type { ContainerRecord } from './record.js';
+import { checkManners, isDirectory, type MountFacts, mountFacts, writesFor } from './request-facts.js';
+import { type ContainerStores, containerPlaces } from './stores.js';
+import { checkVolume, volumeMount } from './volume-uses.js';
 
-/** Fails early for bind sources that do not exist and destinations given twice. */
-export function checkMounts(requests: readonly MountRequest[]): void {
+type MountStores = Pick<ContainerStores, 'paths' | 'runtime'> & {
+  readonly snapshots: Pick<ContainerStores['snapshots'], 'get' | 'layerPaths'>;
+};
+
+/** Fails early for what does not exist here and for destinations given twice. */
+export function checkMounts(stores: MountStores, requests: readonly MountRequest[]): void {
   combineMounts(
     [],
     requests.map(({ destination }): Mount => ({ type: 'tmpfs', source: '', destination, options: [] })),
   );
-  for (const request of requests) if (request.type === 'bind') isDirectory(request.source);
+  for (const request of requests) {
+    if (request.type === 'bind') {
+      isDirectory(request.source);
+      checkManners(request.source, request);
+    } else if (request.type === 'volume') {
+      checkVolume(stores.paths, request);
+      checkManners(stores.paths.root, request);
+    }
+  }
 }
 
-/** The volumes a container will use; those of the image are anonymous unless something else is mounted there. */
-export function requestVolumes(
-  paths: StorePaths,
-  requests: readonly MountRequest[],
-  imageVolumes: readonly string[],
-): VolumeUse[] {
-  const store = new VolumeStore(paths);
-  const taken = new Set(requests.map(({ destination }) => destination));
-  const asked = requests.flatMap((request) =>
-    request.type === 'volume'
-      ? [{ ...request, name: request.name ?? store.anonymousName(), anonymous: request.name === undefined }]
-      : [],
-  );
-  const own = imageVolumes
-    .filter((destination) => destination.startsWith('/') && destination !== '/' && !taken.has(destination))
-    .map((destination) => ({
-      name: store.anonymousName(),
-      destination,
-      readonly: false,
-      copy: true,
-      anonymous: true,
-    }));
-  return [...asked, ...own].map(({ name, destination, readonly, copy, anonymous }) => ({
-    name,
-    destination,
-    readonly,
-    copy,
-    anonymous,
-  }));
-}
-
-/** All mounts of a start, volumes made where missing. `directory` holds the name files; a shared network's are its owner's. */
-export function containerMounts(paths: StorePaths, record: ContainerRecord, directory: string): Mount[] {
+/** All mounts of a start; what they need is made where it is missing. */
+export function containerMounts(stores: MountStores, record: ContainerRecord): Mount[] {
   const { options } = record;
-  const store = new VolumeStore(paths);
+  const { directory } = containerPlaces(stores, record.id);
+  const facts = mountFacts({ id: record.id, directory });
+  const sealed = options.readonlyRoot === true && options.readonlyTmpfs === false;
   const defaults = [
-    ...defaultMounts(options.shmSize),
-    ...(options.readonlyRoot && options.readonlyTmpfs !== false ? readonlyRootMounts() : []),
+    ...defaultMounts(options.shmSize, sealed ? 'ro' : 'rw'),
+    ...(options.readonlyRoot && !sealed ? readonlyRootMounts() : []),
     ...nameFiles(record, directory),
   ];
-  const volumes = record.volumes.map((use) => volumeMount(store, use));
-  const others = (options.mounts ?? []).filter(({ type }) => type !== 'volume');
-  return combineMounts(defaults, [...volumes, ...others.map(otherMount)]);
+  const volumes = record.volumes.map((use) => volumeMount(stores.paths, use, facts));
+  const others = (options.mounts ?? [])
+    .filter(({ type }) => type !== 'volume')
+    .map((request) =>
+      request.type === 'image'
+        ? imageMount(stores, record, request)
+        : requestedMount(request, factsOf(request, facts)),
+    );
+  const mounts = combineMounts(defaults, [...volumes, ...others]);
+  if (record.driver !== 'overlay') refuseOverlays(mounts);
+  return mounts;
 }
 
 function nameFiles({ options, networkContainer }: ContainerRecord, directory: string): Mount[] {
@@ -79,56 +65,36 @@ function nameFiles({ options, networkContainer }: ContainerRecord, directory: st
   ];
 }
 
-function volumeMount(store: VolumeStore, use: VolumeUse): Mount {
-  const volume = store.ensure(use.name, { anonymous: use.anonymous });
-  const backing = parseVolumeOptions(volume.options);
-  const { destination } = use;
-  const common = {
-    destination,
-    readonly: use.readonly || ('readonly' in backing && backing.readonly === true),
-  };
-  const copy = use.copy && backing.nocopy !== true;
-  switch (backing.kind) {
-    case 'directory':
-      return requestedMount(
-        { type: 'volume', ...use, copy },
-        { volumePath: volume.data, volumeEmpty: copy && isEmptyDirectory(volume.data) },
-      );
-    case 'bind': {
-      const { device: source, recursive, noexec } = backing;
-      const sourceIsDirectory = isDirectory(source);
-      return requestedMount(
-        { type: 'bind', source, recursive, exec: noexec !== true, ...common },
-        { sourceIsDirectory },
-      );
-    }
-    case 'tmpfs':
-      return tmpfsVolume(backing, { ...common, copy });
-  }
+function factsOf(request: MountRequest, facts: MountFacts): ReturnType<MountFacts> {
+  return request.type === 'bind' ? { ...facts(request), sourceIsDirectory: isDirectory(request.source) } : {};
 }
 
-function tmpfsVolume(
-  { size, mode, noexec }: Extract<VolumeBacking, { kind: 'tmpfs' }>,
-  { copy, ...common }: { readonly destination: string; readonly readonly: boolean; readonly copy: boolean },
+function imageMount(
+  stores: MountStores,
+  record: ContainerRecord,
+  request: Extract<MountRequest, { readonly type: 'image' }>,
 ): Mount {
-  return requestedMount({ type: 'tmpfs', size, mode, exec: noexec !== true, copyUp: copy, ...common }, {});
-}
-
-function otherMount(request: MountRequest): Mount {
-  return requestedMount(
-    request,
-    request.type === 'bind' ? { sourceIsDirectory: isDirectory(request.source) } : {},
-  );
-}
-
-function isDirectory(source: string): boolean {
-  try {
-    return statSync(source).isDirectory();
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT', 'ENOTDIR')) throw ioError(`bind ${source}`, error);
-    throw new CoracleError('NOT_FOUND', `bind ${source}: no such file or directory`, {
-      cause: error,
-      hint: 'make it first, or use a volume: a name instead of a path',
+  const { destination, readonly } = request;
+  const use = record.images?.find((image) => image.destination === destination);
+  const { directory } = containerPlaces(stores, record.id);
+  if (record.driver !== 'overlay') {
+    return requestedMount(request, { copied: copiedImage(directory, destination) });
+  }
+  const top = use?.snapshot === undefined ? undefined : stores.snapshots.get(use.snapshot);
+  if (top === undefined) {
+    throw new CoracleError('NOT_FOUND', `mount image ${request.image}: its layers are gone`, {
+      hint: 'it was removed by force: remove the container and make it again',
     });
   }
+  const upper = readonly ? undefined : writesFor(directory, destination);
+  return requestedMount(request, { layers: stores.snapshots.layerPaths(top), upper });
+}
+
+/** fuse-overlayfs and copies serve where the kernel's overlay does not work. */
+function refuseOverlays(mounts: readonly Mount[]): void {
+  const overlay = mounts.find(({ type }) => type === 'overlay');
+  if (overlay === undefined) return;
+  throw new CoracleError('HOST', `mount ${overlay.destination}: the option O needs the kernel's overlay`, {
+    hint: 'coracle doctor says why this store does not have it; a named volume can be written to',
+  });
 }

@@ -17,18 +17,21 @@ import { chooseCapabilities } from '../sandbox/capabilities.js';
 import { parseSignal } from '../sandbox/signals.js';
 import { initLayer } from '../snapshot/init-layer.js';
 import { chooseLog } from './choose-log.js';
+import { completeMounts } from './complete-mounts.js';
 import { writeContainerEvent } from './container-events.js';
-import { checkMounts, requestVolumes } from './container-mounts.js';
+import { checkMounts } from './container-mounts.js';
 import { parseDetachKeys } from './detach-keys.js';
 import { mergeHealthcheck } from './healthcheck.js';
+import { copyImages, imageUses, type MountedImages } from './image-mounts.js';
 import { releaseName, reserveName } from './names.js';
 import { type NetworkedRecord, networkAtStart } from './network-at-start.js';
 import { mergeCommand, mergeProcess } from './process.js';
-import type { ContainerRecord } from './record.js';
+import type { ContainerRecord, VolumeUse } from './record.js';
 import { writeContainerRecord } from './records.js';
 import type { RunOptions } from './run-options.js';
 import type { TakenSecret } from './secrets.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
+import { requestVolumes } from './volume-uses.js';
 
 const defaultStopSignal = 'TERM';
 const defaultStopTimeout = 10;
@@ -38,20 +41,29 @@ type Purpose = 'start-now' | 'start-later';
 /** A container as made, and the network of its first start. */
 export type CreatedContainer = { readonly record: ContainerRecord; readonly network: NetworkPlan };
 
+/** What a container is made for, and the images that its mounts name. */
+export type CreateContext = {
+  readonly purpose?: Purpose;
+  readonly images?: MountedImages;
+};
+
 /**
  * Makes a container of an image; it is not started.
  * @throws USAGE, CONFLICT (the name), HOST, NOT_FOUND (a bind source); nothing is left behind then.
  */
 export async function createContainer(
   stores: ContainerStores,
-  options: RunOptions,
+  asked: RunOptions,
   image: ImageRecord,
-  purpose: Purpose = 'start-now',
+  { purpose = 'start-now', images = new Map() }: CreateContext = {},
 ): Promise<CreatedContainer> {
-  const shared = await sharedNetwork(stores, options);
+  const shared = await sharedNetwork(stores, asked);
   const snapshot = stores.snapshots.topOfImage(image.configDigest) ?? (await stores.unpack(image));
   const id = randomHex(32);
-  checkMounts(options.mounts ?? []);
+  const mounts = completeMounts(stores.paths, asked, imageVolumes(image));
+  checkMounts(stores, mounts);
+  const options = { ...asked, mounts };
+  const mounted = await imageUses(stores, mounts, images);
   parseDetachKeys(options.detachKeys ?? '');
   const secrets = await takeSecrets(stores, options);
   const draft = decide({ stores, options, image, id, shared });
@@ -63,12 +75,14 @@ export async function createContainer(
       name,
       network: network.mode,
       ...(snapshot === undefined ? {} : { snapshot: snapshot.id }),
+      ...(mounted.length === 0 ? {} : { images: mounted }),
       ...(secrets.taken.length === 0 ? {} : { secrets: secrets.taken.map(({ use }) => use) }),
       ...(purpose === 'start-later' ? { awaitsStart: true } : {}),
     };
     makeDirectories(stores, id);
     secrets.keep(containerPlaces(stores, id).directory);
     if (record.driver === 'copy') await copyRoot(stores, record);
+    if (mounted.length > 0) await copyImages(stores, record, containerPlaces(stores, id).directory);
     writeContainerRecord(containerPlaces(stores, id).directory, record);
     writeContainerEvent(stores.paths, 'create', record);
     return { record, network };
@@ -143,7 +157,7 @@ function decide({ stores, options, image, id, shared }: Request): Draft {
       ports,
       ...(shared.networkContainer === undefined ? {} : { networkContainer: shared.networkContainer }),
       exposed: Object.keys(config.ExposedPorts ?? {}),
-      volumes: requestVolumes(stores.paths, options.mounts ?? [], Object.keys(config.Volumes ?? {})),
+      volumes: volumesOf(stores, options, image),
       labels: { ...config.Labels, ...options.labels },
       hostname,
       stopSignal: parseSignal(options.stopSignal ?? config.StopSignal ?? defaultStopSignal),
@@ -157,6 +171,15 @@ function decide({ stores, options, image, id, shared }: Request): Draft {
         ? sharedLater
         : networkAtStart(stores, { ...shared, id, options, ports, hostname, name }),
   };
+}
+
+function volumesOf(stores: ContainerStores, options: RunOptions, image: ImageRecord): readonly VolumeUse[] {
+  const own = options.imageVolumes === 'ignore' ? [] : imageVolumes(image);
+  return requestVolumes(stores.paths, options.mounts ?? [], own);
+}
+
+function imageVolumes(image: ImageRecord): readonly string[] {
+  return Object.keys(image.config.config?.Volumes ?? {});
 }
 
 function checkHostname(hostname: string): string {

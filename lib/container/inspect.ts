@@ -1,11 +1,13 @@
 /** A container in the words of `docker inspect` and `podman inspect`. Pure. */
 import { capabilityName } from '../sandbox/capabilities.js';
-import type { Mount, MountRequest } from '../sandbox/mount.js';
+import type { MountRequest } from '../sandbox/mount.js';
 import { defaultShmSize } from '../sandbox/mounts.js';
 import { signalName } from '../sandbox/signals.js';
+import { parseVolumeOptions } from '../volume/volume-options.js';
+import type { VolumeStore } from '../volume/volume-store.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
 import type { ResourceLimits } from './limits.js';
-import type { SecretUse } from './record.js';
+import type { SecretUse, VolumeUse } from './record.js';
 import type { ContainerView } from './view.js';
 
 const never = '0001-01-01T00:00:00Z';
@@ -13,10 +15,10 @@ const never = '0001-01-01T00:00:00Z';
 /** A JSON document; the fields that scripts read keep their names and shapes. */
 export type ContainerInspection = Readonly<Record<string, unknown>>;
 
-/** `mounts` are those of the bundle, `ownAddress` the container's IP address where it has one. */
+/** `volumes` finds where they are, `ownAddress` is the container's IP address where it has one. */
 export function inspectContainer(
   view: ContainerView,
-  extra: { readonly mounts: readonly Mount[]; readonly ownAddress: string | undefined },
+  extra: { readonly volumes: Pick<VolumeStore, 'get'>; readonly ownAddress: string | undefined },
 ): ContainerInspection {
   const { record, directory } = view;
   return {
@@ -38,7 +40,7 @@ export function inspectContainer(
     OCIConfigPath: `${directory}/config.json`,
     BoundingCaps: record.capabilities.map(capabilityName).sort(),
     EffectiveCaps: record.capabilities.map(capabilityName).sort(),
-    Mounts: mountFields(view, extra.mounts),
+    Mounts: mountFields(view, extra.volumes),
     Config: configFields(view),
     HostConfig: hostFields(view),
     NetworkSettings: {
@@ -179,25 +181,54 @@ function securityTexts(security: ContainerView['record']['options']['security'])
 /** docker's texts: what was asked for, not what the image declares. */
 function bindTexts(mounts: readonly MountRequest[] = []): string[] {
   return mounts.flatMap((mount) => {
-    const source = mount.type === 'bind' ? mount.source : mount.type === 'volume' ? mount.name : undefined;
+    if (mount.type !== 'bind' && mount.type !== 'volume') return [];
+    const source = mount.type === 'bind' ? mount.source : mount.name;
     return source === undefined ? [] : [`${source}:${mount.destination}:${mount.readonly ? 'ro' : 'rw'}`];
   });
 }
 
-function mountFields({ record }: ContainerView, mounts: readonly Mount[]): ContainerInspection[] {
+function mountFields({ record }: ContainerView, store: Pick<VolumeStore, 'get'>): ContainerInspection[] {
   const volumes = record.volumes.map((use) => ({
     Type: 'volume',
     Name: use.name,
+    Source: volumeSource(store, use.name),
     Destination: use.destination,
-    RW: !use.readonly,
-    Source: mounts.find(({ destination }) => destination === use.destination)?.source ?? '',
+    Driver: 'local',
+    ...mannerFields(use),
   }));
-  const binds = (record.options.mounts ?? []).flatMap((mount) =>
-    mount.type === 'bind'
-      ? [{ Type: 'bind', Source: mount.source, Destination: mount.destination, RW: !mount.readonly }]
-      : [],
-  );
-  return [...volumes, ...binds];
+  const others = (record.options.mounts ?? []).flatMap((request) => otherMountFields(request));
+  return [...volumes, ...others];
+}
+
+function volumeSource(store: Pick<VolumeStore, 'get'>, name: string): string {
+  const volume = store.get(name);
+  const backing = parseVolumeOptions(volume?.options);
+  return backing.kind === 'bind' ? backing.device : (volume?.data ?? '');
+}
+
+function otherMountFields(request: MountRequest): ContainerInspection[] {
+  const { destination: Destination } = request;
+  switch (request.type) {
+    case 'bind':
+      return [{ Type: 'bind', Source: request.source, Destination, Driver: '', ...mannerFields(request) }];
+    case 'image':
+      return [
+        { Type: 'image', Source: request.image, Destination, Driver: '', Mode: '', RW: !request.readonly },
+      ];
+    default:
+      return [];
+  }
+}
+
+function mannerFields(request: Extract<MountRequest, { type: 'bind' }> | VolumeUse): ContainerInspection {
+  const { readonly, suid, dev, propagation = 'rprivate', relabel } = request;
+  const depth = 'recursive' in request && !request.recursive ? 'bind' : 'rbind';
+  return {
+    Mode: relabel === undefined ? '' : relabel === 'shared' ? 'z' : 'Z',
+    Options: [...(suid === true ? [] : ['nosuid']), ...(dev === true ? [] : ['nodev']), depth],
+    RW: !readonly,
+    Propagation: propagation,
+  };
 }
 
 function portFields({ record }: Pick<ContainerView, 'record'>): Record<string, unknown> {

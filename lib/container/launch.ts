@@ -14,6 +14,7 @@ import type {
 import { maskedPaths, readonlyPaths } from '../sandbox/mounts.js';
 import { initLayer } from '../snapshot/init-layer.js';
 import { rootPlan } from '../snapshot/root-plan.js';
+import { sharedMark } from '../volume/shared-volumes.js';
 import { launchLog } from './choose-log.js';
 import { eventsSpec } from './container-events.js';
 import { containerMounts } from './container-mounts.js';
@@ -62,7 +63,7 @@ export function launchSpec(
     hostNamespaces,
     network: choice.network.records,
     mounts: [
-      ...containerMounts(stores.paths, record, places.directory),
+      ...containerMounts(stores, record),
       ...(choice.secrets?.mounts ?? []),
       ...(choice.notify?.mode === 'container' ? [notifyMount(choice.notify.directory)] : []),
     ],
@@ -159,7 +160,11 @@ function cleanup(stores: ContainerStores, record: ContainerRecord): CleanupSpec 
     // directory goes last: without the record in it nobody could tell whose the volumes were.
     rename: [
       { from: `${paths.names}/${record.name}`, to: trash(`${record.id}.name`) },
-      ...volumes.map((name) => ({ from: `${paths.volumes}/${name}`, to: trash(name) })),
+      ...volumes.map((name) => ({
+        from: `${paths.volumes}/${name}`,
+        to: trash(name),
+        unless: sharedMark(paths, name),
+      })),
       { from: directory, to: trash(record.id) },
     ],
     remove: [trash(`${record.id}.name`), trash(record.id), ...volumes.map(trash), socketDirectory],

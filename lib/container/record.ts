@@ -5,6 +5,7 @@
 
 import type { NetworkMode, PortMapping } from '../network/network-plan.js';
 import type { LogSpec } from '../sandbox/launch-spec.js';
+import type { MountRequest } from '../sandbox/mount.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
@@ -21,13 +22,21 @@ export type ContainerProcess = {
   readonly interactive: boolean;
 };
 
-/** A volume that the container mounts; `path` is its `_data` directory. */
-export type VolumeUse = {
+/** A volume that the container mounts. */
+export type VolumeUse = Omit<
+  Extract<MountRequest, { readonly type: 'volume' }>,
+  'type' | 'name' | 'anonymous'
+> & {
   readonly name: string;
-  readonly destination: string;
-  readonly readonly: boolean;
-  readonly copy: boolean;
   readonly anonymous: boolean;
+};
+
+/** An image that the container mounts, as it was when the container was made. */
+export type ImageUse = {
+  readonly destination: string;
+  readonly imageId: string;
+  /** Top snapshot; undefined for an image without layers. */
+  readonly snapshot?: SnapshotId | undefined;
 };
 
 /** A secret that it has a copy of. */
@@ -63,6 +72,7 @@ export type ContainerRecord = {
   readonly ports: readonly PortMapping[];
   readonly exposed: readonly string[];
   readonly volumes: readonly VolumeUse[];
+  readonly images?: readonly ImageUse[] | undefined;
   /** In the order of the copies in its directory. */
   readonly secrets?: readonly SecretUse[] | undefined;
   readonly labels: Readonly<Record<string, string>>;

@@ -4,9 +4,11 @@ import { CoracleError } from '../errors.js';
 import { networkModes, parseNetworkFlags } from '../network/network-flags.js';
 import type { HostEntry, NetworkMode } from '../network/network-plan.js';
 import { isIpv4, isIpv6, parsePublishFlag } from '../network/port-flags.js';
-import { parseMountFlag, parseTmpfsFlag, parseVolumeFlag } from '../sandbox/mount-flags.js';
+import { parseMountFlag } from '../sandbox/mount-flag.js';
 import { parseRlimit } from '../sandbox/rlimit.js';
-import type { RunOptions, SecurityOptions } from './run-options.js';
+import { parseTmpfsFlag } from '../sandbox/tmpfs-flag.js';
+import { parseVolumeFlag } from '../sandbox/volume-flag.js';
+import type { RunOptions, SecurityOptions, VolumesFrom } from './run-options.js';
 import { parseSecretRequest } from './secret-flag.js';
 
 /** Flags that need reading; the plain ones go into RunOptions as they are. */
@@ -14,6 +16,7 @@ export type RunFlags = {
   readonly volume?: readonly string[] | undefined;
   readonly mount?: readonly string[] | undefined;
   readonly tmpfs?: readonly string[] | undefined;
+  readonly volumesFrom?: readonly string[] | undefined;
   readonly publish?: readonly string[] | undefined;
   readonly network?: readonly string[] | undefined;
   readonly ip?: string | undefined;
@@ -50,6 +53,7 @@ export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions
   ];
   return {
     mounts,
+    volumesFrom: flags.volumesFrom?.length ? flags.volumesFrom.map(parseVolumesFrom) : undefined,
     publish: (flags.publish ?? []).flatMap(parsePublishFlag),
     ...parseNetworkFlags(flags.network ?? [], {
       ip: flags.ip,
@@ -102,6 +106,26 @@ function parseHosts(flags: RunFlags, cwd: string): Pick<RunOptions, 'extraHosts'
 function parseHostNames(text: string): HostEntry[] {
   const { name, address } = parseHost(text);
   return name.split(';').map((one) => ({ name: one, address }));
+}
+
+/** `CONTAINER[:ro|rw|z]`. */
+function parseVolumesFrom(text: string): VolumesFrom {
+  const [container = '', options = '', ...more] = text.split(':');
+  const words = options.split(',').filter((word) => word !== '');
+  const strange = words.find((word) => !['ro', 'rw', 'z'].includes(word));
+  if (
+    container === '' ||
+    more.length > 0 ||
+    strange !== undefined ||
+    (words.includes('ro') && words.includes('rw'))
+  ) {
+    throw new CoracleError('USAGE', `take volumes from "${text}": expected CONTAINER[:ro|rw][,z]`);
+  }
+  return {
+    container,
+    ...(words.includes('ro') ? { readonly: true } : {}),
+    ...(words.includes('z') ? { relabel: 'shared' } : {}),
+  };
 }
 
 function parseHost(text: string): HostEntry {

@@ -26,6 +26,13 @@ export type SecurityOptions = {
   readonly unmask?: readonly string[] | undefined;
 };
 
+/** A container to take mounts from, by name or id. */
+export type VolumesFrom = {
+  readonly container: string;
+  readonly readonly?: true;
+  readonly relabel?: 'shared';
+};
+
 export type RunOptions = {
   readonly name?: string | undefined;
   /** Arguments after the image: replace its Cmd. */
@@ -43,6 +50,10 @@ export type RunOptions = {
   readonly interactive?: boolean | undefined;
   readonly hostname?: string | undefined;
   readonly mounts?: readonly MountRequest[] | undefined;
+  /** Containers whose volumes and binds this one gets too. */
+  readonly volumesFrom?: readonly VolumesFrom[] | undefined;
+  /** What the image's VOLUMEs become; anonymous volumes unless told otherwise. */
+  readonly imageVolumes?: 'anonymous' | 'tmpfs' | 'ignore' | undefined;
   readonly shmSize?: number | undefined;
   readonly readonlyRoot?: boolean | undefined;
   /** With a read-only root, writable tmpfs on /tmp, /run and /var/tmp; true unless told otherwise. */

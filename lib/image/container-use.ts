@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import { readJson } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
-import { requireObject } from '../oci/guards.js';
+import { optional, requireArray, requireObject, type UnknownRecord } from '../oci/guards.js';
 import { isSnapshotId, parseSnapshotId, type SnapshotId } from '../snapshot/record.js';
 
 /** What a container holds on to. */
@@ -30,12 +30,17 @@ function usesBelow(directory: string, record: string): readonly ContainerUse[] {
     const path = join(directory, container, record);
     const value = container.startsWith('.') ? undefined : readJson(path);
     if (value === undefined) continue;
-    const { snapshot, imageId = baseId(value) } = requireObject(value, path);
-    uses.push({
-      container,
-      ...(snapshot === undefined ? {} : { snapshot: parseSnapshotId(snapshot, `${path}: snapshot`) }),
-      ...(typeof imageId === 'string' ? { imageId } : {}),
-    });
+    const own = requireObject(value, path);
+    // The images that it mounts are in use like its own.
+    const mounted = optional(own.images, `${path}: images`, requireArray) ?? [];
+    const all = [{ imageId: baseId(value), ...own }, ...mounted.map((one) => requireObject(one, path))];
+    for (const { snapshot, imageId } of all as readonly UnknownRecord[]) {
+      uses.push({
+        container,
+        ...(snapshot === undefined ? {} : { snapshot: parseSnapshotId(snapshot, `${path}: snapshot`) }),
+        ...(typeof imageId === 'string' ? { imageId } : {}),
+      });
+    }
   }
   return uses;
 }

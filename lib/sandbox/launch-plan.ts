@@ -88,13 +88,14 @@ function dataPlacer(): (data: Uint8Array) => string {
 }
 
 function mountRecords(mount: Mount, place: (data: Uint8Array) => string): PlanRecord[] {
-  const { type, destination, options, data, layers = [], upper, inside } = mount;
+  const { type, destination, options, data, layers = [], upper, inside, label } = mount;
   const source = data === undefined ? mount.source : place(data);
   return [
     ['mount', type, source, destination, options.join(',')],
     ...each('mount-layer', layers),
     ...(upper === undefined ? [] : [['mount-upper', upper.directory, upper.work] as const]),
     ...optional('mount-inside', inside),
+    ...optional('mount-label', label),
   ];
 }
 
@@ -161,7 +162,9 @@ function logRecords(log: LogSpec | undefined): PlanRecord[] {
 function cleanupRecords(cleanup: CleanupSpec | undefined): PlanRecord[] {
   if (cleanup === undefined) return [];
   return [
-    ...cleanup.rename.map(({ from, to }): PlanRecord => ['rename', from, to]),
+    ...cleanup.rename.map(
+      ({ from, to, unless }): PlanRecord => ['rename', from, to, ...(unless === undefined ? [] : [unless])],
+    ),
     ...each('remove', cleanup.remove),
     ...flag('keep-started', cleanup.keepStarted),
   ];

@@ -68,7 +68,12 @@ export type RestartPolicy = {
 
 /** What the infra process does after the last exit, inside the user namespace: renames, then removals, in order. */
 export type CleanupSpec = {
-  readonly rename: readonly { readonly from: string; readonly to: string }[];
+  readonly rename: readonly {
+    readonly from: string;
+    readonly to: string;
+    /** What is there keeps it from being done. */
+    readonly unless?: string | undefined;
+  }[];
   readonly remove: readonly string[];
   /** Nothing of it once the container's process was executed. */
   readonly keepStarted: boolean;

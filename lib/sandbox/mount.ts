@@ -5,9 +5,36 @@
  * comma-separated options of native/PROTOCOL.md 2.1.
  */
 
+/** How mounts made on one side of a bind are seen on the other; the kernel's words. */
+export const propagations = [
+  'private',
+  'rprivate',
+  'slave',
+  'rslave',
+  'shared',
+  'rshared',
+  'unbindable',
+  'runbindable',
+] as const;
+
+export type Propagation = (typeof propagations)[number];
+
+/** What binds and volumes have in common. What is left out is as usual: no set-uid programs, no devices, `rprivate`. */
+export type MountManners = {
+  readonly suid?: true;
+  readonly dev?: true;
+  readonly propagation?: Propagation;
+  /** Give all of it to the user of the container's process. */
+  readonly chown?: true;
+  /** SELinux, where it is on: for all containers, or for this one. */
+  readonly relabel?: 'shared' | 'private';
+  /** Writes go to a directory of the container, or this one, and the source stays as it is. */
+  readonly overlay?: { readonly upper?: string; readonly work?: string };
+};
+
 /** What one `-v`, `--mount` or `--tmpfs` asks for. `destination` is absolute and clean. */
 export type MountRequest =
-  | {
+  | (MountManners & {
       readonly type: 'bind';
       /** Absolute host path. */
       readonly source: string;
@@ -15,8 +42,10 @@ export type MountRequest =
       readonly readonly: boolean;
       readonly recursive: boolean;
       readonly exec: boolean;
-    }
-  | {
+      /** What is mounted below a source that is read-only stays writable. */
+      readonly shallow?: true;
+    })
+  | (MountManners & {
       readonly type: 'volume';
       /** Undefined: an anonymous volume, removed with its container by `--rm`. */
       readonly name: string | undefined;
@@ -24,7 +53,17 @@ export type MountRequest =
       readonly readonly: boolean;
       /** Fill an empty volume from what the image has at the destination. */
       readonly copy: boolean;
-    }
+      readonly noexec?: true;
+      /** The part of the volume that is mounted. */
+      readonly subpath?: string;
+      /** It has a name that nobody chose: taken over from another container. */
+      readonly anonymous?: true;
+      /** One that does not exist is an error. */
+      readonly existing?: true;
+      /** Of a volume that is made for it. */
+      readonly labels?: Readonly<Record<string, string>>;
+      readonly options?: Readonly<Record<string, string>>;
+    })
   | {
       readonly type: 'tmpfs';
       readonly destination: string;
@@ -36,7 +75,44 @@ export type MountRequest =
       readonly exec: boolean;
       /** Fill it from what the image has at the destination. */
       readonly copyUp: boolean;
-    };
+      readonly suid?: true;
+      readonly dev?: true;
+      readonly uid?: number;
+      readonly gid?: number;
+      readonly inodes?: number;
+      readonly noatime?: true;
+      readonly chown?: true;
+      /** ramfs: never swapped, and as large as what is written to it. */
+      readonly ram?: true;
+    }
+  | {
+      readonly type: 'image';
+      /** As the user wrote it. */
+      readonly image: string;
+      readonly destination: string;
+      readonly readonly: boolean;
+      readonly subpath?: string;
+    }
+  | {
+      readonly type: 'devpts';
+      readonly destination: string;
+      readonly uid?: number;
+      readonly gid?: number;
+      readonly mode?: number;
+      readonly max?: number;
+    }
+  /** Every file of this host that fits a pattern, each below the destination, by its name. */
+  | (MountManners & {
+      readonly type: 'glob';
+      readonly pattern: string;
+      readonly destination: string;
+      readonly readonly: boolean;
+      readonly recursive: boolean;
+      readonly exec: boolean;
+    });
+
+/** A request for something of this host or of the store's volumes. */
+export type SourceRequest = Extract<MountRequest, { readonly type: 'bind' | 'volume' }>;
 
 /** The kinds of mounts that a plan knows. */
 export type MountType =
@@ -47,6 +123,7 @@ export type MountType =
   | 'devpts'
   | 'mqueue'
   | 'tmpfs'
+  | 'ramfs'
   | 'bind'
   | 'overlay'
   | 'data';
@@ -63,6 +140,8 @@ export type Mount = {
   readonly layers?: readonly string[] | undefined;
   /** overlay: where writes go. */
   readonly upper?: { readonly directory: string; readonly work: string } | undefined;
+  /** bind: what SELinux is to call all files of the source. */
+  readonly label?: string | undefined;
   /** data: what the file holds; never part of the plan. */
   readonly data?: Uint8Array | undefined;
 };

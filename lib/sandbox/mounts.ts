@@ -1,7 +1,7 @@
 /** The mounts of a container: what every one has, what was asked for, in the order they are attached. Pure. */
 import { posix } from 'node:path';
 import { CoracleError } from '../errors.js';
-import type { Mount, MountRequest } from './mount.js';
+import type { Mount } from './mount.js';
 
 /** Paths hidden from containers: they tell about or reach the host. */
 export const maskedPaths: readonly string[] = [
@@ -35,18 +35,23 @@ export const defaultShmSize = 64 * 1024 * 1024;
 
 const plain = ['nosuid', 'nodev', 'noexec'];
 
-/** The file systems that every container has. */
-export function defaultMounts(shmSize = defaultShmSize): Mount[] {
+/** The file systems that every container has; `devices` is about /dev and /dev/shm. */
+export function defaultMounts(shmSize = defaultShmSize, devices: 'rw' | 'ro' = 'rw'): Mount[] {
   return [
     { type: 'proc', source: 'proc', destination: '/proc', options: plain },
-    { type: 'dev', source: 'tmpfs', destination: '/dev', options: ['nosuid', 'mode=0755', 'size=65536'] },
+    {
+      type: 'dev',
+      source: 'tmpfs',
+      destination: '/dev',
+      options: [devices, 'nosuid', 'mode=0755', 'size=65536'],
+    },
     { type: 'devpts', source: 'devpts', destination: '/dev/pts', options: ['nosuid', 'noexec', 'gid=5'] },
     { type: 'mqueue', source: 'mqueue', destination: '/dev/mqueue', options: plain },
     {
       type: 'tmpfs',
       source: 'shm',
       destination: '/dev/shm',
-      options: [...plain, 'mode=1777', `size=${shmSize}`],
+      options: [devices, ...plain, 'mode=1777', `size=${shmSize}`],
     },
     { type: 'sysfs', source: 'sysfs', destination: '/sys', options: ['ro', ...plain] },
     { type: 'cgroup2', source: 'cgroup2', destination: '/sys/fs/cgroup', options: ['ro', ...plain] },
@@ -66,67 +71,6 @@ export function readonlyRootMounts(): Mount[] {
 /** A host file bound over a file of the container, made there if missing. */
 export function bindFile(source: string, destination: string): Mount {
   return { type: 'bind', source, destination, options: ['rw', 'nosuid', 'nodev', 'create=file'] };
-}
-
-/** What the host has for a request. */
-export type RequestFacts = {
-  /** Data directory of the volume. */
-  readonly volumePath?: string | undefined;
-  /** Whether it is empty, so that the image's files may be copied into it. */
-  readonly volumeEmpty?: boolean | undefined;
-  /** What a bind source is. */
-  readonly sourceIsDirectory?: boolean | undefined;
-};
-
-/** The mount for a request. A missing destination becomes what its source is. */
-export function requestedMount(request: MountRequest, found: RequestFacts): Mount {
-  const access = request.readonly ? 'ro' : 'rw';
-  const { destination } = request;
-  switch (request.type) {
-    case 'bind': {
-      const create = found.sourceIsDirectory === false ? 'create=file' : 'create=dir';
-      const options = [access, ...(request.recursive ? ['rec'] : []), 'nosuid', 'nodev', create];
-      return {
-        type: 'bind',
-        source: request.source,
-        destination,
-        options: [...options, ...execution(request.exec)],
-      };
-    }
-    case 'volume':
-      if (found.volumePath === undefined) {
-        throw new CoracleError('INTERNAL', `mount volume at ${destination}: it has no directory`);
-      }
-      return {
-        type: 'bind',
-        source: found.volumePath,
-        destination,
-        options: [access, 'nosuid', 'nodev', 'create=dir', ...copyUp(request, found)],
-      };
-    case 'tmpfs': {
-      const size = request.size === undefined ? [] : [`size=${request.size}`];
-      const mode = request.mode === undefined ? [] : [`mode=${request.mode.toString(8).padStart(4, '0')}`];
-      const options = [access, 'nosuid', 'nodev', ...execution(request.exec), ...mode, ...size];
-      return {
-        type: 'tmpfs',
-        source: 'tmpfs',
-        destination,
-        options: request.copyUp ? [...options, 'copyup'] : options,
-      };
-    }
-  }
-}
-
-/** Only into a writable empty volume; the infra process copies before the container runs. */
-function copyUp(
-  request: { readonly copy: boolean; readonly readonly: boolean },
-  found: RequestFacts,
-): string[] {
-  return request.copy && !request.readonly && found.volumeEmpty === true ? ['copyup'] : [];
-}
-
-function execution(exec: boolean): string[] {
-  return exec ? [] : ['noexec'];
 }
 
 /** Puts requested mounts over the defaults: one at the same destination replaces it. */

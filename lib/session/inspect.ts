@@ -38,13 +38,13 @@ export async function inspect(
 async function containerDocument(session: Session, view: ContainerView): Promise<Inspection> {
   const stores = await session.allStores();
   const { inspectContainer } = await import('../container/inspect.js');
-  const { containerMounts } = await import('../container/container-mounts.js');
+  const { VolumeStore } = await import('../volume/volume-store.js');
   const { networkOf } = await import('../container/network.js');
-  const { record, directory } = view;
+  const { record } = view;
   const { options, network: mode, ports, hostname, name } = record;
   const { address } = networkOf(stores, { options, mode, ports, hostname, name });
   return inspectContainer(view, {
-    mounts: containerMounts(stores.paths, record, directory),
+    volumes: new VolumeStore(stores.paths),
     ownAddress: view.status === 'running' ? address : undefined,
   });
 }

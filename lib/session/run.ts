@@ -81,12 +81,16 @@ async function prepare(
     const { remove } = await import('./containers.js');
     await remove(session, options.name, { force: true, ignoreMissing: true });
   }
+  const images = await mountedImages(session, request);
   const full: RunOptions = {
     ...options,
     network: options.network ?? session.networkMode(),
     publish: [...(options.publish ?? []), ...(publishAll === true ? await exposedPorts(record) : [])],
   };
-  const created = await createDespiteLeftovers(() => createContainer(stores, full, record, purpose), stores);
+  const created = await createDespiteLeftovers(
+    () => createContainer(stores, full, record, { purpose, images }),
+    stores,
+  );
   onCreated?.({ id: created.record.id, name: created.record.name });
   for (const warning of created.network.warnings) onWarning?.(warning);
   return { stores, created };
@@ -107,6 +111,19 @@ async function findImage(session: Session, image: string, request: RunRequest): 
   const { policy = 'missing', access = {}, onEvent = () => undefined } = request;
   const platform = await session.platform(request.platform);
   return resolveImage(await session.stores(), image, { access, policy, platform, onEvent });
+}
+
+/** The images that mounts name; each is pulled where it is missing, as the container's own. */
+async function mountedImages(
+  session: Session,
+  request: RunRequest,
+): Promise<ReadonlyMap<string, ImageRecord>> {
+  const images = new Map<string, ImageRecord>();
+  for (const mount of request.mounts ?? []) {
+    if (mount.type !== 'image' || images.has(mount.image)) continue;
+    images.set(mount.image, await findImage(session, mount.image, request));
+  }
+  return images;
 }
 
 /** A name may be held by a container of `--rm` whose supervisor was killed. */

@@ -138,17 +138,6 @@ export class VolumeStore {
   }
 }
 
-/** Whether nothing is in a volume's data directory yet. */
-export function isEmptyDirectory(path: string): boolean {
-  try {
-    return readdirSync(path).length === 0;
-  } catch (error) {
-    // What belongs to ids of the container may be closed to us: then somebody has written to it.
-    if (hasErrno(error, 'EACCES', 'EPERM')) return false;
-    throw ioError(`read ${path}`, error);
-  }
-}
-
 function makeDirectory(path: string, mode: number): void {
   try {
     mkdirSync(path, { mode });

@@ -187,7 +187,16 @@ test('inspect has the fields that scripts read', (t) => {
   const found = JSON.parse(
     JSON.stringify(
       inspectContainer(view, {
-        mounts: [{ type: 'bind', source: '/v/data', destination: '/data', options: [] }],
+        volumes: {
+          get: (name) => ({
+            version: 1,
+            name,
+            created: '',
+            anonymous: false,
+            directory: '/v',
+            data: '/v/data',
+          }),
+        },
         ownAddress: '10.0.2.100',
       }),
     ),
@@ -201,7 +210,17 @@ test('inspect has the fields that scripts read', (t) => {
   });
   t.deepEqual(found.Config.Cmd, ['--all']);
   t.deepEqual(found.Mounts, [
-    { Type: 'volume', Name: 'data', Destination: '/data', RW: true, Source: '/v/data' },
+    {
+      Type: 'volume',
+      Name: 'data',
+      Source: '/v/data',
+      Destination: '/data',
+      Driver: 'local',
+      Mode: '',
+      Options: ['nosuid', 'nodev', 'rbind'],
+      RW: true,
+      Propagation: 'rprivate',
+    },
   ]);
   t.is(found.Config.StopSignal, 'SIGTERM');
 });

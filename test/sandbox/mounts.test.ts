@@ -1,12 +1,15 @@
 import test from 'ava';
 import { CoracleError, type ErrorCode } from '../../lib/errors.js';
 import type { Mount, MountRequest } from '../../lib/sandbox/mount.js';
-import { parseMountFlag, parseTmpfsFlag, parseVolumeFlag } from '../../lib/sandbox/mount-flags.js';
-import { combineMounts, defaultMounts, requestedMount, sortMounts } from '../../lib/sandbox/mounts.js';
+import { parseMountFlag } from '../../lib/sandbox/mount-flag.js';
+import { combineMounts, defaultMounts, sortMounts } from '../../lib/sandbox/mounts.js';
+import { requestedMount } from '../../lib/sandbox/requested-mount.js';
 import { parseRlimit } from '../../lib/sandbox/rlimit.js';
 import { parseSignal, signalName } from '../../lib/sandbox/signals.js';
 import { parseSize } from '../../lib/sandbox/sizes.js';
+import { parseTmpfsFlag } from '../../lib/sandbox/tmpfs-flag.js';
 import { parseUser } from '../../lib/sandbox/user.js';
+import { parseVolumeFlag } from '../../lib/sandbox/volume-flag.js';
 
 const cwd = '/home/u/work';
 const bind = { type: 'bind', readonly: false, recursive: true, exec: true } as const;
@@ -30,6 +33,7 @@ test('-v with a relative path takes it from here', reads, parseVolumeFlag, './a:
 });
 test('-v with ro and noexec', reads, parseVolumeFlag, '/a:/b:ro,noexec,Z', {
   ...bind,
+  relabel: 'private',
   source: '/a',
   destination: '/b',
   readonly: true,
@@ -118,7 +122,7 @@ test(
   'USAGE',
   /root of the container/,
 );
-test('an unknown option is refused', refuses, parseVolumeFlag, '/a:/b:shared', 'UNSUPPORTED', /"shared"/);
+test('an unknown option is refused', refuses, parseVolumeFlag, '/a:/b:fast', 'UNSUPPORTED', /"fast"/);
 test(
   'a name with a slash is refused',
   refuses,
@@ -132,9 +136,9 @@ test(
   'an unknown mount type is refused',
   refuses,
   parseMountFlag,
-  'type=image,source=x,target=/x',
+  'type=artifact,source=x,target=/x',
   'UNSUPPORTED',
-  /type image/,
+  /type artifact/,
 );
 test(
   'an unknown mount field is refused',
@@ -191,15 +195,212 @@ test('a requested mount replaces the default at its destination, two at one are 
   t.throws(() => combineMounts([], [mount('/x'), mount('/x')]), { message: /\/x: two mounts/ });
 });
 
-test('volumes are filled from the image only while they are empty and writable', (t) => {
+test('volumes are filled from the image where they can be written', (t) => {
   const request = { ...volume, name: 'v', destination: '/v' };
-  const facts = { volumePath: '/s/v/_data', volumeEmpty: true };
+  const facts = { volumePath: '/s/v/_data' };
   t.true(requestedMount(request, facts).options.includes('copyup'));
-  t.false(requestedMount(request, { ...facts, volumeEmpty: false }).options.includes('copyup'));
+  t.true(requestedMount(request, { ...facts, volumeOwned: true }).options.includes('keep-owner'));
   t.false(requestedMount({ ...request, readonly: true }, facts).options.includes('copyup'));
+  t.false(requestedMount({ ...request, copy: false }, facts).options.includes('copyup'));
   t.deepEqual(
     requestedMount({ ...bind, source: '/f', destination: '/f', readonly: true }, { sourceIsDirectory: false })
       .options,
     ['ro', 'rec', 'nosuid', 'nodev', 'create=file'],
   );
+});
+
+test('what every mount has is not said, what is out of the ordinary is', (t) => {
+  t.deepEqual(parseVolumeFlag('/a:/b:nosuid,nodev,rprivate,rbind,rw,exec,cached', cwd), {
+    ...bind,
+    source: '/a',
+    destination: '/b',
+  });
+  t.deepEqual(parseVolumeFlag('/a:/b:suid,dev,U,z,bind,rslave', cwd), {
+    ...bind,
+    source: '/a',
+    destination: '/b',
+    recursive: false,
+    suid: true,
+    dev: true,
+    chown: true,
+    relabel: 'shared',
+    propagation: 'rslave',
+  });
+  t.deepEqual(parseVolumeFlag('data:/b:nocreate,noexec,U,ro', cwd), {
+    ...volume,
+    name: 'data',
+    destination: '/b',
+    readonly: true,
+    existing: true,
+    noexec: true,
+    chown: true,
+  });
+});
+test('-v O lays a directory for writes over the source', reads, parseVolumeFlag, '/a:/b:O', {
+  ...bind,
+  source: '/a',
+  destination: '/b',
+  overlay: {},
+});
+test('or one that is named', reads, parseVolumeFlag, '/a:/b:O,upperdir=/u,workdir=/w', {
+  ...bind,
+  source: '/a',
+  destination: '/b',
+  overlay: { upper: '/u', work: '/w' },
+});
+test(
+  '--mount of a part of a volume',
+  reads,
+  parseMountFlag,
+  'type=volume,src=data,dst=/b,volume-subpath=/a//b/,volume-label=x=y,volume-opt=type=tmpfs,volume-opt=o=size=1m,ro,noexec',
+  {
+    ...volume,
+    name: 'data',
+    destination: '/b',
+    readonly: true,
+    noexec: true,
+    subpath: 'a/b',
+    labels: { x: 'y' },
+    options: { type: 'tmpfs', o: 'size=1m' },
+  },
+);
+test(
+  '--mount of an image is read-only',
+  reads,
+  parseMountFlag,
+  'type=image,source=debian:13,destination=/d,subpath=usr',
+  { type: 'image', image: 'debian:13', destination: '/d', readonly: true, subpath: 'usr' },
+);
+test('unless it is told otherwise', reads, parseMountFlag, 'type=image,src=x,dst=/d,rw=true', {
+  type: 'image',
+  image: 'x',
+  destination: '/d',
+  readonly: false,
+});
+test('--mount of terminals', reads, parseMountFlag, 'type=devpts,dst=/p,uid=1,gid=2,mode=620,max=9', {
+  type: 'devpts',
+  destination: '/p',
+  uid: 1,
+  gid: 2,
+  mode: 0o620,
+  max: 9,
+});
+test('--mount of memory that is never swapped', reads, parseMountFlag, 'type=ramfs,dst=/r,mode=700', {
+  ...tmpfs,
+  destination: '/r',
+  mode: 0o700,
+  exec: true,
+  copyUp: false,
+  ram: true,
+});
+test('--mount of files that fit a pattern', reads, parseMountFlag, 'type=glob,src=./*.conf,dst=/etc/x,ro', {
+  type: 'glob',
+  pattern: '/home/u/work/*.conf',
+  destination: '/etc/x',
+  readonly: true,
+  exec: true,
+  recursive: true,
+});
+test("docker's bind-recursive", reads, parseMountFlag, 'type=bind,src=/a,dst=/b,ro,bind-recursive=writable', {
+  ...bind,
+  source: '/a',
+  destination: '/b',
+  readonly: true,
+  shallow: true,
+});
+test(
+  '--tmpfs with an owner',
+  reads,
+  parseTmpfsFlag,
+  '/t:uid=5,gid=6,nr_inodes=1k,noatime,suid,dev,notmpcopyup,U',
+  {
+    ...tmpfs,
+    destination: '/t',
+    exec: false,
+    copyUp: false,
+    uid: 5,
+    gid: 6,
+    inodes: 1024,
+    noatime: true,
+    suid: true,
+    dev: true,
+    chown: true,
+  },
+);
+
+for (const text of [
+  '/a:/b:ro,rw',
+  '/a:/b:z,Z',
+  '/a:/b:rslave,rshared',
+  '/a:/b:suid,nosuid',
+  'v:/b:copy,nocopy',
+]) {
+  test(`${text} contradicts itself`, refuses, parseVolumeFlag, text, 'USAGE', /exclude each other/);
+}
+test('copying is for volumes', refuses, parseVolumeFlag, '/a:/b:nocopy', 'USAGE', /for volumes/);
+test('depth is for paths', refuses, parseVolumeFlag, 'v:/b:rbind', 'USAGE', /paths of this host/);
+test('idmap is refused with the reason', refuses, parseVolumeFlag, '/a:/b:idmap', 'UNSUPPORTED', /idmap/);
+test('upperdir without O is refused', refuses, parseVolumeFlag, '/a:/b:upperdir=/u', 'USAGE', /for O/);
+test(
+  'S17: a subpath with .. is refused',
+  refuses,
+  parseMountFlag,
+  'src=v,dst=/b,subpath=a/../../b',
+  'USAGE',
+  /\.\./,
+);
+test(
+  'a field under two names is refused',
+  refuses,
+  parseMountFlag,
+  'type=bind,src=/a,source=/b,dst=/c',
+  'USAGE',
+  /say the same/,
+);
+test(
+  'a propagation that is none is refused',
+  refuses,
+  parseMountFlag,
+  'type=bind,src=/a,dst=/c,bind-propagation=x',
+  'USAGE',
+  /"x"/,
+);
+test('a share of the memory is refused', refuses, parseTmpfsFlag, '/t:size=50%', 'USAGE', /share/);
+test('a tmpfs without nr_blocks', refuses, parseTmpfsFlag, '/t:nr_blocks=5', 'UNSUPPORTED', /nr_blocks/);
+
+test('manners become options, a label does not stand among them', (t) => {
+  const request = {
+    ...bind,
+    source: '/a',
+    destination: '/b',
+    suid: true,
+    chown: true,
+    propagation: 'rslave',
+    relabel: 'private',
+    recursive: false,
+  } as const;
+  const made = requestedMount(request, { sourceIsDirectory: true, label: 'a:b:s0:c1,c2' });
+  t.deepEqual(made.options, ['rw', 'norec', 'nodev', 'create=dir', 'propagation=rslave', 'chown']);
+  t.is(made.label, 'a:b:s0:c1,c2');
+  t.is(requestedMount(request, { sourceIsDirectory: true }).label, undefined);
+});
+
+test('a source that is to stay lies below a directory for writes', (t) => {
+  const upper = { directory: '/u', work: '/w' };
+  const over = requestedMount({ ...bind, source: '/a', destination: '/b', overlay: {} }, { upper });
+  t.deepEqual(over, {
+    type: 'overlay',
+    source: '',
+    destination: '/b',
+    layers: ['/a'],
+    upper,
+    options: ['rw', 'nosuid', 'nodev', 'create=dir', 'durable'],
+  });
+});
+
+test('a part of a volume is found inside of it, and not filled', (t) => {
+  const request = { ...volume, name: 'v', destination: '/v', subpath: 'a/b' };
+  const made = requestedMount(request, { volumePath: '/s/v/_data' });
+  t.is(made.inside, 'a/b');
+  t.deepEqual(made.options, ['rw', 'nosuid', 'nodev']);
 });

@@ -25,8 +25,8 @@ testWith(journeyNeeds, 'a volume is made, told of and removed, unless a containe
   t.is(await cli.ok(['volume', 'ls', '--format', '{{.Name}} {{.Label "a"}}', '-f', 'label=a']), 'data b\n');
   t.is((await cli.run(['volume', 'exists', 'data'])).code, 0);
   t.is((await cli.run(['volume', 'exists', 'dat'])).code, 1);
-  t.is(await cli.ok(['__complete', 'volume', 'rm', 'd']), 'data\n');
-  t.is(await cli.ok(['__complete', 'run', '-v', 'd']), 'data\n');
+  t.is(await cli.ok(['__complete', 'volume', 'rm', 'dat']), 'data\n');
+  t.is(await cli.ok(['__complete', 'run', '-v', 'dat']), 'data\n');
 
   await cli.ok(['create', '--name', 'user', '-v', 'data:/d', 'busybox', 'true']);
   t.is(await cli.ok(['volume', 'ls', '-q', '--filter', 'dangling=false']), 'data\n');

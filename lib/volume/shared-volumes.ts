@@ -1,0 +1,38 @@
+/**
+ * Anonymous volumes that more than one container has: a file of their name in `volumes/.shared`. The supervisor of a container
+ * that removes itself leaves such a volume alone; who finds that no container has it any more takes it away.
+ */
+import { closeSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasErrno, ioError } from '../errors.js';
+import { ensureDirectory } from '../host/files.js';
+import type { StorePaths } from '../host/paths.js';
+
+/** The file whose being there says so. */
+export function sharedMark(paths: StorePaths, name: string): string {
+  return join(paths.volumes, '.shared', name);
+}
+
+export function markShared(paths: StorePaths, name: string): void {
+  const mark = sharedMark(paths, name);
+  try {
+    ensureDirectory(join(paths.volumes, '.shared'));
+    closeSync(openSync(mark, 'a', 0o600));
+  } catch (error) {
+    throw ioError(`mark volume ${name} as shared`, error);
+  }
+}
+
+/** Names of volumes that were shared once. */
+export function sharedVolumes(paths: StorePaths): readonly string[] {
+  try {
+    return readdirSync(join(paths.volumes, '.shared'));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw ioError('read the shared volumes', error);
+  }
+}
+
+export function unmarkShared(paths: StorePaths, name: string): void {
+  rmSync(sharedMark(paths, name), { force: true });
+}
