@@ -66,6 +66,7 @@ export type Context = {
 /** What completion offers for an operand or a value. */
 export type Completes =
   | 'images'
+  | 'artifacts'
   | 'containers'
   | 'running'
   | 'working'

@@ -12,6 +12,7 @@ export const groups: readonly CommandGroup[] = [
   { name: 'working', summary: 'Make images step by step, without a Dockerfile' },
   { name: 'container', summary: 'Everything about containers' },
   { name: 'image', summary: 'Everything about images' },
+  { name: 'artifact', summary: 'Files of any kind, in the store and at registries' },
   { name: 'manifest', summary: 'Lists of images for several platforms' },
   { name: 'secret', summary: 'What containers are told in confidence' },
   { name: 'volume', summary: 'Directories that outlive containers' },

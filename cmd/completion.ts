@@ -103,6 +103,8 @@ async function candidatesOf(what: Completes | undefined, context: Context): Prom
       return Object.keys(scripts);
     case 'images':
       return (await context.open().images()).flatMap((image) => image.references);
+    case 'artifacts':
+      return (await context.open().artifacts()).map(({ name }) => name);
     case 'containers':
     case 'running':
       return (await context.open().containers({ all: what === 'containers' })).map((one) => one.name);

@@ -53,4 +53,31 @@ export const imageCommands: readonly CommandEntry[] = [
     () => import('./manifest-rm.js'),
   ),
   entry('Images', 'manifest exists', 'Tell whether there is a list', () => import('./manifest-exists.js')),
+  entry('Images', 'artifact add', 'Make an artifact of files', () => import('./artifact-add.js')),
+  entry(
+    'Images',
+    'artifact extract',
+    'Write the files of an artifact',
+    () => import('./artifact-extract.js'),
+  ),
+  entry(
+    'Images',
+    'artifact inspect',
+    'Show the manifest of an artifact',
+    () => import('./artifact-inspect.js'),
+  ),
+  entry('Images', 'artifact ls', 'List artifacts', () => import('./artifact-ls.js'), ['artifact list']),
+  entry('Images', 'artifact rm', 'Remove artifacts', () => import('./artifact-rm.js'), ['artifact remove']),
+  entry(
+    'Registries',
+    'artifact pull',
+    'Download an artifact from a registry',
+    () => import('./artifact-pull.js'),
+  ),
+  entry(
+    'Registries',
+    'artifact push',
+    'Upload an artifact to a registry',
+    () => import('./artifact-push.js'),
+  ),
 ];

@@ -51,6 +51,7 @@ export {
   parseBundleProcess,
 } from './runtime/runtime.js';
 export { parseSize } from './sandbox/sizes.js';
+export type { Artifact } from './session/artifacts.js';
 export type { ContainerSize } from './session/container-size.js';
 export type { CopyImageRequest, CopyImageResult } from './session/copy-image.js';
 export type { DiskUsage, UsageTotal } from './session/disk-usage.js';

@@ -30,7 +30,7 @@ export function storedImage(
 
 /** The names `rmi` and others act on: the first of the possible ones that the store has, else the text itself. */
 export function storedName(stores: Stores, text: string): string {
-  return namesToFind(text).find((name) => stores.images.find(name, { nearest: true }) !== undefined) ?? text;
+  return namesToFind(text).find((name) => stores.images.findEntry(name) !== undefined) ?? text;
 }
 
 /**

@@ -12,7 +12,11 @@ export abstract class StoreVerbs extends VolumeVerbs {
   async imageExists(image: string): Promise<boolean> {
     const { namesToFind } = await import('./image-names.js');
     const { images } = await this.session.stores();
-    return namesToFind(image).some((name) => images.find(name, { nearest: true }) !== undefined);
+    return namesToFind(image).some((name) => {
+      // An artifact has a name as well.
+      const isArtifact = images.findEntry(name)?.descriptor.artifactType !== undefined;
+      return !isArtifact && images.find(name, { nearest: true }) !== undefined;
+    });
   }
 
   /** What images, containers, volumes and the build cache take on the disk. */

@@ -99,8 +99,9 @@ async function pushMade(
 /** Other repositories of the registry that an image with this layer has a name in; at most three are asked. */
 function neighbours({ stores, client, repository }: PushTarget, { digest }: Descriptor): readonly string[] {
   const found = new Set<string>();
-  for (const { reference } of stores.images.entries()) {
-    if (reference === undefined || found.size === 3) continue;
+  for (const { reference, descriptor } of stores.images.entries()) {
+    const isImage = descriptor.artifactType === undefined;
+    if (reference === undefined || found.size === 3 || !isImage) continue;
     const parsed = parseReference(reference);
     if (parsed.registry !== client.registry || parsed.repository === repository) continue;
     const layers = stores.images.find(reference)?.manifest.layers ?? [];
