@@ -1,7 +1,7 @@
 /** `coracle artifact rm`. */
 import { CoracleError } from '../lib/index.js';
 import { defineCommand } from './command.js';
-import { forEach } from './each.js';
+import { forEach, removalCodes } from './each.js';
 import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
@@ -24,12 +24,17 @@ export const command = defineCommand({
     }
     const coracle = context.open();
     const names = all ? (await coracle.artifacts()).map(({ name }) => name) : operands;
-    return forEach(names, context, async (name) => {
-      try {
-        printLine(await coracle.removeArtifact(name));
-      } catch (error) {
-        if (!ignore || !(error instanceof CoracleError) || error.code !== 'NOT_FOUND') throw error;
-      }
-    });
+    return forEach(
+      names,
+      context,
+      async (name) => {
+        try {
+          printLine(await coracle.removeArtifact(name));
+        } catch (error) {
+          if (!ignore || !(error instanceof CoracleError) || error.code !== 'NOT_FOUND') throw error;
+        }
+      },
+      removalCodes,
+    );
   },
 });
