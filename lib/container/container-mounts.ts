@@ -1,13 +1,16 @@
 /** A container's mounts from requests, volumes and files on this host. */
 import { dirname, join } from 'node:path';
 import { CoracleError } from '../errors.js';
+import type { StorePaths } from '../host/paths.js';
 import type { Mount, MountRequest } from '../sandbox/mount.js';
 import { bindFile, combineMounts, defaultMounts, readonlyRootMounts } from '../sandbox/mounts.js';
 import { requestedMount } from '../sandbox/requested-mount.js';
+import { ContainerStore } from './container-store.js';
 import { copiedImage } from './image-mounts.js';
 import type { ContainerRecord } from './record.js';
 import { checkManners, isDirectory, type MountFacts, mountFacts, writesFor } from './request-facts.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
+import { isActive } from './view.js';
 import { checkVolume, volumeMount } from './volume-uses.js';
 
 type MountStores = Pick<ContainerStores, 'paths' | 'runtime'> & {
@@ -43,6 +46,7 @@ export function containerMounts(stores: MountStores, record: ContainerRecord): M
     ...nameFiles(record, directory),
   ];
   const volumes = record.volumes.map((use) => volumeMount(stores.paths, use, facts));
+  refuseSharedMemory(stores.paths, record, volumes);
   const others = (options.mounts ?? [])
     .filter(({ type }) => type !== 'volume')
     .map((request) =>
@@ -63,6 +67,23 @@ function nameFiles({ options, networkContainer }: ContainerRecord, directory: st
     ...(noHosts ? [] : [bindFile(`${names}/hosts`, '/etc/hosts')]),
     ...(noHostname ? [] : [bindFile(`${directory}/hostname`, '/etc/hostname')]),
   ];
+}
+
+/** Memory belongs to the mount namespace of one container: another one would see its own. */
+function refuseSharedMemory(
+  paths: StorePaths,
+  { id, volumes }: ContainerRecord,
+  mounts: readonly Mount[],
+): void {
+  const names = volumes.filter((_, index) => mounts[index]?.type === 'tmpfs').map(({ name }) => name);
+  if (names.length === 0) return;
+  for (const { record, status } of new ContainerStore(paths).list()) {
+    const shared = record.volumes.find(({ name }) => names.includes(name));
+    if (record.id === id || shared === undefined || !isActive({ status })) continue;
+    throw new CoracleError('IN_USE', `mount volume ${shared.name}: it is memory, which ${record.name} has`, {
+      hint: 'containers share a volume on the disk; memory is for one at a time',
+    });
+  }
 }
 
 function factsOf(request: MountRequest, facts: MountFacts): ReturnType<MountFacts> {

@@ -4,10 +4,11 @@ import { posix, resolve } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { openInStore } from '../image/stores.js';
 import { type Agent, type Entry, type Handle, openAgent } from '../native/agent.js';
-import { VolumeStore } from '../volume/volume-store.js';
+import { parseVolumeOptions } from '../volume/volume-options.js';
 import type { ContainerStores } from './stores.js';
 import { openTree } from './tree.js';
 import { type ContainerView, isActive } from './view.js';
+import { volumeOf } from './volume-uses.js';
 
 /** One end of a copy. `contents`: the path ended in `/.`, `slash`: it ended in `/`. */
 export type Place = {
@@ -65,16 +66,22 @@ async function placeAtRest(
   const other = (record.options.mounts ?? []).find(
     (mount) => mount.type !== 'volume' && inside(mount.destination),
   );
-  if (other !== undefined) {
-    throw new CoracleError('UNSUPPORTED', `copy ${record.name}:/${path}: ${other.destination} is a mount`, {
-      hint: `start the container first: coracle start ${record.name}`,
-    });
-  }
+  if (other !== undefined) throw mounted(record, path, other.destination);
   const volume = record.volumes.find(({ destination }) => inside(destination));
   if (volume === undefined) return { handle, path };
-  const { data } = new VolumeStore(stores.paths).ensure(volume.name, { anonymous: volume.anonymous });
+  const { data, options } = volumeOf(stores.paths, volume);
+  const isPlain = parseVolumeOptions(options).kind === 'directory';
+  if (!isPlain || volume.subpath !== undefined || volume.overlay !== undefined) {
+    throw mounted(record, path, volume.destination);
+  }
   const opened = await openInStore(agent, stores.paths, data, { writable: !volume.readonly });
   return { handle: opened, path: real.slice(volume.destination.length + 1) || '.' };
+}
+
+function mounted({ name }: ContainerView['record'], path: string, destination: string): CoracleError {
+  return new CoracleError('UNSUPPORTED', `copy ${name}:/${path}: ${destination} is a mount`, {
+    hint: `start the container first: coracle start ${name}`,
+  });
 }
 
 /** The path with the links of all but its last component followed. */

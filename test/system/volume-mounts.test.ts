@@ -1,10 +1,11 @@
 /** What `-v`, `--mount`, `--tmpfs` and their kin mount, and what they do to it. */
 import { mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { addon } from '../../lib/native/addon.js';
 import { journeyNeeds } from '../helpers/busybox.js';
-import { type Cli, openCli } from '../helpers/cli.js';
+import { type Cli, openCli, runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
-import { missingDevice, missingProgram } from '../helpers/host.js';
+import { missingDevice, missingProgram, repositoryRoot } from '../helpers/host.js';
 import { type TarEntry, writeBusyboxTar } from '../helpers/image.js';
 
 const quiet = ['--rm', '--network', 'none'];
@@ -288,4 +289,108 @@ testWith(journeyNeeds, 'eight containers fill one volume once', async (t) => {
     Array.from({ length: 8 }, () => '5\n2\n'),
   );
   t.is(await cli.ok(['volume', 'ls', '-q']), 'one\n');
+});
+
+testWith(
+  [...journeyNeeds, missingProgram('unshare')],
+  'what the host mounts later is seen where it is asked for',
+  async (t) => {
+    const { cli } = await openTool(openCli(t), 'overlay');
+    const shared = join(cli.directory, 'shared');
+    mkdirSync(shared);
+    const program = join(repositoryRoot(), 'dist', 'coracle');
+    // A mount namespace of our own is the host here; in it we are root of one id.
+    const script = `
+    coracle() { ${program} --root ${cli.root} "$@"; }
+    mount -t tmpfs t ${shared} && mount --make-shared ${shared} && mkdir ${shared}/a || exit 9
+    for p in rprivate rslave rshared; do
+      coracle run -d --name $p --network none -v ${shared}:/p:$p files sleep 100 >/dev/null || exit 8
+    done
+    mount -t tmpfs t ${shared}/a && touch ${shared}/a/late || exit 7
+    for p in rprivate rslave rshared; do echo "$p:$(coracle exec $p ls /p/a)"; done
+    coracle rm -f -t 0 rprivate rslave rshared >/dev/null`;
+    const host = await runProgram('unshare', ['-Urm', 'sh', '-c', script], { env: cli.env });
+    t.deepEqual([host.stdout, host.code], ['rprivate:\nrslave:late\nrshared:late\n', 0], host.stderr);
+    const plain = ['unshare', '-Urm', '--propagation', 'private', program, '--root', cli.root];
+    const refused = await runProgram(
+      plain[0] ?? '',
+      [...plain.slice(1), 'create', '-v', `${shared}:/p:rslave`, 'files'],
+      { env: cli.env },
+    );
+    t.is(refused.code, 125);
+    t.regex(refused.stderr, /is not shared\nhint: .*mount --make-rshared/);
+  },
+);
+
+testWith(
+  journeyNeeds,
+  'S17: parts of a volume that another container keeps exchanging stay inside',
+  async (t) => {
+    const { cli, sh } = await openTool(openCli(t), 'overlay');
+    const swap = `mkdir -p /v/part/etc; echo inside >/v/part/etc/where; ln -s /etc /v/link; ln -s ../../../../../.. /v/up
+    while :; do mv /v/part /v/kept; mv /v/up /v/part; mv /v/part /v/up; mv /v/kept /v/part; done`;
+    await cli.ok([
+      'run',
+      '-d',
+      '--name',
+      'swap',
+      '--network',
+      'none',
+      '-v',
+      'vol:/v',
+      'files',
+      'sh',
+      '-c',
+      swap,
+    ]);
+    const outcomes = new Set<string>();
+    for (let round = 0; round < 40; round++) {
+      const words = ['run', ...quiet, '--mount', 'src=vol,dst=/x,volume-subpath=part/etc', 'files'];
+      const { code, stdout, stderr } = await cli.run([...words, 'ls', '/x']);
+      outcomes.add(code === 0 ? stdout : stderr.replace(/of the source.*/s, ''));
+    }
+    await cli.ok(['rm', '-f', '-t', '0', 'swap']);
+    t.true(outcomes.has('where\n'));
+    t.true(
+      [...outcomes].every((text) => text === 'where\n' || text.startsWith('coracle: mount part/etc ')),
+      [...outcomes].join('|'),
+    );
+    t.is(await sh(['-v', 'vol:/v'], 'cat /v/*/etc/where | sort -u'), 'inside\n');
+  },
+);
+
+testWith(journeyNeeds, 'a volume whose filling was broken off is filled to its end', async (t) => {
+  const { cli, sh } = await openTool(openCli(t), 'overlay');
+  await cli.ok(['volume', 'create', 'half']);
+  // What a kill leaves: the mark, a part of the files, one of them half written.
+  const path = (await cli.ok(['volume', 'mount', 'half'])).trim();
+  writeFileSync(join(path, 'file'), 'of an earlier time');
+  writeFileSync(join(path, '.coracle-partial'), 'te');
+  mkdirSync(join(path, 'sub'));
+  addon().setxattr(path, 'user.coracle.filling', Buffer.from('1'));
+  const look = 'cd /data; ls -A | tr "\n" " "; cat file; stat -c "%a %u" sub; wc -c <sub/big';
+  const filled = 'fifo file link same sub of an earlier time711 5\n100000\n';
+  t.is(await sh(['-v', 'half:/data'], look), filled);
+  await sh(['-v', 'half:/data'], 'rm -r /data/sub');
+  t.is(await sh(['-v', 'half:/data'], 'ls /data | wc -l'), '4\n', 'it is done once');
+});
+
+testWith(journeyNeeds, 'memory is for one container at a time, and cp knows what is a mount', async (t) => {
+  const { cli } = await openTool(openCli(t), 'overlay');
+  await cli.ok(['volume', 'create', '-o', 'type=tmpfs', 'memory']);
+  const run = ['run', '-d', '--network', 'none', '-v', 'memory:/m', '-v', 'plain:/p'];
+  await cli.ok([...run, '--name', 'one', 'files', 'sleep', '100']);
+  const second = await cli.run([...run, '--name', 'two', 'files', 'sleep', '100']);
+  t.is(second.code, 125);
+  t.regex(second.stderr, /mount volume memory: it is memory, which one has/);
+  t.is(await cli.ok(['ps', '-aq', '--filter', 'name=two']), '');
+  writeFileSync(join(cli.directory, 'file'), 'x');
+  await cli.ok(['cp', join(cli.directory, 'file'), 'one:/m/file']);
+  t.is(await cli.ok(['exec', 'one', 'cat', '/m/file']), 'x');
+  await cli.ok(['restart', '-t', '0', 'one']);
+  t.is(await cli.ok(['exec', 'one', 'ls', '/m']), '');
+  await cli.ok(['stop', '-t', '0', 'one']);
+  t.not((await cli.run(['cp', join(cli.directory, 'file'), 'one:/m/file'])).code, 0);
+  await cli.ok(['cp', join(cli.directory, 'file'), 'one:/p/file']);
+  t.is(await cli.ok(['run', ...quiet, '-v', 'plain:/p', 'files', 'cat', '/p/file']), 'x');
 });
