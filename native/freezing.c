@@ -9,13 +9,13 @@
 
 static int ask(struct supervisor *supervisor, enum message_kind kind, int value) {
     const struct message message = {.kind = kind, .value = value};
-    return message_send(supervisor->channel.fd, &message, &supervisor->namespaces[NS_PID], 1) < 0 ? EPIPE : 0;
+    /* Where others are in its pid namespace, what it has mounted tells its processes from theirs. */
+    enum namespace_fd its = plan_shares(supervisor->plan, PLAN_NS_PID) ? NS_MOUNT : NS_PID;
+    return message_send(supervisor->channel.fd, &message, &supervisor->namespaces[its], 1) < 0 ? EPIPE : 0;
 }
 
 static int ready(const struct supervisor *supervisor) {
-    if (supervisor->phase != PHASE_RUNNING)
-        return ESRCH;
-    return supervisor->plan->ns_host[PLAN_NS_PID] ? EOPNOTSUPP : 0;
+    return supervisor->phase == PHASE_RUNNING ? 0 : ESRCH;
 }
 
 int freezing_begin(struct supervisor *supervisor, bool pause) {

@@ -110,7 +110,7 @@ int helper_start(struct helper *helper, const struct plan *plan, const char *net
     if (pipe2(ends, O_CLOEXEC) < 0)
         return fail(failure, "network", errno, "pipe");
     helper->pid = fork();
-    if (helper->pid == 0 && plan->ns_host[PLAN_NS_PID] && !helper->slirp)
+    if (helper->pid == 0 && plan_shares(plan, PLAN_NS_PID) && !helper->slirp)
         exec_kept(plan, netns, ends[1]);
     if (helper->pid == 0)
         exec_helper(plan, netns, helper->slirp, ends[1]);

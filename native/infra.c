@@ -20,6 +20,7 @@
 #include "message.h"
 #include "processes.h"
 #include "root.h"
+#include "shared.h"
 #include "syscalls.h"
 
 struct infra {
@@ -45,13 +46,16 @@ static void give_up(const struct infra *infra, const struct failure *failure) {
 
 /** Everything S had open but the channel and the listeners: its lock above all, which lives as long as any copy of it. */
 static int close_others(const struct infra_arguments *given, struct failure *failure) {
-    auto_free int *keep = calloc(given->listener_count + 2, sizeof *keep);
+    auto_free int *keep = calloc(given->listener_count + 2 + PLAN_NS_COUNT, sizeof *keep);
     size_t count = 0;
     if (!keep)
         return fail(failure, "infra", ENOMEM, "descriptors");
     keep[count++] = given->channel;
-    if (given->netns >= 0)
-        keep[count++] = given->netns;
+    if (given->neighbour_mounts >= 0)
+        keep[count++] = given->neighbour_mounts;
+    for (size_t i = 0; i < PLAN_NS_COUNT; i++)
+        if (given->joined[i] >= 0)
+            keep[count++] = given->joined[i];
     for (size_t i = 0; i < given->listener_count; i++)
         keep[count++] = given->listeners[i];
     for (size_t i = 1; i < count; i++)
@@ -121,23 +125,60 @@ static int set_up(struct infra *infra, struct failure *failure) {
         return -1;
     if (root_mount(infra->plan, &infra->scratch, &infra->fuse, failure) < 0)
         return -1;
+    if (infra->given->neighbour_mounts >= 0 && shared_mount(infra->plan, infra->given->neighbour_mounts, &infra->scratch, failure) < 0)
+        return -1;
     return start_forwarder(infra, failure);
 }
 
-/** New namespaces of I; those shared with the host stay A's, which are the host's. */
+/** New namespaces of I; those shared with the host stay A's, which are the host's; those of other containers are entered. */
 static uint64_t init_namespaces(const struct infra *infra) {
     static const uint64_t flags[PLAN_NS_COUNT] = {CLONE_NEWPID, CLONE_NEWIPC, CLONE_NEWUTS, CLONE_NEWCGROUP, CLONE_NEWNET};
     uint64_t wanted = CLONE_NEWNS;
     for (size_t i = 0; i < PLAN_NS_COUNT; i++)
-        if (!infra->plan->ns_host[i] && !(i == PLAN_NS_NET && infra->netns >= 0))
+        if (!plan_shares(infra->plan, i) && !(i == PLAN_NS_NET && infra->netns >= 0))
             wanted |= flags[i];
     return wanted;
+}
+
+/** Runs in a process that can be thrown away, as it could not come back. 0 in I, which is A's child. */
+static void enter_and_clone(const struct infra *infra, int answer) {
+    struct clone_args arguments = {.flags = init_namespaces(infra) | CLONE_PARENT};
+    if (setns(infra->given->joined[PLAN_NS_PID], CLONE_NEWPID) < 0)
+        _exit(errno);
+    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    if (pid == 0)
+        return;
+    _exit(pid < 0 ? errno : write_full(answer, &pid, sizeof pid) < 0 ? EPIPE : 0);
+}
+
+/** A pid namespace is entered by those who are born after. */
+static pid_t clone_inside(const struct infra *infra) {
+    int ends[2], status;
+    pid_t pid = -1;
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -1;
+    pid_t helper = fork();
+    if (helper == 0) {
+        enter_and_clone(infra, ends[1]);
+        return 0;
+    }
+    close(ends[1]);
+    while (helper > 0 && waitpid(helper, &status, 0) < 0 && errno == EINTR)
+        continue;
+    bool made = helper > 0 && read_full(ends[0], &pid, sizeof pid) == (ssize_t)sizeof pid;
+    close(ends[0]);
+    errno = helper > 0 && WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EAGAIN;
+    return made ? pid : -1;
+}
+
+static pid_t clone_init(const struct infra *infra) {
+    return infra->given->joined[PLAN_NS_PID] >= 0 ? clone_inside(infra) : sys_clone(init_namespaces(infra), NULL);
 }
 
 static void spawn(struct infra *infra, const int fds[4], size_t count) {
     struct failure failure = {0};
     if (count == 4)
-        infra->init = sys_clone(init_namespaces(infra), NULL);
+        infra->init = clone_init(infra);
     if (count != 4 || infra->init < 0) {
         fail(&failure, "clone", errno, "namespaces of the container");
         message_complain(infra->channel, MESSAGE_FAILURE, &failure);
@@ -148,7 +189,7 @@ static void spawn(struct infra *infra, const int fds[4], size_t count) {
         drop_fd(&infra->emulator);
         for (size_t i = 0; i < infra->given->listener_count; i++)
             close(infra->given->listeners[i]);
-        struct init_arguments arguments = {.plan = infra->plan, .scratch = &infra->scratch, .stdio = {fds[0], fds[1], fds[2]}, .report = fds[3], .netns = infra->netns};
+        struct init_arguments arguments = {.plan = infra->plan, .scratch = &infra->scratch, .stdio = {fds[0], fds[1], fds[2]}, .report = fds[3], .netns = infra->netns, .joined = infra->given->joined};
         init_main(&arguments);
     }
     for (size_t i = 0; i < count; i++)
@@ -183,6 +224,10 @@ static void serve_channel(struct infra *infra) {
         _exit(0);
     if (message.kind == MESSAGE_SPAWN)
         spawn(infra, fds, count);
+    if (message.kind == MESSAGE_SWEEP && count == 1) {
+        processes_kill(fds[0]);
+        drop_fd(&fds[0]);
+    }
     if (message.kind == MESSAGE_PROCESSES || message.kind == MESSAGE_FREEZE) {
         int pid_namespace = count == 1 ? fds[0] : -1;
         message.kind == MESSAGE_PROCESSES ? answer_processes(infra, message.value, pid_namespace) : freeze(infra, message.value, pid_namespace);
@@ -222,7 +267,7 @@ static void reap(struct infra *infra) {
 }
 
 _Noreturn void infra_main(const struct infra_arguments *arguments) {
-    struct infra infra = {.given = arguments, .plan = arguments->plan, .channel = arguments->channel, .signals = -1, .netns = arguments->netns, .emulator = -1};
+    struct infra infra = {.given = arguments, .plan = arguments->plan, .channel = arguments->channel, .signals = -1, .netns = arguments->joined[PLAN_NS_NET], .emulator = -1};
     struct failure failure = {0};
     infra.helper.ready_fd = -1;
     if (set_up(&infra, &failure) < 0)

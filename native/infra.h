@@ -11,8 +11,10 @@ struct infra_arguments {
     /** The published ports' listeners, in the plan's order; the port forwarder's. */
     const int *listeners;
     size_t listener_count;
-    /** The network namespace of the container whose user namespace this is; -1: the plan's own. */
-    int netns;
+    /** Namespaces of other containers by enum plan_ns, which have this user namespace; -1: none. */
+    const int *joined;
+    /** The mount namespace of the one whose ipc namespace is used; -1: none. */
+    int neighbour_mounts;
 };
 
 /** Serves S until it is gone or kills us. */

@@ -39,11 +39,20 @@ static int tie_to_parent(struct container *container, struct failure *failure) {
     return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? fail(failure, "init", errno, "death signal") : 0;
 }
 
+/** The pid namespace is that of our birth. */
+static int enter_joined(struct container *container, struct failure *failure) {
+    static const int types[PLAN_NS_COUNT] = {[PLAN_NS_IPC] = CLONE_NEWIPC, [PLAN_NS_UTS] = CLONE_NEWUTS, [PLAN_NS_CGROUP] = CLONE_NEWCGROUP};
+    for (size_t i = 0; i < PLAN_NS_COUNT; i++)
+        if (types[i] && container->given->joined[i] >= 0 && setns(container->given->joined[i], types[i]) < 0)
+            return fail(failure, "namespaces", errno, "setns %x", (unsigned)types[i]);
+    return 0;
+}
+
 static int enter_network(struct container *container, struct failure *failure) {
     if (container->given->netns >= 0 && setns(container->given->netns, CLONE_NEWNET) < 0)
         return fail(failure, "network", errno, "setns");
     const struct plan *plan = container->plan;
-    return plan->ns_host[PLAN_NS_NET] || plan->ns_path[PLAN_NS_NET] ? 0 : kernel_loopback_up(failure);
+    return plan_shares(plan, PLAN_NS_NET) || plan->ns_path[PLAN_NS_NET] ? 0 : kernel_loopback_up(failure);
 }
 
 /** Our own descriptors, because nobody else may open them: I is not dumpable. */
@@ -69,7 +78,7 @@ static int open_sources(struct container *container, struct failure *failure) {
 
 static int configure_kernel(struct container *container, struct failure *failure) {
     const char *hostname = container->plan->hostname;
-    if (hostname && !container->plan->ns_host[PLAN_NS_UTS] && sethostname(hostname, strlen(hostname)) < 0)
+    if (hostname && !plan_shares(container->plan, PLAN_NS_UTS) && sethostname(hostname, strlen(hostname)) < 0)
         return fail(failure, "hostname", errno, "%s", hostname);
     const char *domain = container->plan->domainname;
     if (domain && setdomainname(domain, strlen(domain)) < 0)
@@ -170,7 +179,7 @@ static const struct step bundle_steps[] = {
 };
 
 static const struct step steps[] = {
-    {"tie to parent", tie_to_parent},       {"network", enter_network}, {"namespaces", open_namespaces}, {"sources", open_sources},
+    {"tie to parent", tie_to_parent},       {"network", enter_network}, {"joined", enter_joined},      {"namespaces", open_namespaces}, {"sources", open_sources},
     {"kernel settings", configure_kernel}, {"pivot", pivot},           {"mounts", attach_mounts},       {"process", resolve_process},
     {"terminal", open_terminal},           {"close root", close_root}, {"start", await_start},     {NULL, NULL},
 };
@@ -181,7 +190,7 @@ _Noreturn void init_main(const struct init_arguments *arguments) {
     container.process.plan = arguments->plan;
     container.process.report = arguments->report;
     const bool bundle = arguments->plan->kind == PLAN_CREATE;
-    container.process.tied = arguments->plan->ns_host[PLAN_NS_PID] && !bundle;
+    container.process.tied = plan_shares(arguments->plan, PLAN_NS_PID) && !bundle;
     memcpy(container.process.stdio, arguments->stdio, sizeof arguments->stdio);
     for (const struct step *step = bundle ? bundle_steps : steps; step->take; step++) {
         if (step->take(&container, &failure) == 0)

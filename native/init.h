@@ -13,6 +13,8 @@ struct init_arguments {
     int stdio[3];
     int report;
     int netns;
+    /** Namespaces of other containers, as in infra_arguments. */
+    const int *joined;
     /** Of a bundle: its filter, which was read before, and the socket on which somebody says that it may start. */
     const struct filter *filter;
     int gate;

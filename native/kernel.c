@@ -31,7 +31,7 @@ static bool allowed(const struct plan *plan, const char *key) {
     };
     for (size_t i = 0; i < N_ELEMENTS(rules); i++)
         if (strncmp(key, rules[i].prefix, strlen(rules[i].prefix)) == 0)
-            return !plan->ns_host[rules[i].ns];
+            return !plan_shares(plan, rules[i].ns);
     return false;
 }
 
@@ -71,7 +71,7 @@ static void relax_network(const struct plan *plan, int proc, int report) {
 
 int kernel_configure(const struct plan *plan, int proc, int report, struct failure *failure) {
     /* A bundle says itself what it wants of its network. */
-    if (proc >= 0 && plan->kind == PLAN_RUN && !plan->ns_host[PLAN_NS_NET])
+    if (proc >= 0 && plan->kind == PLAN_RUN && !plan_shares(plan, PLAN_NS_NET))
         relax_network(plan, proc, report);
     for (size_t i = 0; i < plan->sysctls.count; i++) {
         const struct plan_sysctl *sysctl = &plan->sysctls.items[i];

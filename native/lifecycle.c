@@ -124,6 +124,9 @@ void lifecycle_exited(struct supervisor *supervisor, int wait_status) {
     supervisor->kill.at = supervisor->timeout.at = 0;
     if (!supervisor->gone_ahead && !supervisor->failure.stage)
         fail(&supervisor->failure, "init", ECANCELED, "the container's first process died");
+    /* With its pid namespace all of it would have died. */
+    if (plan_shares(supervisor->plan, PLAN_NS_PID) && supervisor->namespaces[NS_MOUNT] >= 0)
+        message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_SWEEP}, &supervisor->namespaces[NS_MOUNT], 1);
     if (!relay_hurry(&supervisor->relay))
         lifecycle_drained(supervisor);
     else

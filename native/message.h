@@ -20,6 +20,7 @@ enum message_kind {
     MESSAGE_SPAWN, /* descriptors: stdin, stdout, stderr, the report socket of I */
     MESSAGE_CLEAN,
     MESSAGE_PROCESSES, /* value is the pid of I; the descriptor is the container's pid namespace */
+    MESSAGE_SWEEP,     /* the descriptor is the mount namespace of what is to be killed */
     MESSAGE_FREEZE,    /* the same; a negative value lets them go on */
     /* S to I */
     MESSAGE_GO,

@@ -113,13 +113,14 @@ static int open_special(const struct plan *plan, const struct plan_mount *mount,
     case MOUNT_BIND:
     case MOUNT_OVERLAY:
     case MOUNT_DATA:
+    case MOUNT_NEIGHBOUR:
         break;
     }
     return open_memory(mount);
 }
 
 static bool is_tree(const struct plan_mount *mount) {
-    return mount->kind == MOUNT_BIND || mount->kind == MOUNT_OVERLAY || mount->kind == MOUNT_DATA;
+    return mount->kind == MOUNT_BIND || mount->kind == MOUNT_OVERLAY || mount->kind == MOUNT_DATA || mount->kind == MOUNT_NEIGHBOUR;
 }
 
 static bool is_memory(const struct plan_mount *mount) {

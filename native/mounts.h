@@ -24,6 +24,8 @@ int mounts_attach(const struct plan *plan, struct mount_sources *sources, int ro
 int mounts_restrict(const struct plan *plan, int root, struct failure *failure);
 /** Detached: the tree of a bind, a stack of directories, or a file of the plan's data (trees.c). `*file`: it is no directory. */
 int tree_open(const struct plan *plan, size_t index, const struct scratch *scratch, bool *file, struct failure *failure);
+/** Makes a directory of the scratch file system, which a container started anew finds already made. trees.c. */
+int scratch_directory(const struct scratch *scratch, const char *name, size_t number, char **path, struct failure *failure);
 /** The kernel's numbers of a mount's flags. */
 unsigned mount_attributes(const struct plan_mount *mount);
 /** Gives a detached tree the attributes of its mount; read-only not yet where it is still to be written. */

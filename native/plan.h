@@ -58,7 +58,8 @@ enum mount_kind {
     MOUNT_RAMFS,
     MOUNT_BIND,
     MOUNT_OVERLAY,
-    MOUNT_DATA
+    MOUNT_DATA,
+    MOUNT_NEIGHBOUR
 };
 enum mount_create { CREATE_AS_SOURCE, CREATE_FILE, CREATE_DIRECTORY };
 
@@ -187,8 +188,8 @@ struct plan {
 
     bool ns_host[PLAN_NS_COUNT];
     const char *net_helper;
-    /** The supervisor's socket of the container whose network is used; NULL: none. */
-    const char *net_of;
+    /** The supervisor's socket of the container whose namespace is used; NULL: none. */
+    const char *ns_of[PLAN_NS_COUNT];
     struct strings net_arguments;
     PLAN_LIST(struct plan_port) ports;
 
@@ -262,6 +263,11 @@ struct plan {
     pid_t target;
     uint64_t target_start;
 };
+
+/** Whether others than the container are in its namespace. */
+static inline bool plan_shares(const struct plan *plan, enum plan_ns ns) {
+    return plan->ns_host[ns] || plan->ns_of[ns];
+}
 
 enum { PLAN_MAX_DATA = 16 << 20, PLAN_MAX_SIZE = 4 << 20, PLAN_MAX_RECORDS = 65536, PLAN_MAX_ARGUMENTS = 64 };
 

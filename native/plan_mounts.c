@@ -57,8 +57,8 @@ static bool parse_data(char *text, struct plan_data *data) {
 }
 
 bool plan_add_mount(struct plan *plan, char **arguments, size_t count) {
-    int kind = CHOOSE(arguments[0], "proc", "sysfs", "cgroup2", "dev", "devpts", "mqueue", "tmpfs", "ramfs", "bind", "overlay", "data");
-    if (count != 4 || kind < 0 || arguments[2][0] != '/' || (kind == MOUNT_BIND && arguments[1][0] != '/'))
+    int kind = CHOOSE(arguments[0], "proc", "sysfs", "cgroup2", "dev", "devpts", "mqueue", "tmpfs", "ramfs", "bind", "overlay", "data", "neighbour");
+    if (count != 4 || kind < 0 || arguments[2][0] != '/' || ((kind == MOUNT_BIND || kind == MOUNT_NEIGHBOUR) && arguments[1][0] != '/'))
         return false;
     struct plan_mount *mount = GROW(plan->mounts);
     if (!mount)

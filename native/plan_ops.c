@@ -34,7 +34,7 @@ PATH_OP(set_work, work)
 PATH_OP(set_rootdir, rootdir)
 PATH_OP(set_fuse_program, fuse_program)
 PATH_OP(set_seccomp, seccomp)
-PATH_OP(set_net_of, net_of)
+PATH_OP(set_net_of, ns_of[PLAN_NS_NET])
 STRING_OP(set_user, user)
 STRINGS_OP(add_layer, layers)
 STRINGS_OP(add_mask, masks)
@@ -125,11 +125,11 @@ static bool set_root(struct plan *plan, char **arguments, size_t count) {
 
 static bool set_ns(struct plan *plan, char **arguments, size_t count) {
     int ns = CHOOSE(arguments[0], "pid", "ipc", "uts", "cgroup", "net");
-    int how = count == 2 ? CHOOSE(arguments[1], "new", "host") : -1;
-    if (ns < 0 || how < 0)
+    int how = CHOOSE(arguments[1], "new", "host", "of");
+    if (ns < 0 || how < 0 || (how == 2) != (count == 3))
         return false;
     plan->ns_host[ns] = how == 1;
-    return true;
+    return how < 2 || plan_absolute(&plan->ns_of[ns], arguments[2]);
 }
 
 static bool set_net_helper(struct plan *plan, char **arguments, size_t count) {
@@ -305,7 +305,8 @@ static const struct plan_op ops[] = {
     {"fuse-program", ANY_ROOT, 1, 1, set_fuse_program},
     {"volatile", PLAN_RUN, 0, 0, set_volatile},
     {"root-readonly", ANY_CONTAINER, 0, 0, set_root_read_only},
-    {"ns", ANY_CONTAINER, 2, 2, set_ns},
+    {"ns", PLAN_RUN, 2, 3, set_ns},
+    {"ns", PLAN_CREATE, 2, 2, set_ns},
     {"net-helper", PLAN_RUN, 2, PLAN_MAX_ARGUMENTS, set_net_helper},
     {"net-of", PLAN_RUN, 1, 1, set_net_of},
     {"publish", PLAN_RUN, 5, 5, add_port},

@@ -15,19 +15,26 @@
 #include "syscalls.h"
 #include "util.h"
 
-enum { NESTED_MAX = 32, FREEZE_PASSES = 1000 };
+enum { NESTED_MAX = 32, FREEZE_PASSES = 1000, KILL_PASSES = 100 };
 
 static bool same(int fd, const struct stat *wanted) {
     struct stat stat;
     return fstat(fd, &stat) == 0 && stat.st_ino == wanted->st_ino && stat.st_dev == wanted->st_dev;
 }
 
+/** The namespace whose processes are meant, and where a process shows its own. */
+struct target {
+    struct stat stat;
+    const char *name;
+};
+
 /** Namespaces end upwards at our own: the kernel then refuses to tell the parent. */
-static bool is_inside(int process, const struct stat *wanted) {
-    int fd = openat(process, "ns/pid", O_RDONLY | O_CLOEXEC);
+static bool is_inside(int process, const struct target *target) {
+    int fd = openat(process, target->name, O_RDONLY | O_CLOEXEC);
+    const struct stat *wanted = &target->stat;
     for (int depth = 0; fd >= 0 && depth < NESTED_MAX; depth++) {
         bool found = same(fd, wanted);
-        int parent = found ? -1 : ioctl(fd, NS_GET_PARENT);
+        int parent = found ? -1 : ioctl(fd, NS_GET_PARENT); /* a mount namespace has none */
         close(fd);
         if (found)
             return true;
@@ -38,9 +45,9 @@ static bool is_inside(int process, const struct stat *wanted) {
 }
 
 /** Calls `visit` with a directory of /proc that is also the process's pidfd, so that its pid cannot become another's. */
-static int visit_processes(int pid_namespace, pid_t first, int (*visit)(void *context, int process, pid_t pid), void *context) {
-    struct stat wanted;
-    if (fstat(pid_namespace, &wanted) < 0)
+static int visit_processes(int space, pid_t first, int (*visit)(void *context, int process, pid_t pid), void *context) {
+    struct target target = {.name = ioctl(space, NS_GET_NSTYPE) == CLONE_NEWNS ? "ns/mnt" : "ns/pid"};
+    if (fstat(space, &target.stat) < 0)
         return -1;
     DIR *proc = opendir("/proc");
     if (!proc)
@@ -51,7 +58,7 @@ static int visit_processes(int pid_namespace, pid_t first, int (*visit)(void *co
         if (!parse_number(entry->d_name, INT32_MAX, &pid))
             continue;
         auto_close int process = openat(dirfd(proc), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (process >= 0 && ((pid_t)pid == first || is_inside(process, &wanted)))
+        if (process >= 0 && ((pid_t)pid == first || is_inside(process, &target)))
             result = visit(context, process, (pid_t)pid);
     }
     closedir(proc);
@@ -78,9 +85,9 @@ static int add(void *context, int process, pid_t pid) {
     return 0;
 }
 
-ssize_t processes_find(int pid_namespace, pid_t first, pid_t **pids) {
+ssize_t processes_find(int space, pid_t first, pid_t **pids) {
     struct list list = {0};
-    if (visit_processes(pid_namespace, first, add, &list) < 0) {
+    if (visit_processes(space, first, add, &list) < 0) {
         int number = errno;
         free(list.pids);
         errno = number;
@@ -117,13 +124,29 @@ static int go_on(void *context, int process, pid_t pid) {
     return sys_pidfd_signal(process, SIGCONT) < 0 && errno != ESRCH ? -1 : 0;
 }
 
-int processes_freeze(int pid_namespace, pid_t first, int stop) {
+static int kill_one(void *context, int process, pid_t pid) {
+    unsigned *found = context;
+    (void)pid;
+    *found += sys_pidfd_signal(process, SIGKILL) == 0;
+    return 0;
+}
+
+void processes_kill(int space) {
+    unsigned found = 1;
+    for (int pass = 0; found > 0 && pass < KILL_PASSES; pass++) {
+        found = 0;
+        if (visit_processes(space, 0, kill_one, &found) < 0)
+            return;
+    }
+}
+
+int processes_freeze(int space, pid_t first, int stop) {
     if (!stop)
-        return visit_processes(pid_namespace, first, go_on, NULL);
+        return visit_processes(space, first, go_on, NULL);
     /* One that was about to fork has a child that we have not seen: until nothing moves. */
     for (int pass = 0; pass < FREEZE_PASSES; pass++) {
         unsigned moving = 0;
-        if (visit_processes(pid_namespace, first, stop_one, &moving) < 0)
+        if (visit_processes(space, first, stop_one, &moving) < 0)
             return -1;
         if (moving == 0)
             return 0;

@@ -13,15 +13,13 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "birth.h"
 #include "client_io.h"
-#include "exec.h"
 #include "infra.h"
-#include "neighbour.h"
 #include "notify.h"
 #include "pipes.h"
 #include "publish.h"
 #include "syscalls.h"
-#include "userns.h"
 
 static void channel_ready(struct watch *watch, uint32_t events) {
     struct supervisor *supervisor = watch->owner;
@@ -175,35 +173,6 @@ static int bind_ports(struct supervisor *supervisor, struct failure *failure) {
     return 0;
 }
 
-/** A while it waits to be let go: in a user namespace of its own, or in that of the container whose network is used. */
-struct birth {
-    int netns;
-    struct userns_child own;
-    struct neighbour neighbour;
-};
-
-static int birth_begin(const struct plan *plan, struct birth *birth, struct failure *failure) {
-    uint64_t flags = CLONE_NEWNS | (plan->ns_host[PLAN_NS_PID] ? 0 : (uint64_t)CLONE_NEWPID);
-    *birth = (struct birth){.netns = -1};
-    if (!plan->net_of)
-        return userns_begin(&plan->ids, flags, &birth->own, failure);
-    struct container_handles other = {.pidfd = -1};
-    if (container_ask(plan->net_of, &other, failure) < 0) {
-        failure->stage = "network-of";
-        return -1;
-    }
-    int side = neighbour_begin(other.namespaces[NS_USER], flags, &birth->neighbour, failure);
-    birth->netns = take_fd(&other.namespaces[NS_NET]);
-    drop_fd(&other.pidfd);
-    for (size_t i = 0; i < NS_COUNT; i++)
-        drop_fd(&other.namespaces[i]);
-    return side;
-}
-
-static int birth_finish(const struct plan *plan, struct birth *birth, struct failure *failure) {
-    return plan->net_of ? neighbour_finish(&birth->neighbour, failure) : userns_finish(&plan->ids, &birth->own, failure);
-}
-
 /** Clones A; what needs no A is done while newuidmap runs. */
 static int start_infra(struct supervisor *supervisor, struct failure *failure) {
     const struct plan *plan = supervisor->plan;
@@ -214,11 +183,10 @@ static int start_infra(struct supervisor *supervisor, struct failure *failure) {
     supervisor->channel = (struct watch){.fd = ends[0], .ready = channel_ready, .owner = supervisor};
     int side = birth_begin(plan, &birth, failure);
     if (side == 0) {
-        struct infra_arguments arguments = {.plan = plan, .channel = ends[1], .listeners = supervisor->listeners, .listener_count = plan->ports.count, .netns = birth.netns};
+        struct infra_arguments arguments = {.plan = plan, .channel = ends[1], .listeners = supervisor->listeners, .listener_count = plan->ports.count, .joined = birth.joined, .neighbour_mounts = birth.mounts};
         infra_main(&arguments);
     }
     close(ends[1]);
-    drop_fd(&birth.netns);
     for (size_t i = 0; i < plan->ports.count; i++)
         drop_fd(&supervisor->listeners[i]);
     if (side < 0)
@@ -231,8 +199,8 @@ static int start_infra(struct supervisor *supervisor, struct failure *failure) {
     struct failure ignored = {0};
     if (birth_finish(plan, &birth, result < 0 ? &ignored : failure) < 0)
         return -1;
-    supervisor->infra = plan->net_of ? birth.neighbour.pid : birth.own.pid;
-    supervisor->infra_pidfd = plan->net_of ? birth.neighbour.pidfd : birth.own.pidfd;
+    supervisor->infra = birth_pid(&birth);
+    supervisor->infra_pidfd = birth_pidfd(&birth);
     return result < 0 || watch_set(supervisor->epoll, &supervisor->channel, EPOLLIN) < 0 ? -1 : 0;
 }
 

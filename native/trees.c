@@ -55,8 +55,7 @@ static int open_bind(const struct plan_mount *mount, bool *file, struct failure 
     return source < 0 ? fail(failure, "mount", errno, "%s", mount->source) : clone_tree(source, mount, file, failure);
 }
 
-/** Makes a directory of the scratch file system, which a container started anew finds already made. */
-static int scratch_directory(const struct scratch *scratch, const char *name, size_t number, char **path, struct failure *failure) {
+int scratch_directory(const struct scratch *scratch, const char *name, size_t number, char **path, struct failure *failure) {
     if (asprintf(path, "%s/%s%zu", scratch->directory, name, number) < 0)
         return fail(failure, "mount", ENOMEM, "%s", name);
     return mkdir(*path, 0700) < 0 && errno != EEXIST ? fail(failure, "mount", errno, "%s", *path) : 0;
@@ -102,6 +101,12 @@ static int open_data(const struct plan *plan, const struct plan_mount *entry, co
     return source < 0 ? fail(failure, "mount", errno, "data of %s", entry->destination) : clone_tree(source, entry, file, failure);
 }
 
+/** A has mounted it there already. */
+static int open_neighbour(const struct plan_mount *mount, const char *path, bool *file, struct failure *failure) {
+    auto_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    return root < 0 ? fail(failure, "mount", errno, "%s", path) : clone_tree(root, mount, file, failure);
+}
+
 int tree_open(const struct plan *plan, size_t index, const struct scratch *scratch, bool *file, struct failure *failure) {
     const struct plan_mount *entry = &plan->mounts.items[index];
     auto_free char *path = NULL;
@@ -109,5 +114,7 @@ int tree_open(const struct plan *plan, size_t index, const struct scratch *scrat
         return open_bind(entry, file, failure);
     if (scratch_directory(scratch, "tree", index, &path, failure) < 0)
         return -1;
+    if (entry->kind == MOUNT_NEIGHBOUR)
+        return open_neighbour(entry, path, file, failure);
     return entry->kind == MOUNT_OVERLAY ? open_overlay(entry, path, file, failure) : open_data(plan, entry, path, file, failure);
 }

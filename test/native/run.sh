@@ -118,6 +118,7 @@ ended() { until_true 10 test -s "$T/$1/exit"; }
 . "$here/lifecycle.sh"
 . "$here/control.sh"
 . "$here/trees.sh"
+. "$here/namespaces.sh"
 
 echo "1..$count"
 [ $failed = 0 ] || echo "# $failed failed"

@@ -1,0 +1,42 @@
+# Namespaces of other containers and of the host.
+
+fresh n1; fresh n2; fresh n3
+X='log\tk8s-file\t'$T'/n1/log\t0\t1\n' run n1 detach sh -c 'echo held > /dev/shm/word; for n in pid ipc uts cgroup net; do readlink /proc/self/ns/$n; done; sleep 1000'
+is "$rc" 0 'a container that lends its namespaces'
+until_true 5 grep -q 'F net' "$T/n1/log"
+lent() { grep -o " $1:.*" "$T/n1/log" | tr -d ' '; }
+joined="ns\tpid\tof\t$T/n1/s\nns\tipc\tof\t$T/n1/s\nns\tuts\tof\t$T/n1/s\nns\tcgroup\tof\t$T/n1/s\nns\tnet\tof\t$T/n1/s\n"
+shm="mount\tneighbour\t/dev/shm\t/dev/shm\trw,nosuid,nodev,noexec\n"
+K=$(echo "$kernel_mounts" | grep -v /dev/shm)
+X="$joined$shm" run n2 child sh -c 'for n in pid ipc uts cgroup net; do readlink /proc/self/ns/$n; done; cat /dev/shm/word; echo back > /dev/shm/answer; hostname; ps | grep -c "[s]leep 1000"'
+for ns in pid ipc uts cgroup net; do
+    is "$(grep "^$ns:" "$T/out")" "$(lent $ns)" "$ns is that of the other container"
+done
+has '^held$' 'its shared memory is shared'
+has '^box$' 'and the host name'
+has '^1$' 'and its processes are seen'
+enter n1 child cat /dev/shm/answer
+has '^back$' 'in both directions'
+X="$joined" run n2 detach sh -c 'sleep 1234 & sleep 1235 & exec sleep 1236'
+is "$rc" 0 'one that leaves processes behind'
+enter n1 child sh -c 'until [ "$(ps | grep -c "[s]leep 123[45]")" = 2 ]; do sleep 0.05; done; ps | grep "[s]leep 123" | wc -l'
+has '^3$' 'runs among those of the other'
+kill -TERM "$(sv_pid n2)"; until_true 15 test -s "$T/n2/exit"
+enter n1 child sh -c 'ps | grep "[s]leep 123" | wc -l'
+has '^0$' 'nothing of it is left in the pid namespace of the other'
+run n3 detach sleep 1000
+X="ns\tpid\tof\t$T/n1/s\nns\tipc\tof\t$T/n3/s\n" run n2 child true
+is "$rc" 125 'namespaces of two user namespaces are refused'
+grep -q 'share%20one%20user%20namespace' "$T/status"; ok $? 'with the reason'
+X="ns\tipc\tof\t$T/n3/s\nsysctl\tkernel.shm_rmid_forced\t1\n" run n2 child true
+grep -q 'not%20of%20a%20namespace%20of%20the%20container' "$T/status"; ok $? 'a shared namespace is not configured'
+X="ns\tpid\tof\t$T/none/s\n" run n2 child true
+is "$rc" 125 'the namespace of nobody is refused'
+unset K
+X='ns\tpid\thost\n' run n2 detach sh -c 'sleep 4321 & exec sleep 4322'
+is "$rc" 0 'a container in the pid namespace of the host'
+kill -TERM "$(sv_pid n2)"; ended n2
+! ps ax 2>/dev/null | grep -q '[s]leep 432[12]'
+ok $? 'leaves no process behind'
+kill -9 "$(sv_pid n3)"
+kill -TERM "$(sv_pid n1)"; ended n1
