@@ -223,15 +223,32 @@ export const healthOptions = [
   },
 ] as const satisfies readonly OptionSpec[];
 
+export const namespaceOptions = [
+  { name: 'pid', kind: 'string', value: 'MODE', summary: 'Pid namespace: private, host or container:NAME' },
+  {
+    name: 'ipc',
+    kind: 'string',
+    value: 'MODE',
+    summary: 'Shared memory and queues: shareable, private, none, host or container:NAME',
+  },
+  { name: 'uts', kind: 'string', value: 'MODE', summary: 'Host name: private, host or container:NAME' },
+  {
+    name: 'cgroupns',
+    kind: 'string',
+    value: 'MODE',
+    summary: 'Cgroup namespace: private, host or container:NAME',
+  },
+] as const satisfies readonly OptionSpec[];
+
 /** Why options of docker's and podman's `run` are refused. */
 export const refusedByRun = {
   'this version has no such limit':
     'memory-swappiness kernel-memory cpu-count cpu-percent cpu-rt-period cpu-rt-runtime blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops io-maxbandwidth io-maxiops oom-kill-disable oom-score-adj',
-  'this version makes no cgroups': 'cgroup-parent cgroups cgroup-conf cgroupns',
+  'this version makes no cgroups': 'cgroup-parent cgroups cgroup-conf',
   'this version gives containers no devices': 'device device-cgroup-rule gpus',
   'there is no privileged mode; give what is needed with --cap-add and --security-opt': 'privileged',
   'each container has namespaces of its own':
-    'ipc pid uts userns uidmap gidmap subuidname subgidname hostuser',
+    'userns uidmap gidmap subuidname subgidname hostuser',
   'there are no user-defined networks':
     'ip ip6 link link-local-ip mac-address network-alias net-alias domainname expose',
   'results of health checks are kept with the container': 'health-log-destination',

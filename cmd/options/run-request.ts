@@ -5,6 +5,7 @@ import type { Values } from '../command.js';
 import {
   healthOptions,
   identityOptions,
+  namespaceOptions,
   networkOptions,
   securityOptions,
   storageOptions,
@@ -24,6 +25,7 @@ export const createOptions = [
   ...networkOptions,
   ...storageOptions,
   ...securityOptions,
+  ...namespaceOptions,
   ...healthOptions,
   ...limitOptions,
   {
@@ -131,6 +133,10 @@ function runFlags(values: CreateValues): Parameters<typeof parseRunFlags>[0] {
     label: [...values['label-file'].flatMap(labelLines), ...values.label],
     entrypoint: values.entrypoint,
     secret: values.secret,
+    pid: values.pid,
+    ipc: values.ipc,
+    uts: values.uts,
+    cgroupns: values.cgroupns,
   };
 }
 

@@ -3,7 +3,13 @@ import { dirname, join } from 'node:path';
 import { CoracleError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
 import type { Mount, MountRequest } from '../sandbox/mount.js';
-import { bindFile, combineMounts, defaultMounts, readonlyRootMounts } from '../sandbox/mounts.js';
+import {
+  bindFile,
+  combineMounts,
+  defaultMounts,
+  readonlyRootMounts,
+  type SharedMemory,
+} from '../sandbox/mounts.js';
 import { requestedMount } from '../sandbox/requested-mount.js';
 import { ContainerStore } from './container-store.js';
 import { copiedImage } from './image-mounts.js';
@@ -41,7 +47,7 @@ export function containerMounts(stores: MountStores, record: ContainerRecord): M
   const facts = mountFacts({ id: record.id, directory });
   const sealed = options.readonlyRoot === true && options.readonlyTmpfs === false;
   const defaults = [
-    ...defaultMounts(options.shmSize, sealed ? 'ro' : 'rw'),
+    ...defaultMounts(options.shmSize, sealed ? 'ro' : 'rw', sharedMemory(record)),
     ...(options.readonlyRoot && !sealed ? readonlyRootMounts() : []),
     ...nameFiles(record, directory),
   ];
@@ -57,6 +63,12 @@ export function containerMounts(stores: MountStores, record: ContainerRecord): M
   const mounts = combineMounts(defaults, [...volumes, ...others]);
   if (record.driver !== 'overlay') refuseOverlays(mounts);
   return mounts;
+}
+
+function sharedMemory({ options, sharedNamespaces }: ContainerRecord): SharedMemory {
+  if (sharedNamespaces?.ipc !== undefined) return 'neighbour';
+  const mode = options.namespaces?.ipc?.mode;
+  return mode === 'host' || mode === 'none' ? mode : 'own';
 }
 
 function nameFiles({ options, networkContainer }: ContainerRecord, directory: string): Mount[] {

@@ -58,15 +58,16 @@ export async function createContainer(
   { purpose = 'start-now', images = new Map() }: CreateContext = {},
 ): Promise<CreatedContainer> {
   const shared = await sharedNetwork(stores, asked);
+  const spaces = await namespaces(stores, asked);
   const snapshot = stores.snapshots.topOfImage(image.configDigest) ?? (await stores.unpack(image));
   const id = randomHex(32);
   const mounts = completeMounts(stores.paths, asked, imageVolumes(image));
   checkMounts(stores, mounts);
-  const options = { ...asked, mounts };
+  const options = { ...spaces.options, mounts };
   const mounted = await imageUses(stores, mounts, images);
   parseDetachKeys(options.detachKeys ?? '');
   const secrets = await takeSecrets(stores, options);
-  const draft = decide({ stores, options, image, id, shared });
+  const draft = decide({ stores, options, image, id, shared, spaces });
   const name = reserveName(stores.paths, id, options.name);
   try {
     const network = await draft.network(name, purpose);
@@ -108,6 +109,7 @@ type Request = {
   readonly image: ImageRecord;
   readonly id: string;
   readonly shared: SharedNetwork;
+  readonly spaces: Namespaces;
 };
 
 type Draft = {
@@ -136,10 +138,23 @@ async function sharedNetwork(stores: ContainerStores, options: RunOptions): Prom
     : { network: 'container', networkContainer: owner.id };
 }
 
-function decide({ stores, options, image, id, shared }: Request): Draft {
+type Namespaces = { readonly options: RunOptions } & Pick<ContainerRecord, 'sharedNamespaces'> & {
+    readonly hostname?: string | undefined;
+  };
+
+async function namespaces(stores: ContainerStores, options: RunOptions): Promise<Namespaces> {
+  if (options.namespaces === undefined) return { options };
+  const { resolveNamespaces } = await import('./shared-namespaces.js');
+  const { choices, shared, hostname } = resolveNamespaces(stores, options.namespaces, options);
+  const sharedNamespaces = Object.keys(shared).length === 0 ? {} : { sharedNamespaces: shared };
+  return { options: { ...options, namespaces: choices }, ...sharedNamespaces, hostname };
+}
+
+function decide({ stores, options, image, id, shared, spaces }: Request): Draft {
   const config: ContainerConfig = image.config.config ?? {};
   const line = mergeCommand(options, config, image.reference ?? image.id.slice(0, 12));
-  const hostname = options.hostname ?? (shared.network === 'host' ? hostHostname() : id.slice(0, 12));
+  const hostname =
+    spaces.hostname ?? options.hostname ?? (shared.network === 'host' ? hostHostname() : id.slice(0, 12));
   const ports = assignHostPorts(options.publish ?? []);
   return {
     record: {
@@ -156,6 +171,7 @@ function decide({ stores, options, image, id, shared }: Request): Draft {
       capabilities: chooseCapabilities(options.capabilityAdd ?? [], options.capabilityDrop ?? []),
       ports,
       ...(shared.networkContainer === undefined ? {} : { networkContainer: shared.networkContainer }),
+      ...(spaces.sharedNamespaces === undefined ? {} : { sharedNamespaces: spaces.sharedNamespaces }),
       exposed: Object.keys(config.ExposedPorts ?? {}),
       volumes: volumesOf(stores, options, image),
       labels: { ...config.Labels, ...options.labels },

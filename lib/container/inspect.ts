@@ -7,6 +7,7 @@ import { parseVolumeOptions } from '../volume/volume-options.js';
 import type { VolumeStore } from '../volume/volume-store.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
 import type { ResourceLimits } from './limits.js';
+import { namespaceText } from './namespace-flags.js';
 import type { SecretUse, VolumeUse } from './record.js';
 import type { ContainerView } from './view.js';
 
@@ -136,6 +137,10 @@ function hostFields({ record }: ContainerView): ContainerInspection {
     AutoRemove: record.autoRemove,
     Privileged: false,
     NetworkMode: record.network,
+    PidMode: namespaceText(options.namespaces?.pid),
+    IpcMode: namespaceText(options.namespaces?.ipc ?? { mode: 'shareable' }),
+    UTSMode: namespaceText(options.namespaces?.uts),
+    CgroupMode: namespaceText(options.namespaces?.cgroup),
     PortBindings: portFields({ record }),
     ReadonlyRootfs: options.readonlyRoot ?? false,
     CapAdd: options.capabilityAdd ?? [],

@@ -6,6 +6,7 @@ import type { PlanRecord } from '../native/plan.js';
 import type { NetworkPlan } from '../network/network-plan.js';
 import type {
   CleanupSpec,
+  JoinedNamespace,
   LaunchSpec,
   NamespaceName,
   NotifySpec,
@@ -19,6 +20,7 @@ import { launchLog } from './choose-log.js';
 import { eventsSpec } from './container-events.js';
 import { containerMounts } from './container-mounts.js';
 import { defaultDetachKeys, parseDetachKeys } from './detach-keys.js';
+import type { NamespaceKind } from './namespace-flags.js';
 import { notifyMount, notifyVariable } from './notify.js';
 import { processSpec } from './process-spec.js';
 import type { ContainerRecord } from './record.js';
@@ -31,6 +33,7 @@ export type LaunchChoice = {
   readonly mode: 'detach' | 'foreground';
   readonly network: Pick<NetworkPlan, 'records'>;
   readonly seccompFile: string | undefined;
+  readonly joined?: readonly JoinedNamespace[] | undefined;
   readonly secrets?: LaunchSecrets | undefined;
   readonly notify?: NotifySpec | undefined;
   /** Nobody has seen the container yet: it goes when its process cannot be executed. */
@@ -51,7 +54,6 @@ export function launchSpec(
 ): LaunchSpec {
   const { options } = record;
   const places = containerPlaces(stores, record.id);
-  const hostNamespaces: NamespaceName[] = record.network === 'host' ? ['net'] : [];
   return {
     id: record.id,
     mode: choice.mode,
@@ -60,7 +62,8 @@ export function launchSpec(
     idMap: stores.idMap(),
     root: rootRecords(stores, record),
     rootReadonly: options.readonlyRoot ?? false,
-    hostNamespaces,
+    hostNamespaces: hostNamespaces(record),
+    joinedNamespaces: choice.joined,
     network: choice.network.records,
     mounts: [
       ...containerMounts(stores, record),
@@ -93,6 +96,11 @@ export function launchSpec(
     cleanup: record.autoRemove || choice.fresh === true ? cleanup(stores, record) : undefined,
     ...(choice.mode === 'foreground' ? clientSpec(options, choice.client) : { signalProxy: false }),
   };
+}
+
+function hostNamespaces({ network, options }: ContainerRecord): NamespaceName[] {
+  const chosen = Object.entries(options.namespaces ?? {}).filter(([, { mode }]) => mode === 'host');
+  return [...(network === 'host' ? ['net' as const] : []), ...chosen.map(([kind]) => kind as NamespaceKind)];
 }
 
 function launchProcess(record: ContainerRecord, { mode, notify, secrets }: LaunchChoice): ProcessSpec {

@@ -88,13 +88,14 @@ export async function removeContainer(
 
 async function refuseGuests(stores: ContainerStores, { record }: ContainerView): Promise<void> {
   const { networkGuests } = await import('./network-container.js');
-  const guests = networkGuests(stores, record.id);
+  const { namespaceGuests } = await import('./shared-namespaces.js');
+  const ofNetwork = networkGuests(stores, record.id);
+  const guests = ofNetwork.length > 0 ? ofNetwork : namespaceGuests(stores, record.id);
   if (guests.length === 0) return;
-  throw new CoracleError(
-    'IN_USE',
-    `remove container ${record.name}: its network is used by ${guests.join(', ')}`,
-    { hint: `coracle rm ${guests.join(' ')} first, or coracle rm -f ${record.name}` },
-  );
+  const what = ofNetwork.length > 0 ? 'its network is' : 'its namespaces are';
+  throw new CoracleError('IN_USE', `remove container ${record.name}: ${what} used by ${guests.join(', ')}`, {
+    hint: `coracle rm ${guests.join(' ')} first, or coracle rm -f ${record.name}`,
+  });
 }
 
 /** How long a supervisor may hold its lock without listening: it starts, or it ends. */

@@ -9,6 +9,7 @@ import type { MountRequest } from '../sandbox/mount.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
+import type { NamespaceKind } from './namespace-flags.js';
 import type { RunOptions } from './run-options.js';
 import type { SecretRequest } from './secret-flag.js';
 
@@ -69,6 +70,8 @@ export type ContainerRecord = {
   readonly network: NetworkMode;
   /** Mode `container`: id of the container whose network is used. */
   readonly networkContainer?: string | undefined;
+  /** Ids of the containers whose namespaces are used. */
+  readonly sharedNamespaces?: Partial<Readonly<Record<NamespaceKind, string>>> | undefined;
   readonly ports: readonly PortMapping[];
   readonly exposed: readonly string[];
   readonly volumes: readonly VolumeUse[];

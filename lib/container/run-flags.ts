@@ -8,6 +8,7 @@ import { parseMountFlag } from '../sandbox/mount-flag.js';
 import { parseRlimit } from '../sandbox/rlimit.js';
 import { parseTmpfsFlag } from '../sandbox/tmpfs-flag.js';
 import { parseVolumeFlag } from '../sandbox/volume-flag.js';
+import { parseNamespaceFlags } from './namespace-flags.js';
 import type { RunOptions, SecurityOptions, VolumesFrom } from './run-options.js';
 import { parseSecretRequest } from './secret-flag.js';
 
@@ -36,6 +37,10 @@ export type RunFlags = {
   /** Text of `--entrypoint`: one program, or a JSON list; empty for none. */
   readonly entrypoint?: string | undefined;
   readonly secret?: readonly string[] | undefined;
+  readonly pid?: string | undefined;
+  readonly ipc?: string | undefined;
+  readonly uts?: string | undefined;
+  readonly cgroupns?: string | undefined;
 };
 
 /** What the texts refer to outside of themselves. */
@@ -64,6 +69,7 @@ export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions
     ...parseHosts(flags, context.cwd),
     dns: flags.dns?.length === 1 && flags.dns[0] === 'none' ? flags.dns : flags.dns?.map(parseResolver),
     security: parseSecurity(flags.securityOpt ?? [], context.cwd),
+    namespaces: parseNamespaceFlags(flags),
     ulimits: (flags.ulimit ?? []).map(parseRlimit),
     secrets: flags.secret?.length ? flags.secret.map(parseSecretRequest) : undefined,
     env: parseEnvironment(flags, context),

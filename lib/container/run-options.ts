@@ -9,6 +9,7 @@ import type { MountRequest } from '../sandbox/mount.js';
 import type { Rlimit } from '../sandbox/rlimit.js';
 import type { HealthOptions } from './healthcheck.js';
 import type { ResourceLimits } from './limits.js';
+import type { NamespaceChoices } from './namespace-flags.js';
 import type { SecretRequest } from './secret-flag.js';
 
 /** Where a container's syscall filter comes from. */
@@ -78,6 +79,8 @@ export type RunOptions = {
   readonly capabilityDrop?: readonly string[] | undefined;
   readonly security?: SecurityOptions | undefined;
   readonly ulimits?: readonly Rlimit[] | undefined;
+  /** Whose namespaces it is in; its own where nothing is said. */
+  readonly namespaces?: NamespaceChoices | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
   readonly init?: boolean | undefined;
   /** What it may use. Kept, and applied where this host lets us. */

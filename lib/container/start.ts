@@ -76,8 +76,18 @@ async function prepareStart(
   const client = { outputOnly, detachKeys, signalProxy };
   const secrets = await readSecrets(record, places.directory);
   const seccompFile = filter?.program;
+  const joined = await joinedAtStart(stores, record);
   const notify = notifySpec(stores.env, record, places);
-  const spec = launchSpec(stores, record, { mode, network, seccompFile, secrets, notify, fresh, client });
+  const spec = launchSpec(stores, record, {
+    mode,
+    network,
+    seccompFile,
+    joined,
+    secrets,
+    notify,
+    fresh,
+    client,
+  });
   const records = planLaunch(spec);
   if (record.healthcheck !== undefined) {
     const { healthPlan } = await import('./health-plan.js');
@@ -90,6 +100,15 @@ async function prepareStart(
   if (notify !== undefined) ensureDirectory(notify.directory, 0o755);
   ensureDirectory(stores.paths.trash);
   return { records, data: secrets === undefined ? undefined : launchData(spec) };
+}
+
+async function joinedAtStart(
+  stores: ContainerStores,
+  record: ContainerRecord,
+): Promise<LaunchChoice['joined']> {
+  if (record.sharedNamespaces === undefined) return undefined;
+  const { joinedNamespaces } = await import('./shared-namespaces.js');
+  return joinedNamespaces(stores, record);
 }
 
 async function readSecrets(record: ContainerRecord, directory: string): Promise<LaunchSecrets | undefined> {

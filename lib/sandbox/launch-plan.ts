@@ -28,6 +28,9 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...spec.root,
     ...flag('root-readonly', spec.rootReadonly),
     ...spec.hostNamespaces.map((name): PlanRecord => ['ns', name, 'host']),
+    ...(spec.joinedNamespaces ?? []).map(
+      ({ namespace, socket }): PlanRecord => ['ns', namespace, 'of', socket],
+    ),
     ...spec.network,
     ...sortMounts(spec.mounts).flatMap((mount) => mountRecords(mount, place)),
     ...(spec.devices ?? []).map(({ source, destination }): PlanRecord => ['device', source, destination]),

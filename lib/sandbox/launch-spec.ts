@@ -10,6 +10,13 @@ import type { Rlimit } from './rlimit.js';
 /** The namespaces a container can keep from the host. The user and mount namespaces are always new. */
 export type NamespaceName = 'pid' | 'ipc' | 'uts' | 'cgroup' | 'net';
 
+/** A namespace of another container: the socket of its supervisor, and where it is seen where that is known. */
+export type JoinedNamespace = {
+  readonly namespace: Exclude<NamespaceName, 'net'>;
+  readonly socket: string;
+  readonly path?: string | undefined;
+};
+
 /** The process to run, resolved inside the container where names are involved. */
 export type ProcessSpec = {
   /** At least one; the first is looked up in PATH of `env`. */
@@ -110,6 +117,8 @@ export type LaunchSpec = {
   readonly root: readonly PlanRecord[];
   readonly rootReadonly: boolean;
   readonly hostNamespaces: readonly NamespaceName[];
+  /** All of containers that share one user namespace, whose maps are those of `idMap`. */
+  readonly joinedNamespaces?: readonly JoinedNamespace[] | undefined;
   /** The network's records, from lib/network's `planNetwork`. */
   readonly network: readonly PlanRecord[];
   /** In any order; the plan sorts them by destination. */

@@ -126,6 +126,7 @@ export type MountType =
   | 'ramfs'
   | 'bind'
   | 'overlay'
+  | 'neighbour'
   | 'data';
 
 /** One `mount` record of a plan, with those that belong to it. */

@@ -35,8 +35,15 @@ export const defaultShmSize = 64 * 1024 * 1024;
 
 const plain = ['nosuid', 'nodev', 'noexec'];
 
+/** Where shared memory is: the container's own, the host's, that of the container whose ipc namespace is used, or nowhere. */
+export type SharedMemory = 'own' | 'host' | 'neighbour' | 'none';
+
 /** The file systems that every container has; `devices` is about /dev and /dev/shm. */
-export function defaultMounts(shmSize = defaultShmSize, devices: 'rw' | 'ro' = 'rw'): Mount[] {
+export function defaultMounts(
+  shmSize = defaultShmSize,
+  devices: 'rw' | 'ro' = 'rw',
+  memory: SharedMemory = 'own',
+): Mount[] {
   return [
     { type: 'proc', source: 'proc', destination: '/proc', options: plain },
     {
@@ -47,15 +54,31 @@ export function defaultMounts(shmSize = defaultShmSize, devices: 'rw' | 'ro' = '
     },
     { type: 'devpts', source: 'devpts', destination: '/dev/pts', options: ['nosuid', 'noexec', 'gid=5'] },
     { type: 'mqueue', source: 'mqueue', destination: '/dev/mqueue', options: plain },
-    {
-      type: 'tmpfs',
-      source: 'shm',
-      destination: '/dev/shm',
-      options: [devices, ...plain, 'mode=1777', `size=${shmSize}`],
-    },
+    ...sharedMemory(memory, shmSize, devices),
     { type: 'sysfs', source: 'sysfs', destination: '/sys', options: ['ro', ...plain] },
     { type: 'cgroup2', source: 'cgroup2', destination: '/sys/fs/cgroup', options: ['ro', ...plain] },
   ];
+}
+
+function sharedMemory(memory: SharedMemory, size: number, access: 'rw' | 'ro'): Mount[] {
+  const destination = '/dev/shm';
+  switch (memory) {
+    case 'own':
+      return [
+        {
+          type: 'tmpfs',
+          source: 'shm',
+          destination,
+          options: [access, ...plain, 'mode=1777', `size=${size}`],
+        },
+      ];
+    case 'host':
+      return [{ type: 'bind', source: destination, destination, options: [access, 'rec', ...plain] }];
+    case 'neighbour':
+      return [{ type: 'neighbour', source: destination, destination, options: [access, ...plain] }];
+    case 'none':
+      return [];
+  }
 }
 
 /** Writable places over a read-only root, unless something else is mounted there. */

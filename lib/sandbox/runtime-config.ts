@@ -47,7 +47,13 @@ function runtimeConfig(
   annotations: Readonly<Record<string, string>>,
 ): RuntimeConfig {
   const all = Object.keys(namespaceTypes).filter(isNamespace);
-  const made = all.filter((name) => !spec.hostNamespaces.includes(name)).map((name) => namespaceTypes[name]);
+  const joined = spec.joinedNamespaces ?? [];
+  const made = all
+    .filter((name) => !spec.hostNamespaces.includes(name))
+    .map((name) => {
+      const path = joined.find(({ namespace }) => namespace === name)?.path;
+      return { type: namespaceTypes[name], ...(path === undefined ? {} : { path }) };
+    });
   const ids = (ranges: LaunchSpec['idMap']['uid']) =>
     ranges.map(({ container, host, size }) => ({ containerID: container, hostID: host, size }));
   return {
@@ -61,7 +67,7 @@ function runtimeConfig(
     ...(spec.hostname === undefined ? {} : { hostname: spec.hostname }),
     mounts: sortMounts(spec.mounts).map(runtimeMount),
     linux: {
-      namespaces: [...made, 'mount' as const, 'user' as const].map((type) => ({ type })),
+      namespaces: [...made, { type: 'mount' }, { type: 'user' }],
       uidMappings: ids(spec.idMap.uid),
       gidMappings: ids(spec.idMap.gid),
       sysctl: spec.sysctls,
