@@ -247,8 +247,7 @@ export const refusedByRun = {
   'this version makes no cgroups': 'cgroup-parent cgroups cgroup-conf',
   'this version gives containers no devices': 'device device-cgroup-rule gpus',
   'there is no privileged mode; give what is needed with --cap-add and --security-opt': 'privileged',
-  'each container has namespaces of its own':
-    'userns uidmap gidmap subuidname subgidname hostuser',
+  'each container has namespaces of its own': 'userns uidmap gidmap subuidname subgidname hostuser',
   'there are no user-defined networks':
     'ip ip6 link link-local-ip mac-address network-alias net-alias domainname expose',
   'results of health checks are kept with the container': 'health-log-destination',
