@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import type { Bench, Case } from './case.js';
-import { cachedCase, copyCase, stagesCase, stepsCase } from './cases/build.js';
+import { cachedCase, contextCase, copyCase, stagesCase, stepsCase } from './cases/build.js';
 import { fleetCase } from './cases/fleet.js';
 import { nodeCase, outputCase } from './cases/foreground.js';
 import { lifecycleCase } from './cases/lifecycle.js';
@@ -24,6 +24,7 @@ const cases: readonly Case[] = [
   cachedCase,
   stagesCase,
   copyCase,
+  contextCase,
   realCase,
   pullCase,
   archiveCase,

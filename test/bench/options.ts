@@ -9,6 +9,8 @@ export type Scale = {
   readonly slowRounds: number;
   readonly steps: number;
   readonly files: number;
+  /** Files of a context that does not change. */
+  readonly context: number;
   readonly megabytes: number;
   readonly containers: number;
 };
@@ -31,8 +33,15 @@ export const usage = `usage: npm run bench -- [options]
   --json FILE     write all samples there
 `;
 
-const full = { rounds: 15, steps: 20, files: 20_000, megabytes: 1024, containers: 20 } as const;
-const quick = { rounds: 3, steps: 5, files: 1000, megabytes: 128, containers: 3 } as const;
+const full = {
+  rounds: 15,
+  steps: 20,
+  files: 20_000,
+  context: 50_000,
+  megabytes: 1024,
+  containers: 20,
+} as const;
+const quick = { rounds: 3, steps: 5, files: 1000, context: 2000, megabytes: 128, containers: 3 } as const;
 
 /** @throws Error naming the option that is unknown or has a bad value, and cases not in `names`. */
 export function parseBenchOptions(argv: readonly string[], names: readonly string[]): BenchOptions {

@@ -70,7 +70,7 @@ export const copyCase: Case = {
   name: 'copy',
   speed: 'slow',
   open: (bench) => {
-    const context = filesContext(bench);
+    const context = filesContext(bench, 'files', bench.scale.files);
     const files = bench.scale.files.toLocaleString('en');
     return {
       contenders: present(bench.tools.coracle, bench.tools.podman).map((tool) => ({
@@ -90,11 +90,39 @@ export const copyCase: Case = {
   },
 };
 
+/** A build that finds nothing changed: what it costs to know that. */
+export const contextCase: Case = {
+  name: 'context',
+  speed: 'slow',
+  open: (bench) => {
+    const context = filesContext(bench, 'context', bench.scale.context);
+    const files = bench.scale.context.toLocaleString('en');
+    return {
+      contenders: builders(bench).map((tool) => {
+        const command = buildCommand(bench.freshStore(tool), context);
+        let isFilled = false;
+        return {
+          label: tool.name,
+          round: (record) => {
+            if (!isFilled) timeCommand(command);
+            isFilled = true;
+            record('unchanged', timeCommand(command));
+          },
+        };
+      }),
+      rows: [
+        against('buildah', `build of a context of ${files} files, nothing changed`, 'unchanged', 0.1),
+        row(`build of a context of ${files} files, nothing changed`, 'unchanged', 0.1),
+      ],
+    };
+  },
+};
+
 /** Files of 0 to 8 KB, a hundred to a directory, two levels deep. */
-function filesContext({ workspace, scale }: Bench): string {
-  const directory = join(workspace, 'files');
+function filesContext({ workspace }: Bench, name: string, count: number): string {
+  const directory = join(workspace, name);
   const text = 'All the bytes of a small source file, more or less.\n'.repeat(160);
-  for (let file = 0; file < scale.files; file++) {
+  for (let file = 0; file < count; file++) {
     const parent = join(
       directory,
       'src',
