@@ -67,10 +67,10 @@ function addSource(instruction: AddInstruction, source: string): StepSource {
 
 function gitSource(instruction: AddInstruction, reference: GitReference): StepSource {
   const { checksum, keepGitDirectory } = instruction;
-  if (reference.transport === 'file' || reference.transport === 'ssh') {
+  if (reference.transport === 'file') {
     throw new CoracleError(
       'UNSUPPORTED',
-      `add ${reference.remote}: git over ${reference.transport} is not for ADD`,
+      `add ${reference.remote}: a repository of this host is not for ADD`,
       {
         hint: 'use an https:// URL, or give the repository as --build-context NAME=URL',
       },

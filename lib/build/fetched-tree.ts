@@ -54,15 +54,15 @@ export class Fetcher {
     return { path, hidden: [], attributes: contextAttributes };
   }
 
-  /** The commit that a repository's reference means now. */
-  commitOf(repository: GitReference): Promise<Resolved> {
-    return resolveCommit(repository, this.#gitAccess(repository));
+  /** The commit that a repository's reference means now. `sshAgent` is a socket to use instead of the user's own. */
+  commitOf(repository: GitReference, sshAgent?: string): Promise<Resolved> {
+    return resolveCommit(repository, this.#gitAccess(repository, sshAgent));
   }
 
   /** A repository's files at a commit, their times that of the commit, their modes those git knows. */
-  async checkOut(repository: GitReference, resolved: Resolved): Promise<FetchedTree> {
+  async checkOut(repository: GitReference, resolved: Resolved, sshAgent?: string): Promise<FetchedTree> {
     const root = join(this.directory('git'), 'tree');
-    const seconds = await checkOut(repository, resolved, root, this.#gitAccess(repository));
+    const seconds = await checkOut(repository, resolved, root, this.#gitAccess(repository, sshAgent));
     const { subdirectory, keepGitDirectory } = repository;
     const path = subdirectory === undefined ? root : await this.#inside(root, subdirectory);
     const mtime = { seconds, nanoseconds: 0 };
@@ -127,8 +127,10 @@ export class Fetcher {
     return path;
   }
 
-  #gitAccess(repository: GitReference): GitAccess {
-    const { env, signal, readSecret } = this.#context;
+  #gitAccess(repository: GitReference, sshAgent: string | undefined): GitAccess {
+    const { signal, readSecret } = this.#context;
+    const env =
+      sshAgent === undefined ? this.#context.env : { ...this.#context.env, SSH_AUTH_SOCK: sshAgent };
     this.#home ??= this.directory('home');
     const authorization = gitAuthorization(repository, readSecret);
     return { env, signal, authorization, home: this.#home };

@@ -1,9 +1,11 @@
 /** What ADD takes from elsewhere, URLs and git repositories: told apart cheaply for keys, fetched when a step must run. */
+import { CoracleError } from '../errors.js';
 import { openInStore, type Stores } from '../image/stores.js';
 import type { Agent, Entry } from '../native/agent.js';
 import type { Match } from './context-tree.js';
 import type { CopySource, SourceEntry } from './copy-source.js';
 import type { Fetcher } from './fetched-tree.js';
+import type { GitReference } from './git-reference.js';
 import { IgnoreMatcher } from './ignore.js';
 import type { StepSource } from './plan.js';
 import { type ReadSecret, urlAuthorization } from './remote-auth.js';
@@ -27,6 +29,8 @@ export type RemoteInput = {
   readonly fetcher: Fetcher;
   readonly request: RequestUrl;
   readonly readSecret: ReadSecret;
+  /** The socket of the agent that the build was given for git over ssh; undefined for none. */
+  readonly sshAgent: () => Promise<string | undefined>;
 };
 
 type Progress = (id: string, current: number, total: number | undefined) => void;
@@ -85,16 +89,26 @@ export class RemoteSources {
 
   async #repository({ repository }: Extract<RemoteSource, { kind: 'git' }>): Promise<RemoteFiles> {
     const { fetcher } = this.#input;
-    const resolved = await fetcher.commitOf(repository);
+    const agent = repository.transport === 'ssh' ? await this.#sshAgent(repository) : undefined;
+    const resolved = await fetcher.commitOf(repository, agent);
     const { subdirectory = '', keepGitDirectory = false, submodules = true } = repository;
     return {
       identity: JSON.stringify([resolved.commit, subdirectory, keepGitDirectory, submodules]),
       open: async () => {
-        const { path, attributes, hidden } = await fetcher.checkOut(repository, resolved);
+        const { path, attributes, hidden } = await fetcher.checkOut(repository, resolved, agent);
         const tree = this.#tree(path, attributes, hidden);
         return { tree, match: { path: '.', name: '.', isDirectory: true } };
       },
     };
+  }
+
+  /** A Dockerfile gets no use of the user's keys that the build was not given. */
+  async #sshAgent({ remote }: GitReference): Promise<string> {
+    const socket = await this.#input.sshAgent();
+    if (socket !== undefined) return socket;
+    throw new CoracleError('UNSUPPORTED', `add ${remote}: the build was given no ssh agent`, {
+      hint: 'add --ssh default, or --ssh default=KEYFILE, to the build command; or use an https:// URL',
+    });
   }
 
   #tree(

@@ -59,7 +59,7 @@ export class BuildSession {
     readonly onEvent: BuildListener;
     readonly imports?: ImportedCaches | undefined;
     readonly contexts: ContextSources;
-    readonly remotes: Omit<RemoteInput, 'stores' | 'agent'>;
+    readonly remotes: Omit<RemoteInput, 'stores' | 'agent' | 'sshAgent'>;
     readonly secrets: Secrets;
     /** A directory that the agent may write to beside the store. */
     readonly mounted?: string | undefined;
@@ -78,6 +78,7 @@ export class BuildSession {
       ...input.remotes,
       stores: input.stores,
       agent: () => this.agent(),
+      sshAgent: () => this.ssh.socket('default'),
     });
   }
 

@@ -32,11 +32,17 @@ export class SshAgents {
    * @throws HOST when there is no ssh-agent to hold keys, INVALID for keys it does not take, IO.
    */
   async forward(id: string, directory: string, name: string): Promise<Forwarding | undefined> {
+    const socket = await this.socket(id);
+    return socket === undefined ? undefined : Forwarding.open(socket, directory, name);
+  }
+
+  /** The agent's own socket, for programs of this host; undefined for an agent the build was not given. @throws as `forward` */
+  async socket(id: string): Promise<string | undefined> {
     const agent = this.#agents.get(id);
     if (agent === undefined) return undefined;
-    const socket = agent.kind === 'socket' ? agent.socket : await this.#keySocket(agent.id, agent.keys);
-    if (agent.kind === 'socket') checkSocket(id, socket);
-    return Forwarding.open(socket, directory, name);
+    if (agent.kind === 'keys') return this.#keySocket(agent.id, agent.keys);
+    checkSocket(id, agent.socket);
+    return agent.socket;
   }
 
   async close(): Promise<void> {
