@@ -205,7 +205,8 @@ function withScratch(action) {
   try {
     return action(scratch);
   } finally {
-    rmSync(scratch, { recursive: true, force: true });
+    // What ran in it may still be tidying up.
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
   }
 }
 

@@ -83,11 +83,22 @@ static int spawn_init(struct creator *creator, struct failure *failure) {
     return creator->pid < 0 ? -1 : 0;
 }
 
+static int await_word(struct failure *failure) {
+    char byte;
+    return read_full(CLIENT_FD, &byte, 1) == 1 ? 0 : fail(failure, "init", ECANCELED, "the caller");
+}
+
+static int hold(struct creator *creator, struct failure *failure) {
+    if (!creator->plan.hold)
+        return 0;
+    status_held(&creator->status, getpid());
+    return await_word(failure);
+}
+
 /** The caller has done its part: it records who there is, and runs hooks. */
 static int await_caller(struct creator *creator, struct failure *failure) {
-    char byte;
-    if (read_full(CLIENT_FD, &byte, 1) != 1)
-        return fail(failure, "init", ECANCELED, "create");
+    if (await_word(failure) < 0)
+        return -1;
     return message_send(creator->report, &(struct message){.kind = MESSAGE_GO}, NULL, 0) < 0 ? fail(failure, "init", errno, "create") : 0;
 }
 
@@ -128,7 +139,7 @@ static int create(struct creator *creator, struct failure *failure) {
         return -1;
     if (plan->console && (creator->console = console_connect(plan->console, failure)) < 0)
         return -1;
-    if (spawn_init(creator, failure) < 0)
+    if (hold(creator, failure) < 0 || spawn_init(creator, failure) < 0)
         return -1;
     status_created(&creator->status, creator->pid);
     if (await_caller(creator, failure) < 0 || await_message(creator, MESSAGE_READY, NULL, failure) < 0 || hand_on_terminal(creator, failure) < 0)
@@ -207,7 +218,7 @@ static int enter(struct creator *creator, struct failure *failure) {
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0 || setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0)
         return fail(failure, "exec", errno, "socketpair");
     creator->report = ends[0];
-    if (join_spawn(plan, &container, streams, ends[1], failure) < 0)
+    if (hold(creator, failure) < 0 || join_spawn(plan, &container, streams, ends[1], failure) < 0)
         return -1;
     close(ends[1]);
     if (await_message(creator, MESSAGE_READY, &creator->pid, failure) < 0 || hand_on_terminal(creator, failure) < 0)

@@ -259,6 +259,8 @@ struct plan {
     const char *domainname;
     /** Mounts of the host show below the root; below those mounts that are `slave` in any case. */
     bool root_slave;
+    /** Nothing begins before a first word of the caller, who puts this process where the container is to be. */
+    bool hold;
     /** enter: the container's process and when it began. */
     pid_t target;
     uint64_t target_start;

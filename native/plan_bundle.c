@@ -63,6 +63,11 @@ bool plan_set_domainname(struct plan *plan, char **arguments, size_t count) {
     return count == 1 && strlen(arguments[0]) <= 64;
 }
 
+bool plan_set_hold(struct plan *plan, char **arguments, size_t count) {
+    (void)arguments;
+    return plan->hold = count == 0;
+}
+
 bool plan_set_root_slave(struct plan *plan, char **arguments, size_t count) {
     (void)arguments;
     return plan->root_slave = count == 0;

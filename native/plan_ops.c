@@ -361,6 +361,7 @@ static const struct plan_op ops[] = {
     {"state", PLAN_CREATE, 2, 2, plan_set_state},
     {"console", PLAN_CREATE | PLAN_ENTER, 1, 1, plan_set_console},
     {"domainname", PLAN_CREATE, 1, 1, plan_set_domainname},
+    {"hold", PLAN_CREATE | PLAN_ENTER, 0, 0, plan_set_hold},
     {"root-slave", PLAN_CREATE, 0, 0, plan_set_root_slave},
     {"target", PLAN_ENTER, 2, 2, plan_set_target},
 };

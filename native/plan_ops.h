@@ -43,6 +43,7 @@ bool plan_add_hook_environment(struct plan *plan, char **arguments, size_t count
 bool plan_set_state(struct plan *plan, char **arguments, size_t count);
 bool plan_set_console(struct plan *plan, char **arguments, size_t count);
 bool plan_set_domainname(struct plan *plan, char **arguments, size_t count);
+bool plan_set_hold(struct plan *plan, char **arguments, size_t count);
 bool plan_set_root_slave(struct plan *plan, char **arguments, size_t count);
 bool plan_set_target(struct plan *plan, char **arguments, size_t count);
 

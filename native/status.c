@@ -9,22 +9,26 @@ static void say(const struct status *status, const char *line) {
         (void)!write(status->fd, line, strlen(line)); /* the reader may be gone; the container goes on */
 }
 
-void status_created(const struct status *status, pid_t pid) {
+static void say_pid(const struct status *status, const char *word, pid_t pid) {
     char line[40];
-    snprintf(line, sizeof line, "created %d\n", (int)pid);
+    snprintf(line, sizeof line, "%s %d\n", word, (int)pid);
     say(status, line);
+}
+
+void status_held(const struct status *status, pid_t pid) {
+    say_pid(status, "held", pid);
+}
+
+void status_created(const struct status *status, pid_t pid) {
+    say_pid(status, "created", pid);
 }
 
 void status_ready(const struct status *status, pid_t pid) {
-    char line[40];
-    snprintf(line, sizeof line, "ready %d\n", (int)pid);
-    say(status, line);
+    say_pid(status, "ready", pid);
 }
 
 void status_started(const struct status *status, pid_t pid) {
-    char line[40];
-    snprintf(line, sizeof line, "started %d\n", (int)pid);
-    say(status, line);
+    say_pid(status, "started", pid);
 }
 
 void status_exit(const struct status *status, int code, int signal, int oom) {

@@ -11,6 +11,7 @@ struct status {
     int prose;
 };
 
+void status_held(const struct status *status, pid_t pid);
 void status_created(const struct status *status, pid_t pid);
 void status_ready(const struct status *status, pid_t pid);
 void status_started(const struct status *status, pid_t pid);

@@ -13,7 +13,7 @@ export type Warning = Extract<Status, { kind: 'warn' }>;
 export type BundleStart = {
   readonly warnings: readonly Warning[];
   /** Waits for the status; its pid. @throws START */
-  readonly await: (kind: 'created' | 'ready' | 'started') => number;
+  readonly await: (kind: 'held' | 'created' | 'ready' | 'started') => number;
   /** Lets it go on. */
   readonly goOn: () => void;
   /** The exit code of the program, which is that of the process in mode `child`; signals that come meanwhile go there. */

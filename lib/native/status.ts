@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { CoracleError } from '../errors.js';
 
 export type Status =
-  | { readonly kind: 'created' | 'ready' | 'started'; readonly pid: number }
+  | { readonly kind: 'held' | 'created' | 'ready' | 'started'; readonly pid: number }
   | {
       readonly kind: 'warn';
       readonly stage: string;
@@ -27,6 +27,7 @@ export type Status =
 export function parseStatus(line: string): Status {
   const [kind, ...fields] = line.split(' ');
   switch (kind) {
+    case 'held':
     case 'created':
     case 'ready':
     case 'started':

@@ -1,5 +1,6 @@
 /** The member `linux` of a bundle's config.json. */
 import { isGiven, listOf, refuseGiven, unsupported } from './bundle-guards.js';
+import { type BundleResources, parseResources } from './bundle-resources.js';
 import {
   invalid,
   optional,
@@ -8,7 +9,6 @@ import {
   requireString,
   requireStringMap,
   requireStrings,
-  type UnknownRecord,
 } from './guards.js';
 
 const namespaceTypes = ['pid', 'network', 'mount', 'ipc', 'uts', 'user', 'cgroup'] as const;
@@ -38,8 +38,7 @@ export type BundleLinux = {
   readonly maskedPaths: readonly string[];
   readonly readonlyPaths: readonly string[];
   readonly cgroupsPath: string;
-  /** Names of the limits that only a cgroup could hold. */
-  readonly limits: readonly string[];
+  readonly resources: BundleResources;
   /** The profile's JSON, for lib/sandbox. */
   readonly seccomp: string | undefined;
 };
@@ -60,7 +59,7 @@ export function parseLinux(value: unknown, where: string): BundleLinux {
     maskedPaths: listOf(linux.maskedPaths, `${where}.maskedPaths`, requireAbsolute),
     readonlyPaths: listOf(linux.readonlyPaths, `${where}.readonlyPaths`, requireAbsolute),
     cgroupsPath: optional(linux.cgroupsPath, `${where}.cgroupsPath`, requireString) ?? '',
-    limits: limitsOf(linux.resources ?? {}, `${where}.resources`),
+    resources: parseResources(linux.resources ?? {}, `${where}.resources`),
     seccomp: optional(linux.seccomp, `${where}.seccomp`, parseSeccomp),
   };
 }
@@ -136,22 +135,6 @@ function parseDevice(value: unknown, where: string): BundleDevice {
     major: requireSize(device.major, `${where}.major`),
     minor: requireSize(device.minor, `${where}.minor`),
   };
-}
-
-/** What of these is a limit and not "as much as you like". Rules on devices are none: no container can make a node. */
-function limitsOf(value: unknown, where: string): readonly string[] {
-  const resources = requireObject(value, where);
-  const groups = ['memory', 'cpu', 'pids', 'blockIO', 'hugepageLimits', 'network', 'rdma', 'unified'];
-  return groups.flatMap((group) => {
-    const given = resources[group];
-    if (!isGiven(given)) return [];
-    const members = Object.entries(given as UnknownRecord).filter(([, each]) => isLimit(each));
-    return members.map(([name]) => (Array.isArray(given) ? group : `${group}.${name}`));
-  });
-}
-
-function isLimit(value: unknown): boolean {
-  return typeof value === 'number' ? value > 0 : isGiven(value);
 }
 
 function parseSeccomp(value: unknown, where: string): string {

@@ -19,6 +19,8 @@ export type BundleLaunch = {
   readonly config: BundleConfig;
   readonly caller: Caller;
   readonly mode: 'detach' | 'child';
+  /** It waits to be put into a cgroup. */
+  readonly hold: boolean;
   readonly console: string | undefined;
   readonly seccompFile: string | undefined;
   readonly preserveFds: number;
@@ -32,6 +34,7 @@ export function planBundle(launch: BundleLaunch): readonly PlanRecord[] {
   const { linux } = config;
   return [
     ['mode', mode],
+    ...flag('hold', launch.hold),
     ['dir', directory],
     ['rootdir', rootPath(config, bundle)],
     ...flag('root-readonly', config.root.readonly),

@@ -11,7 +11,8 @@ import { type BundleConfig, largestConfig, parseBundleConfig } from '../oci/bund
 import type { BundleDevice } from '../oci/bundle-linux.js';
 import { seccompFilter } from '../sandbox/seccomp.js';
 import { defaultDevices, planBundle, rootPath } from './bundle-plan.js';
-import { type CgroupManager, checkCgroups } from './cgroups.js';
+import { enterNewCgroup, removeCgroup } from './cgroup-files.js';
+import { type CgroupDecision, type CgroupManager, chooseCgroup, readCgroupFacts } from './cgroups.js';
 import { runAllHooks, runHooks } from './hooks.js';
 import type { Caller } from './id-records.js';
 import { type ContainerPlaces, containerPlaces } from './places.js';
@@ -46,15 +47,17 @@ export async function createContainer(
   const bundle = realDirectory(options.bundle);
   const text = readConfigText(bundle);
   const config = parseBundleConfig(text, 'config.json');
-  const warnings = [...checkCgroups(config.linux, options.cgroups)];
+  const cgroup = chooseCgroup(id, config.linux, options.cgroups, readCgroupFacts());
   checkTerminal(config, options, mode);
   config.linux.devices.filter(({ path }) => !defaultDevices.includes(path)).forEach(checkDevice);
   reserve(root, places);
   const lock = holdLock(places.lock, { wait: true });
   try {
     writeFileAtomic(places.config, text);
-    const start = startBundle('oci-create', await planOf(places, bundle, config, options, mode));
-    return await carryThrough(places, bundle, config, options, { start, warnings, mode });
+    const hold = cgroup.wish.kind !== 'none';
+    const records = await planOf(places, bundle, config, options, { mode, hold });
+    const start = startBundle('oci-create', records);
+    return await carryThrough(places, bundle, config, options, { start, cgroup, mode });
   } catch (error) {
     rmSync(places.directory, { recursive: true, force: true });
     throw error;
@@ -124,7 +127,7 @@ async function planOf(
   bundle: string,
   config: BundleConfig,
   options: CreateOptions,
-  mode: 'detach' | 'child',
+  { mode, hold }: { readonly mode: 'detach' | 'child'; readonly hold: boolean },
 ): Promise<ReturnType<typeof planBundle>> {
   return planBundle({
     id: places.id,
@@ -133,6 +136,7 @@ async function planOf(
     config,
     caller: readCaller(),
     mode,
+    hold,
     console: options.consoleSocket,
     seccompFile: await filterOf(places, config.linux.seccomp),
     preserveFds: options.preserveFds ?? 0,
@@ -174,7 +178,7 @@ function stateAround(
 
 type Creation = {
   readonly start: BundleStart;
-  readonly warnings: string[];
+  readonly cgroup: CgroupDecision;
   readonly mode: 'detach' | 'child';
 };
 
@@ -183,11 +187,16 @@ async function carryThrough(
   bundle: string,
   config: BundleConfig,
   options: CreateOptions,
-  { start, warnings, mode }: Creation,
+  { start, cgroup, mode }: Creation,
 ): Promise<CreatedContainer> {
   let record: ContainerRecord | undefined;
+  let group: string | undefined;
   try {
-    record = recordOf(start.await('created'), bundle, config);
+    if (cgroup.wish.kind !== 'none') {
+      group = await enterNewCgroup(cgroup.wish, config.linux.resources.files, start.await('held'));
+      start.goOn();
+    }
+    record = recordOf(start.await('created'), bundle, config, group ?? '');
     runHooks(config.hooks, 'prestart', stateOf(places, record, 'creating'));
     runHooks(config.hooks, 'createRuntime', stateOf(places, record, 'creating'));
     start.goOn();
@@ -197,12 +206,13 @@ async function carryThrough(
     start.goOn();
     if (mode === 'detach' && (await start.ended()) !== 0)
       throw new CoracleError('START', 'create container: it ended before it could be left alone');
-    const said = [...warnings, ...texts(start.warnings)];
+    const said = [...cgroup.warnings, ...texts(start.warnings)];
     if (mode === 'child') return { warnings: said, ended: start.ended };
     start.close();
     return { warnings: said, ended: async () => 0 };
   } catch (error) {
     start.close();
+    if (group !== undefined) await removeCgroup(group);
     if (record !== undefined) runAllHooks(config.hooks, 'poststop', stateOf(places, record, 'stopped'));
     throw error;
   }
@@ -213,7 +223,7 @@ export function texts(warnings: readonly Warning[]): readonly string[] {
   return warnings.map(({ prose }) => prose);
 }
 
-function recordOf(pid: number, bundle: string, config: BundleConfig): ContainerRecord {
+function recordOf(pid: number, bundle: string, config: BundleConfig, cgroup: string): ContainerRecord {
   const pids = config.linux.namespaces.find(({ type }) => type === 'pid');
   return {
     bundle,
@@ -226,5 +236,6 @@ function recordOf(pid: number, bundle: string, config: BundleConfig): ContainerR
     pidNamespace: 0,
     mountNamespace: 0,
     annotations: config.annotations,
+    cgroup,
   };
 }

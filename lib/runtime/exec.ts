@@ -5,6 +5,7 @@ import { startBundle } from '../native/bundle.js';
 import type { PlanRecord } from '../native/plan.js';
 import type { BundleProcess } from '../oci/bundle-process.js';
 import { processRecords } from './bundle-plan.js';
+import { joinCgroup } from './cgroup-files.js';
 import { filterOf, texts } from './create.js';
 import { containerPlaces } from './places.js';
 import { readConfig, readRecord, statusOf } from './records.js';
@@ -39,6 +40,7 @@ export async function execInBundle(
   checkTerminal(process, options);
   const records: readonly PlanRecord[] = [
     ['mode', options.detach ? 'detach' : 'child'],
+    ...(record.cgroup === '' ? [] : [['hold'] as const]),
     ['target', `${record.pid}`, `${record.startTicks}`],
     ...processRecords(process, {
       console: options.consoleSocket,
@@ -48,6 +50,10 @@ export async function execInBundle(
   ];
   const start = startBundle('oci-exec', records);
   try {
+    if (record.cgroup !== '') {
+      joinCgroup(record.cgroup, start.await('held'));
+      start.goOn();
+    }
     const pid = start.await('started');
     if (options.pidFile !== undefined) writeFileAtomic(options.pidFile, `${pid}`, { mode: 0o644 });
     return { code: await start.ended(), warnings: texts(start.warnings) };

@@ -5,6 +5,7 @@ import { CoracleError } from '../errors.js';
 import { writeFileAtomic } from '../host/files.js';
 import { addon } from '../native/addon.js';
 import { holdLock } from '../native/lock.js';
+import { freezeCgroup, killCgroup, removeCgroup } from './cgroup-files.js';
 import { runAllHooks } from './hooks.js';
 import { type ContainerPlaces, containerPlaces } from './places.js';
 import { containerProcesses } from './processes.js';
@@ -14,6 +15,7 @@ import { type ContainerRecord, isRunning, readConfig, readRecord, stateOf, statu
 export function signalContainer(record: ContainerRecord, signal: number, all: boolean): boolean {
   const first = isRunning(record) && addon().killChecked(record.pid, record.startTicks, signal);
   if (!all) return first;
+  if (signal === 9 && record.cgroup !== '') killCgroup(record.cgroup);
   // With the first process of its pid namespace all others end.
   const others = first && signal === 9 && record.ownPids ? [] : containerProcesses(record);
   const reached = others
@@ -51,7 +53,7 @@ export async function deleteContainer(root: string, id: string, force: boolean):
       if (!force) throw inUse(id, status);
     }
     if (record !== undefined) await end(record, id);
-    return remove(places, record);
+    return await remove(places, record);
   } finally {
     lock?.release();
   }
@@ -74,8 +76,12 @@ async function end(record: ContainerRecord, id: string): Promise<void> {
   }
 }
 
-function remove(places: ContainerPlaces, record: ContainerRecord | undefined): readonly string[] {
+async function remove(
+  places: ContainerPlaces,
+  record: ContainerRecord | undefined,
+): Promise<readonly string[]> {
   const hooks = record === undefined ? undefined : readConfig(places).hooks;
+  if (record !== undefined && record.cgroup !== '') await removeCgroup(record.cgroup);
   rmSync(places.directory, { recursive: true, force: true });
   return hooks === undefined ? [] : runAllHooks(hooks, 'poststop', stateOf(places, record, 'stopped'));
 }
@@ -84,27 +90,32 @@ function remove(places: ContainerPlaces, record: ContainerRecord | undefined): r
 export async function pauseContainer(root: string, id: string): Promise<void> {
   const places = containerPlaces(root, id);
   const record = requireStatus(places, 'running', 'pause');
+  if (record.cgroup !== '') {
+    await freezeCgroup(record.cgroup, true);
+    return writeFileAtomic(places.paused, '');
+  }
   if (!record.ownPids)
-    throw new CoracleError('UNSUPPORTED', `pause container ${id}: it has no pid namespace of its own`);
+    throw new CoracleError('UNSUPPORTED', `pause container ${id}: it has no cgroup and no pid namespace`);
   writeFileAtomic(places.paused, '');
   for (const deadline = Date.now() + patience; ; await sleep(5)) {
     const moving = containerProcesses(record).filter(({ state }) => !'TtZX'.includes(state));
     if (moving.length === 0) return;
     for (const { pid, startTicks } of moving) addon().killChecked(pid, startTicks, 19);
     if (Date.now() < deadline) continue;
-    resume(places, record);
+    await resume(places, record);
     throw new CoracleError('IN_USE', `pause container ${id}: some of its processes do not stop`);
   }
 }
 
 /** Lets them go on. @throws CONFLICT */
-export function resumeContainer(root: string, id: string): void {
+export async function resumeContainer(root: string, id: string): Promise<void> {
   const places = containerPlaces(root, id);
-  resume(places, requireStatus(places, 'paused', 'resume'));
+  await resume(places, requireStatus(places, 'paused', 'resume'));
 }
 
-function resume(places: ContainerPlaces, record: ContainerRecord): void {
-  for (const { pid, startTicks } of containerProcesses(record)) addon().killChecked(pid, startTicks, 18);
+async function resume(places: ContainerPlaces, record: ContainerRecord): Promise<void> {
+  if (record.cgroup !== '') await freezeCgroup(record.cgroup, false);
+  else for (const { pid, startTicks } of containerProcesses(record)) addon().killChecked(pid, startTicks, 18);
   rmSync(places.paused, { force: true });
 }
 

@@ -29,6 +29,8 @@ export type ContainerRecord = {
   readonly pidNamespace: number;
   readonly mountNamespace: number;
   readonly annotations: Readonly<Record<string, string>>;
+  /** Directory of its cgroup; empty where it has none. */
+  readonly cgroup: string;
 };
 
 export type ContainerStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
@@ -69,6 +71,7 @@ export function readRecord(places: ContainerPlaces): ContainerRecord | undefined
     pidNamespace: size('pidNamespace'),
     mountNamespace: size('mountNamespace'),
     annotations: requireStringMap(record.annotations, `${where}: annotations`),
+    cgroup: text('cgroup'),
   };
 }
 

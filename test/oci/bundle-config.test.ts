@@ -41,7 +41,7 @@ test('null, empty lists and empty objects ask for nothing', (t) => {
   });
   t.deepEqual(config.mounts, []);
   t.is(config.linux.seccomp, undefined);
-  t.deepEqual(config.linux.limits, []);
+  t.deepEqual(config.linux.resources, { files: [], limits: [], unsupported: [] });
 });
 
 const cases: readonly (readonly [ErrorCode, RegExp, unknown])[] = [
@@ -139,19 +139,42 @@ for (const [index, [code, message, value]] of cases.entries()) {
   });
 }
 
+const withResources = (resources: Change) => parse(withLinux({ resources })).linux.resources;
+
 test('limits are named, unless they limit nothing', (t) => {
-  const { limits } = parse(
-    withLinux({
-      resources: {
-        devices: [{ allow: false, access: 'rwm' }],
-        memory: { limit: 1024, swap: -1 },
-        pids: { limit: 0 },
-        cpu: { shares: 2, cpus: '' },
-        hugepageLimits: [{ pageSize: '2MB', limit: 1 }],
-      },
-    }),
-  ).linux;
-  t.deepEqual(limits, ['memory.limit', 'cpu.shares', 'hugepageLimits']);
+  const { limits, unsupported } = withResources({
+    devices: [{ allow: false, access: 'rwm' }],
+    memory: { limit: 1024, swap: -1, swappiness: 5 },
+    pids: { limit: 0 },
+    cpu: { shares: 2, cpus: '' },
+    hugepageLimits: [{ pageSize: '2MB', limit: 1 }],
+  });
+  t.deepEqual(limits, ['memory.limit', 'memory.swappiness', 'cpu.shares', 'hugepageLimits']);
+  t.deepEqual(unsupported, ['memory.swappiness', 'hugepageLimits']);
+});
+
+test('limits become files of cgroup version 2', (t) => {
+  const { files } = withResources({
+    memory: { limit: 1000, swap: 1500, reservation: 700 },
+    pids: { limit: 30 },
+    cpu: { shares: 1024, quota: 5000, period: 10000, cpus: '0-1', mems: '0' },
+    unified: { 'memory.high': '900' },
+  });
+  t.deepEqual(files, [
+    ['memory.max', '1000'],
+    ['memory.low', '700'],
+    ['memory.swap.max', '500'],
+    ['pids.max', '30'],
+    ['cpu.weight', '39'],
+    ['cpu.max', '5000 10000'],
+    ['cpuset.cpus', '0-1'],
+    ['cpuset.mems', '0'],
+    ['memory.high', '900'],
+  ]);
+  t.deepEqual(withResources({ cpu: { period: 7, quota: -1 } }).files, [['cpu.max', 'max 7']]);
+  for (const unified of [{ '../x': '1' }, { 'cgroup.procs': '1' }, { memory: '1' }])
+    t.throws(() => withResources({ unified }), { message: /is no file of a controller/ });
+  t.throws(() => withResources({ memory: { swap: 5 } }), { message: /memory\.swap/ });
 });
 
 test('ambient capabilities that cannot be raised are not asked of the kernel', (t) => {

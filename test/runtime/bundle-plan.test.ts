@@ -4,7 +4,7 @@ import { CoracleError } from '../../lib/errors.js';
 import type { PlanRecord } from '../../lib/native/plan.js';
 import { parseBundleConfig } from '../../lib/oci/bundle-config.js';
 import { planBundle } from '../../lib/runtime/bundle-plan.js';
-import { checkCgroups } from '../../lib/runtime/cgroups.js';
+import { chooseCgroup, scopeProperties } from '../../lib/runtime/cgroups.js';
 import { containerPlaces } from '../../lib/runtime/places.js';
 
 const host = { uid: 1000, gid: 1000, uidMap: '0 0 4294967295', gidMap: '0 0 4294967295' };
@@ -31,6 +31,7 @@ function planOf(change: Change, linux: Change = {}, caller = inside): readonly P
     config: configOf(change, linux),
     caller,
     mode: 'detach',
+    hold: false,
     console: undefined,
     seccompFile: undefined,
     preserveFds: 0,
@@ -182,13 +183,58 @@ test('a hostname needs a namespace that is not the host’s', (t) => {
   ]);
 });
 
-test('limits are refused by name, unless the caller knows that there are no cgroups', (t) => {
-  const { linux } = configOf({}, { resources: { memory: { limit: 5 } }, cgroupsPath: 'a:b:c' });
-  t.throws(() => checkCgroups(linux, 'cgroupfs'), { message: /linux\.resources\.memory\.limit/ });
-  t.regex(checkCgroups(linux, 'disabled')[0] ?? '', /memory\.limit/);
-  const { linux: pathOnly } = configOf({}, { cgroupsPath: 'user.slice:a:b' });
-  t.throws(() => checkCgroups(pathOnly, 'systemd'), { message: /linux\.cgroupsPath/ });
-  t.is(checkCgroups(pathOnly, 'cgroupfs').length, 1);
+const pure = { mount: '/sys/fs/cgroup', own: '/user.slice/mine' };
+const hybrid = { mount: undefined, own: '/' };
+const limited = { resources: { memory: { limit: 5 } } };
+
+test('limits are refused by name where no cgroup holds them, unless the caller knows', (t) => {
+  const { linux } = configOf({}, { ...limited, cgroupsPath: 'a:b:c' });
+  const refused = { message: /linux\.resources\.memory\.limit/ };
+  t.throws(() => chooseCgroup('box', linux, 'cgroupfs', hybrid), refused);
+  const known = chooseCgroup('box', linux, 'disabled', hybrid);
+  t.deepEqual(known.wish, { kind: 'none' });
+  t.regex(known.warnings[0] ?? '', /memory\.limit/);
+  const { linux: rare } = configOf({}, { resources: { memory: { swappiness: 5 } } });
+  t.throws(() => chooseCgroup('box', rare, 'systemd', pure), { message: /memory\.swappiness/ });
+  const { linux: pathOnly } = configOf({}, { cgroupsPath: '/a' });
+  t.is(chooseCgroup('box', pathOnly, 'cgroupfs', hybrid).warnings.length, 1);
+});
+
+test('a cgroup is a directory or a scope, at the place that is named', (t) => {
+  const wish = (cgroupsPath: string, manager: 'cgroupfs' | 'systemd', linux: Change = {}) =>
+    chooseCgroup('box', configOf({}, { cgroupsPath, ...linux }).linux, manager, pure).wish;
+  const directory = (path: string, needed: boolean) => ({ kind: 'directory', path, needed });
+  t.deepEqual(wish('', 'cgroupfs'), { kind: 'none' });
+  t.deepEqual(
+    wish('', 'cgroupfs', limited),
+    directory('/sys/fs/cgroup/user.slice/mine/coracle-oci-box', true),
+  );
+  t.deepEqual(wish('a/b', 'cgroupfs'), directory('/sys/fs/cgroup/user.slice/mine/a/b', false));
+  t.deepEqual(wish('/a/b', 'cgroupfs'), directory('/sys/fs/cgroup/a/b', false));
+  t.deepEqual(wish('user.slice:libpod:12', 'systemd'), {
+    kind: 'scope',
+    unit: 'libpod-12.scope',
+    slice: 'user.slice',
+  });
+  t.like(wish('', 'systemd', limited), { unit: 'coracle-oci-box.scope', slice: undefined });
+  for (const path of ['/', '/a/../..', '../a']) t.throws(() => wish(path, 'cgroupfs'), undefined, path);
+  for (const path of ['/a', 'a:b', 'a:b:c:d', 'a:b:c/d', '../a:b:c'])
+    t.throws(() => wish(path, 'systemd'), undefined, path);
+});
+
+test('systemd is told of the limits that it would otherwise write over', (t) => {
+  const files = [
+    ['memory.max', '5'],
+    ['cpu.max', '50000 100000'],
+    ['cpuset.cpus', '0'],
+    ['pids.max', '7'],
+  ] as const;
+  t.deepEqual(scopeProperties(files), [
+    ['MemoryMax', 't', '5'],
+    ['CPUQuotaPerSecUSec', 't', '500000'],
+    ['TasksMax', 't', '7'],
+  ]);
+  t.deepEqual(scopeProperties([['cpu.max', 'max 100000']]), []);
 });
 
 test('names of containers cannot leave their directory', (t) => {
