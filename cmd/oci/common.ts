@@ -29,12 +29,12 @@ export const commonOptions = [
     name: 'cgroup-manager',
     kind: 'string',
     choices: ['cgroupfs', 'systemd', 'disabled'],
-    summary: 'disabled: the caller knows that containers have no cgroup and no limits',
+    summary: 'Who makes cgroups; disabled: nobody, and limits are not applied',
   },
   {
     name: 'systemd-cgroup',
     kind: 'switch',
-    summary: 'The same as --cgroup-manager systemd: only for bundles without linux.cgroupsPath',
+    summary: 'The same as --cgroup-manager systemd: scopes, linux.cgroupsPath is SLICE:PREFIX:NAME',
   },
 ] as const satisfies readonly OptionSpec[];
 

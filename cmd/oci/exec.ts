@@ -39,7 +39,7 @@ export const command = defineOciCommand({
   ],
   refused: {
     'there are no such labels here': 'process-label apparmor',
-    'containers have no cgroup': 'cgroup',
+    'it is in the cgroup of the container': 'cgroup',
     'a paused container is resumed first': 'ignore-paused',
   },
   async handler(values, [id = '', ...words], call) {

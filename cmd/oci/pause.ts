@@ -6,7 +6,7 @@ export const command = defineOciCommand({
   operands: 'CONTAINER',
   count: [1, 1],
   completes: 'nothing',
-  examples: [['coracle oci pause box', 'By signals, because there is no cgroup']],
+  examples: [['coracle oci pause box', 'By its cgroup, or where it has none by signals']],
   options: [],
   async handler(_values, [id = ''], { runtime }) {
     await runtime.pause(id);

@@ -1,7 +1,7 @@
 /** Control groups, made and taken away. */
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { type CgroupWish, cgroupOf, scopeProperties } from './cgroups.js';
@@ -33,16 +33,38 @@ export async function enterNewCgroup(
   }
 }
 
-/** Puts a process into a cgroup. */
+/** Puts a process into a cgroup: by hand, or where that is not ours to do, by the systemd that made the scope. */
 export function joinCgroup(path: string, pid: number): void {
   try {
     writeFileSync(join(path, 'cgroup.procs'), `${pid}`);
   } catch (error) {
+    if (hasErrno(error, 'EACCES', 'EPERM') && path.endsWith('.scope')) return attachToScope(path, pid);
     throw new CoracleError('HOST', `enter cgroup ${path}: ${reasonOf(error)}`, {
       hint: 'a user moves processes only inside what systemd delegated: take --systemd-cgroup, or --cgroup-manager disabled',
       cause: error,
     });
   }
+}
+
+function attachToScope(path: string, pid: number): void {
+  const fault = askSystemd('AttachProcessesToUnit', 'ssau', basename(path), '', '1', `${pid}`);
+  if (fault !== undefined) throw new CoracleError('HOST', `enter cgroup ${path}: ${fault}`);
+}
+
+/** Calls the manager of units; what went wrong. */
+function askSystemd(method: string, ...words: readonly string[]): string | undefined {
+  const manager = isRootOfHost() ? '--system' : '--user';
+  const object = [
+    'org.freedesktop.systemd1',
+    '/org/freedesktop/systemd1',
+    'org.freedesktop.systemd1.Manager',
+  ];
+  const { status, error, stderr } = spawnSync(
+    'busctl',
+    [manager, '--quiet', 'call', ...object, method, ...words],
+    { encoding: 'utf8' },
+  );
+  return status === 0 ? undefined : (error?.message ?? stderr.trim());
 }
 
 function reasonOf(error: unknown): string {
@@ -104,7 +126,6 @@ async function startScope(
   files: Files,
   pid: number,
 ): Promise<string> {
-  const manager = isRootOfHost() ? '--system' : '--user';
   const properties = [
     ['Description', 's', `container of coracle-oci`],
     ...(slice === undefined ? [] : [['Slice', 's', slice]]),
@@ -114,14 +135,10 @@ async function startScope(
     ['DefaultDependencies', 'b', 'false'],
     ...scopeProperties(files),
   ];
-  const words = [
-    ...[manager, '--quiet', 'call', 'org.freedesktop.systemd1', '/org/freedesktop/systemd1'],
-    ...['org.freedesktop.systemd1.Manager', 'StartTransientUnit', 'ssa(sv)a(sa(sv))', unit, 'fail'],
-    ...[`${properties.length}`, ...properties.flat(), '0'],
-  ];
-  const { status, error, stderr } = spawnSync('busctl', words, { encoding: 'utf8' });
-  if (status !== 0)
-    throw new CoracleError('HOST', `start scope ${unit}: ${error?.message ?? stderr.trim()}`, {
+  const list = [`${properties.length}`, ...properties.flat(), '0'];
+  const fault = askSystemd('StartTransientUnit', 'ssa(sv)a(sa(sv))', unit, 'fail', ...list);
+  if (fault !== undefined)
+    throw new CoracleError('HOST', `start scope ${unit}: ${fault}`, {
       hint: "the user's systemd must run (loginctl enable-linger); or take --cgroup-manager disabled",
     });
   for (const deadline = Date.now() + patience; Date.now() < deadline; await sleep(2)) {

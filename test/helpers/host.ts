@@ -98,6 +98,24 @@ export function missingUserNamespaces(): Missing {
   return probe.status === 0 ? undefined : `user namespaces are refused: ${probe.stderr.trim()}`;
 }
 
+/** Whether the user's systemd makes scopes in a hierarchy of cgroup version 2 alone. */
+export function missingScopes(): Missing {
+  if (!existsSync('/sys/fs/cgroup/cgroup.controllers')) return 'no hierarchy of cgroup version 2 alone';
+  const probe = spawnSync('systemd-run', ['--user', '--scope', '--quiet', 'true'], { encoding: 'utf8' });
+  return probe.status === 0 ? undefined : `the user's systemd makes no scopes: ${probe.stderr?.trim() ?? ''}`;
+}
+
+/** Whether this user may set limits of these controllers in a scope of its own. */
+export function missingControllers(...names: readonly string[]): Missing {
+  const scopes = missingScopes();
+  if (scopes !== undefined) return scopes;
+  const words = ['--user', '--scope', '--quiet', '-p', 'Delegate=yes', 'sh', '-c'];
+  const script = 'cat "/sys/fs/cgroup$(sed -n s/^0:://p /proc/self/cgroup)/cgroup.controllers"';
+  const found = spawnSync('systemd-run', [...words, script], { encoding: 'utf8' }).stdout.split(/\s+/);
+  const lacking = names.filter((name) => !found.includes(name));
+  return lacking.length === 0 ? undefined : `this user gets no controllers ${lacking.join(', ')}`;
+}
+
 /** Whether the command line tool is built. */
 export function missingCli(): Missing {
   return existsSync(join(repositoryRoot(), 'dist', 'coracle')) ? undefined : 'dist/coracle is not built';
