@@ -80,4 +80,23 @@ export const imageCommands: readonly CommandEntry[] = [
     'Upload an artifact to a registry',
     () => import('./artifact-push.js'),
   ),
+  entry(
+    'Images',
+    'image tree',
+    'Show the layers of an image, and whose they are',
+    () => import('./image-tree.js'),
+  ),
+  entry(
+    'Images',
+    'image diff',
+    'Show what the uppermost layer of an image changes',
+    () => import('./image-diff.js'),
+  ),
+  entry(
+    'Images',
+    'image mount',
+    'Mount images for programs of this host, in coracle unshare',
+    () => import('./image-mount.js'),
+  ),
+  entry('Images', 'image unmount', 'Unmount images', () => import('./image-unmount.js'), ['image umount']),
 ];

@@ -19,7 +19,6 @@ export {
 export type { BuildSecret, BuildSsh, Entitlement, RunSettings } from './build/run-settings.js';
 export { proxyArguments } from './build/scope.js';
 export { humanDuration } from './container/ages.js';
-export type { Change } from './container/changes.js';
 export type { ResourceLimits } from './container/limits.js';
 export type { LogEntry, LogOptions } from './container/logs.js';
 export type { NamedLogEntry } from './container/merge-logs.js';
@@ -38,7 +37,9 @@ export type { HistoryLine } from './image/image-history.js';
 export type { ImageRecord } from './image/image-record.js';
 export type { ImageSummary } from './image/image-summary.js';
 export type { ImageUsage } from './image/image-usage.js';
+export type { LayerNode } from './image/layer-tree.js';
 export type { RemoveImagesResult } from './image/remove-images.js';
+export type { Change } from './layer/layer-changes.js';
 export type { PortMapping } from './network/network-plan.js';
 export type { BundleProcess } from './oci/bundle-process.js';
 export type { EntryChange } from './oci/index-edit.js';

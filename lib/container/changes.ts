@@ -2,13 +2,11 @@
 import { openInStore } from '../image/stores.js';
 import { applyLayer } from '../layer/apply.js';
 import { type DiffSource, flattenTar } from '../layer/diff.js';
+import { type Change, layerChanges } from '../layer/layer-changes.js';
 import type { Agent, Handle } from '../native/agent.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import { openLayers, openTree, openUpper } from './tree.js';
 import { type ContainerView, isActive } from './view.js';
-
-/** A changed path, absolute. */
-export type Change = { readonly kind: 'added' | 'changed' | 'deleted'; readonly path: string };
 
 /** The changes as a layer above a stack. `close` ends the agent and removes what was made for it. */
 export type OpenedChanges = DiffSource & { readonly lower: Handle; close(): Promise<void> };
@@ -17,16 +15,7 @@ export type OpenedChanges = DiffSource & { readonly lower: Handle; close(): Prom
 export async function listChanges(stores: ContainerStores, view: ContainerView): Promise<readonly Change[]> {
   const source = await openChanges(stores, view);
   try {
-    const changes: Change[] = [];
-    for await (const event of source.agent.walk(source.layer, '.', { raw: true })) {
-      if (event.kind !== 'entry' || event.entry.path.length === 0) continue;
-      const { path, type } = event.entry;
-      const below = await source.agent.stat(source.lower, path);
-      if (type === 'whiteout' && below === undefined) continue;
-      const kind = type === 'whiteout' ? 'deleted' : below === undefined ? 'added' : 'changed';
-      changes.push({ kind, path: `/${path.toString()}` });
-    }
-    return changes;
+    return await layerChanges(source);
   } finally {
     await source.close();
   }

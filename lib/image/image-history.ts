@@ -25,13 +25,20 @@ export function imageHistory(
   image: ImageRecord,
   stores: Pick<Stores, 'images' | 'snapshots'>,
 ): HistoryLine[] {
+  return joinHistory(image.config.history ?? [], layerSizes(image, stores));
+}
+
+/** What is known of each layer, the lowest first. */
+export function layerSizes(
+  image: ImageRecord,
+  stores: Pick<Stores, 'images' | 'snapshots'>,
+): readonly LayerSize[] {
   const lowers = [...(stores.images.topSnapshot(image)?.lowers ?? [])].reverse();
   const unpacked = lowers.length === image.manifest.layers.length ? lowers : [];
-  const layers = image.manifest.layers.map(({ digest, size }, index): LayerSize => {
+  return image.manifest.layers.map(({ digest, size }, index): LayerSize => {
     const id = unpacked[index];
     return { digest, size: (id === undefined ? undefined : stores.snapshots.get(id)?.size) ?? size };
   });
-  return joinHistory(image.config.history ?? [], layers);
 }
 
 /**

@@ -1,11 +1,11 @@
 /** The verbs of containers; `Coracle` has them too. Each loads what it needs. */
-import type { Change } from '../container/changes.js';
 import type { LogEntry, LogOptions } from '../container/logs.js';
 import type { NamedLogEntry } from '../container/merge-logs.js';
 import type { ExecOptions } from '../container/run-options.js';
 import type { ContainerUsage } from '../container/stats.js';
 import type { ProcessTable } from '../container/top.js';
 import type { ImageRecord } from '../image/image-record.js';
+import type { Change } from '../layer/layer-changes.js';
 import type { PortMapping } from '../network/network-plan.js';
 import type { MountedContainer } from './mounts.js';
 import type {

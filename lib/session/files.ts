@@ -1,5 +1,5 @@
 /** The verbs about a container's files: `diff`, `export`, `commit`. */
-import { type Change, listChanges, openChanges } from '../container/changes.js';
+import { listChanges, openChanges } from '../container/changes.js';
 import { writeContainerEvent } from '../container/container-events.js';
 import { lastingEnvironment } from '../container/process.js';
 import type { ContainerRecord } from '../container/record.js';
@@ -10,6 +10,7 @@ import { assembleImage } from '../image/assemble.js';
 import { commitChanges } from '../image/commit-changes.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { flattenTar } from '../layer/diff.js';
+import type { Change } from '../layer/layer-changes.js';
 import type { ContainerConfig } from '../oci/container-config.js';
 import { present } from '../oci/guards.js';
 import type { SnapshotRecord } from '../snapshot/record.js';

@@ -1,6 +1,9 @@
 /** Further verbs of images; `Coracle` has them too. Each loads what it needs. */
 import type { HistoryLine } from '../image/image-history.js';
+import type { Change } from '../layer/layer-changes.js';
 import type { CopyImageRequest, CopyImageResult } from './copy-image.js';
+import type { ImageLayers } from './image-questions.js';
+import type { MountedContainer } from './mounts.js';
 import type { PruneImagesRequest, PruneImagesResult } from './prune.js';
 import type { SearchRequest, SearchResult } from './search.js';
 import { StoreVerbs } from './store-verbs.js';
@@ -50,5 +53,35 @@ export abstract class ImageVerbs extends StoreVerbs {
   ): Promise<{ readonly name: string; readonly tags: readonly string[] }> {
     const { repositoryTags } = await import('./search.js');
     return repositoryTags(this.session, repository, request);
+  }
+
+  /** The layers of an image, the lowest first; with `above` those that other images have above them. @throws NOT_FOUND */
+  async imageLayers(image: string, request: { readonly above?: boolean } = {}): Promise<ImageLayers> {
+    const { imageLayers } = await import('./image-questions.js');
+    return imageLayers(this.session, image, request.above ?? false);
+  }
+
+  /** What the uppermost layer of an image changes; with `base` what differs from that image. @throws NOT_FOUND */
+  async imageChanges(image: string, base?: string): Promise<readonly Change[]> {
+    const { imageChanges } = await import('./image-questions.js');
+    return imageChanges(this.session, image, base);
+  }
+
+  /** Mounts an image, read-only, for programs of this host; resolves with the mount point. @throws HOST outside of `unshare` */
+  async mountImage(image: string): Promise<string> {
+    const { mountImage } = await import('./image-mounts.js');
+    return mountImage(this.session, image);
+  }
+
+  /** Unmounts it; false when it was not mounted. @throws IO while something uses it */
+  async unmountImage(image: string): Promise<boolean> {
+    const { unmountImage } = await import('./image-mounts.js');
+    return unmountImage(this.session, image);
+  }
+
+  /** The images that are mounted here. */
+  async mountedImages(): Promise<readonly MountedContainer[]> {
+    const { mountedImages } = await import('./image-mounts.js');
+    return mountedImages(this.session);
   }
 }

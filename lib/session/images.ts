@@ -1,11 +1,14 @@
 /** The image verbs: names as people type them, the work done by lib/image, lib/transfer and lib/build. */
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
+import { mountState } from '../image/mount-point.js';
 import type { RemoveImagesResult } from '../image/remove-images.js';
+import type { Stores } from '../image/stores.js';
 import { writeEvent } from '../native/journal.js';
-import type { Digest } from '../oci/digest.js';
+import { type Digest, digestHex } from '../oci/digest.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import type { TransferEvent } from '../transfer/events.js';
+import { imageMountPlaces } from './image-mounts.js';
 import { namesToFind, nameToGive } from './image-names.js';
 import { storedImage, storedName } from './image-source.js';
 import type { ImportRequest, PullRequest, PushRequest, SaveRequest } from './requests.js';
@@ -166,6 +169,7 @@ async function saveDirectory(
   writeEvent((await session.stores()).paths, 'image', 'save', { name });
 }
 
+/** Removes images; without `force` not those that are mounted. */
 export async function removeAll(
   session: Session,
   names: readonly string[],
@@ -173,9 +177,23 @@ export async function removeAll(
 ): Promise<RemoveImagesResult> {
   const { removeImages } = await import('../image/remove-images.js');
   const stores = await session.stores();
-  return removeImages(
+  const stored = names.map((name) => storedName(stores, name));
+  const mounted = force ? [] : stored.filter((name) => isMounted(stores, name));
+  const result = await removeImages(
     stores,
-    names.map((name) => storedName(stores, name)),
+    stored.filter((name) => !mounted.includes(name)),
     { force },
   );
+  const refused = mounted.map((name) => ({
+    name,
+    error: new CoracleError('IN_USE', `remove image ${name}: it is mounted`, {
+      hint: 'coracle image unmount in the session that mounted it, or --force',
+    }),
+  }));
+  return { ...result, failures: [...result.failures, ...refused] };
+}
+
+function isMounted(stores: Stores, name: string): boolean {
+  const config = stores.images.findEntry(name)?.config;
+  return config !== undefined && mountState(imageMountPlaces(stores, digestHex(config))) !== 'none';
 }

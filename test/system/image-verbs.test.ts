@@ -133,3 +133,54 @@ testWith(journeyNeeds, 'images speaks podman in JSON; rmi -a leaves what contain
   t.is((await cli.run(['rmi', 'nothing'])).code, 1);
   await cli.ok(['rmi', '--ignore', 'nothing']);
 });
+
+testWith(journeyNeeds, 'image tree shows whose the layers are, image diff what they change', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  await build(cli, 'one', 'FROM busybox\nRUN echo 1 > /tmp/one && rm /etc/group && echo x >> /etc/passwd\n');
+  await build(cli, 'two', 'FROM one\nRUN echo 2 > /tmp/two\n');
+  const tree = (await cli.ok(['image', 'tree', 'two'])).trimEnd().split('\n');
+  t.regex(tree[0] ?? '', /^Image ID: [0-9a-f]{12}$/);
+  t.is(tree[1], 'Tags:     [localhost/two:latest]');
+  t.regex(tree[4] ?? '', /^├── ID: [0-9a-f]{12} Size: [\d.]+MB Top Layer of: \[localhost\/busybox:latest\]$/);
+  t.regex(tree[5] ?? '', /^├── ID: .* Top Layer of: \[localhost\/one:latest\]$/);
+  t.regex(tree[6] ?? '', /^└── ID: .* Top Layer of: \[localhost\/two:latest\]$/);
+  const above = (await cli.ok(['image', 'tree', '--whatrequires', 'busybox'])).trimEnd().split('\n');
+  t.regex(above[4] ?? '', /^└── ID: .*one:latest\]$/);
+  t.regex(above[5] ?? '', /^ {4}└── ID: .*two:latest\]$/);
+  const changes = (await cli.ok(['image', 'diff', 'one'])).trimEnd().split('\n');
+  t.deepEqual(changes.sort(), ['A /tmp/one', 'C /etc', 'C /etc/passwd', 'C /tmp', 'D /etc/group']);
+  const against = JSON.parse(await cli.ok(['image', 'diff', '--format', 'json', 'two', 'busybox']));
+  t.deepEqual(against.added.sort(), ['/tmp/one', '/tmp/two']);
+  t.deepEqual(against.deleted, ['/etc/group']);
+  t.true(against.changed.includes('/etc/passwd'));
+  t.deepEqual((await cli.ok(['image', 'diff', 'busybox', 'two'])).match(/^[AD] .*$/gm), [
+    'A /etc/group',
+    'D /tmp/one',
+    'D /tmp/two',
+  ]);
+});
+
+testWith(journeyNeeds, 'images are mounted read-only in a namespace of their own', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  await build(cli, 'made', 'FROM busybox\nRUN echo deep > /f\n');
+  const outside = await cli.run(['image', 'mount', 'made']);
+  t.is(outside.code, 125);
+  t.regex(outside.stderr, /coracle unshare/);
+  const program = `${process.execPath} ${join(process.cwd(), 'dist', 'main.cjs')} --root ${cli.root}`;
+  const script = [
+    `at=$(${program} image mount made)`,
+    'cat $at/f',
+    'if echo x 2>/dev/null > $at/f; then echo written; fi',
+    `${program} image mount`,
+    `${program} rmi made || echo kept`,
+    `${program} image unmount made`,
+    `${program} image unmount -a`,
+    `${program} rmi made`,
+  ].join('\n');
+  const inside = await cli.run(['unshare', 'sh', '-c', script]);
+  const lines = inside.stdout.trimEnd().split('\n');
+  t.is(lines.shift(), 'deep', inside.stderr);
+  t.regex(lines.shift() ?? '', /^[0-9a-f]{12} +localhost\/made:latest +\/.*merged$/);
+  t.deepEqual(lines.slice(0, 3), ['kept', 'made', 'Untagged: localhost/made:latest']);
+  t.regex(inside.stderr, /remove image .*: it is mounted/);
+});
