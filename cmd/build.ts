@@ -121,7 +121,6 @@ export const command = defineCommand({
     ...registryOptions,
   ],
   refused: {
-    'name the platforms: --platform linux/amd64,linux/arm64': 'all-platforms',
     ...refusedOfRuns,
     'steps leave no containers': 'rm force-rm',
     'this version has no builders': 'builder',

@@ -18,6 +18,7 @@ export const platformOptions = [
     value: 'OS/ARCH',
     summary: 'What the image is for; several, also apart by commas, make an index (default: this machine)',
   },
+  { name: 'all-platforms', kind: 'switch', summary: 'All that the base images are there for' },
   { name: 'os', kind: 'string', value: 'OS', summary: 'Operating system of the image' },
   { name: 'arch', kind: 'string', value: 'ARCH', summary: 'Architecture of the image' },
   { name: 'variant', kind: 'string', value: 'VARIANT', summary: 'Variant of the architecture' },
@@ -107,6 +108,7 @@ type OutputValues = Values<typeof buildOutputOptions>;
 type OutputRequest = Pick<
   BuildRequest,
   | 'platforms'
+  | 'allPlatforms'
   | 'from'
   | 'outputs'
   | 'manifest'
@@ -127,6 +129,7 @@ type OutputRequest = Pick<
 export function buildOutputRequest(values: OutputValues): OutputRequest {
   return {
     platforms: readPlatforms(values),
+    allPlatforms: values['all-platforms'],
     from: values.from,
     outputs: [
       ...values.output.map(parseOutput),
@@ -148,7 +151,9 @@ export function buildOutputRequest(values: OutputValues): OutputRequest {
   };
 }
 
-function readPlatforms({ platform, os, arch, variant }: OutputValues): readonly string[] {
+function readPlatforms({ platform, os, arch, variant, ...values }: OutputValues): readonly string[] {
+  if (values['all-platforms'] && [...platform, os, arch, variant].some((given) => given !== undefined))
+    throw new CoracleError('USAGE', 'build: --all-platforms excludes --platform, --os, --arch and --variant');
   const named = platform.flatMap((text) => text.split(',')).filter((text) => text !== '');
   if (os === undefined && arch === undefined && variant === undefined) return named;
   if (named.length > 0)

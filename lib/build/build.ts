@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { CoracleError } from '../errors.js';
 import { hostPlatform, type Platform, parsePlatform } from '../oci/platform.js';
 import { parseReference } from '../oci/reference.js';
+import { basePlatforms } from './base-platforms.js';
 import { BuildFinish } from './build-finish.js';
 import { CacheTransfers } from './cache-transfers.js';
 import { ContextSources } from './context-sources.js';
@@ -55,6 +56,7 @@ export async function build(
       contextTime,
       ignored: files.kind === 'directory' ? files.tree.ignore : files.ignore,
       onWarning: warningsOnce((warning) => onEvent(warningEvent(warning, source))),
+      imagePlatforms: environment.imagePlatforms,
     });
     await contexts.fetcher.rest();
     onEvent({ kind: 'planned', steps: shownSteps(plan, targets) });
@@ -93,11 +95,18 @@ export async function build(
   }
 }
 
-async function planPlatforms(
-  input: Omit<PlanInput, 'platform'> & { readonly options: BuildOptions },
-): Promise<MergedPlan> {
+type PlatformsInput = Omit<PlanInput, 'platform'> & {
+  readonly options: BuildOptions;
+  readonly imagePlatforms: BuildEnvironment['imagePlatforms'];
+};
+
+async function planPlatforms({ imagePlatforms, ...input }: PlatformsInput): Promise<MergedPlan> {
+  const wanted =
+    input.options.allPlatforms === true && imagePlatforms !== undefined
+      ? await basePlatforms(input, imagePlatforms)
+      : targetPlatforms(input.options);
   const plans = [];
-  for (const platform of targetPlatforms(input.options)) plans.push(await planBuild({ ...input, platform }));
+  for (const platform of wanted) plans.push(await planBuild({ ...input, platform }));
   return mergePlans(plans);
 }
 

@@ -76,6 +76,8 @@ export type BuildOptions = RunSettings & {
 export type OutputOptions = {
   /** `OS/ARCH[/VARIANT]`; several give an index of images. This machine's by default. */
   readonly platforms?: readonly string[] | undefined;
+  /** Every platform that all the base images are there for. */
+  readonly allPlatforms?: boolean | undefined;
   /** Where the result goes. Without any, and where tags are given that no output takes, into the store. */
   readonly outputs?: readonly BuildOutput[] | undefined;
   /** Media types of manifests; `oci` by default. */
@@ -123,6 +125,8 @@ export type BuildEnvironment = {
     select: LayoutSelection,
     platform: Platform,
   ) => Promise<ImageRecord>;
+  /** The platforms that an image of this name is there for. */
+  readonly imagePlatforms?: (reference: string) => Promise<readonly Platform[]>;
   /** HTTP, for contexts and ADD. */
   readonly requestUrl?: RequestUrl;
   readonly onEvent: BuildListener;

@@ -70,6 +70,10 @@ async function prepared(
         asBuildStep(`pull ${reference}`, onEvent, (onTransfer) =>
           resolveImage(stores, reference, { policy, platform, access: registry, onEvent: onTransfer }),
         ),
+      imagePlatforms: async (reference) => {
+        const { imagePlatforms } = await import('./image-platforms.js');
+        return imagePlatforms(stores, reference, registry);
+      },
       resolveLayout: async (path, select, platform) => {
         const { loadLayoutImage } = await import('../transfer/layout-load.js');
         return loadLayoutImage(stores, path, select, platform);

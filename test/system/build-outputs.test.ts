@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
-import type { Cli } from '../helpers/cli.js';
+import { type Cli, openCli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { findProgram, missingProgram } from '../helpers/host.js';
 import { missingRegistry, startRegistry } from '../helpers/registry.js';
@@ -335,5 +335,35 @@ testWith(
     t.is(built.code, 0, built.stderr);
     t.regex(built.stderr, /hello/);
     t.deepEqual(readdirSync('/proc/sys/fs/binfmt_misc'), before);
+  },
+);
+
+testWith(
+  [...journeyNeeds, missingRegistry(), missingProgram('skopeo')],
+  '--all-platforms is what the base image is there for, in the store or at its registry',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const { host } = await startRegistry(t);
+    const [base, made] = [`${host}/team/base:1`, `${host}/team/made:1`];
+    const plain = context(cli, 'FROM scratch\nCOPY Dockerfile /base\n');
+    await cli.ok(['build', '-q', '--platform', 'linux/amd64,linux/s390x', '-t', base, '--push', plain]);
+    const architectures = (name: string): readonly string[] => {
+      const index = json(tool('skopeo', 'inspect', '--raw', '--tls-verify=false', `docker://${name}`));
+      return (index.manifests as { platform: { architecture: string } }[]).map(
+        ({ platform }) => platform.architecture,
+      );
+    };
+    const text = `FROM --platform=$BUILDPLATFORM busybox AS tool\nFROM ${base}\nCOPY --from=tool /bin/busybox /b\n`;
+    const build = ['build', '-q', '--all-platforms', '-t', made, '--push'];
+    await cli.ok([...build, context(cli, text)]);
+    t.deepEqual(architectures(made), ['amd64', 's390x']);
+    const other = openCli(t);
+    await other.ok([...build, context(other, `FROM ${base}\nLABEL a=b\n`)]);
+    t.deepEqual(architectures(made), ['amd64', 's390x']);
+    const none = await cli.run(['build', '--all-platforms', context(cli, 'FROM scratch\nLABEL a=b\n')]);
+    t.is(none.code, 125);
+    t.regex(none.stderr, /build --all-platforms: no base image says which\nhint: name them/);
+    const both = await cli.run([...build, '--platform', 'linux/amd64', plain]);
+    t.regex(both.stderr, /--all-platforms excludes --platform/);
   },
 );
