@@ -1,9 +1,10 @@
 /** `coracle images`. */
+import { CoracleError } from '../lib/index.js';
 import { type Context, defineCommand } from './command.js';
 import { fitsName, imageFilter, imageFilters, imageOrders, sortImages } from './image-filters.js';
-import { imageHeadings, imageJson, imageRows } from './image-rows.js';
+import { imageHeadings, imageJson, imageRows, type NamedImage } from './image-rows.js';
 import { checkQuiet, formatOption, printListing } from './listing.js';
-import { printLine } from './terminal/output.js';
+import { formatSize, printLine, printTable } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'images',
@@ -42,12 +43,10 @@ export const command = defineCommand({
       choices: imageOrders,
       summary: 'Order of the list (default: created, the newest first)',
     },
+    { name: 'tree', kind: 'switch', summary: 'Also the images of lists, one for each platform' },
     formatOption,
   ],
-  refused: {
-    'former names of images are not kept': 'history',
-    'platforms of an index are not listed': 'tree',
-  },
+  refused: { 'former names of images are not kept': 'history' },
   async handler(values, [name], context) {
     checkQuiet(values.quiet, values.format);
     const all = await context.open().images();
@@ -68,6 +67,12 @@ export const command = defineCommand({
     if (values.quiet) {
       const ids = new Set(rows.map(({ row }) => row.ID));
       for (const id of ids) printLine(id);
+      return 0;
+    }
+    if (values.tree) {
+      if (values.format !== undefined)
+        throw new CoracleError('USAGE', 'use --tree and --format: only one of them at a time');
+      await printTree(rows, context);
       return 0;
     }
     if (values.format === 'json') {
@@ -100,4 +105,19 @@ async function countContainers(
     counts.set(imageId, (counts.get(imageId) ?? 0) + 1);
   }
   return counts;
+}
+
+/** As docker shows it: under each list its images, with what of them is in the store. */
+async function printTree(rows: readonly NamedImage[], context: Context): Promise<void> {
+  const lines: (readonly string[])[] = [];
+  for (const { row, image, name } of rows) {
+    lines.push([name ?? '<none>', row.ID, String(row.Size)]);
+    const at = image.names.indexOf(name ?? '');
+    const platforms = await context.open().imagePlatforms(image.references[at] ?? image.digest);
+    for (const [index, { platform, digest, size }] of platforms.entries()) {
+      const arm = index === platforms.length - 1 ? '└─' : '├─';
+      lines.push([`${arm} ${platform}`, digest.slice(7, 19), formatSize(size)]);
+    }
+  }
+  printTable(['IMAGE', 'ID', 'SIZE'], lines);
 }

@@ -1,5 +1,6 @@
 /** Further verbs of images; `Coracle` has them too. Each loads what it needs. */
 import type { HistoryLine } from '../image/image-history.js';
+import type { ImagePlatform } from '../image/image-platforms.js';
 import type { Change } from '../layer/layer-changes.js';
 import type { CopyImageRequest, CopyImageResult } from './copy-image.js';
 import type { ImageLayers } from './image-questions.js';
@@ -83,5 +84,13 @@ export abstract class ImageVerbs extends StoreVerbs {
   async mountedImages(): Promise<readonly MountedContainer[]> {
     const { mountedImages } = await import('./image-mounts.js');
     return mountedImages(this.session);
+  }
+
+  /** The images of the list that a name stands for; nothing where it is a single image. */
+  async imagePlatforms(image: string): Promise<readonly ImagePlatform[]> {
+    const { imagePlatforms } = await import('../image/image-platforms.js');
+    const { content, images } = await this.session.stores();
+    const entry = images.findEntry(image);
+    return entry === undefined ? [] : imagePlatforms(entry.descriptor, content);
   }
 }

@@ -3,6 +3,7 @@ import { ContainerStore } from '../container/container-store.js';
 import type { ContainerView } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
+import { present } from '../oci/guards.js';
 import { familiarReference, parseReference, repositoryName } from '../oci/reference.js';
 import { namesToFind } from './image-names.js';
 import type { Session } from './session.js';
@@ -70,17 +71,24 @@ function imageDocument(image: ImageRecord, size: number): Inspection {
     RepoDigests: references.map(
       (reference) => `${repositoryName(parseReference(reference))}@${descriptor.digest}`,
     ),
+    Parent: '',
+    Comment: config.history?.at(-1)?.comment ?? '',
     Created: config.created ?? '',
+    Version: '',
     Author: config.author ?? '',
     Architecture: config.architecture,
     Variant: config.variant ?? '',
     Os: config.os,
     Size: size,
+    VirtualSize: size,
+    User: config.config?.User ?? '',
     Config: config.config ?? {},
     Labels: config.config?.Labels ?? {},
     RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
     ManifestType: manifest.mediaType,
     Annotations: manifest.annotations ?? {},
     History: config.history ?? [],
+    NamesHistory: names,
+    ...present('Healthcheck', config.config?.Healthcheck),
   };
 }
