@@ -5,6 +5,7 @@ import { sweep } from '../image/sweep.js';
 import type { CacheUnit } from './cache-unit.js';
 import { forgetCacheUnit, listCacheUnits, openCache } from './cache-units.js';
 import { choosePruned, type PrunePolicy } from './prune-choice.js';
+import { pruneNotes } from './prune-notes.js';
 
 export type PruneResult = {
   readonly pruned: readonly CacheUnit[];
@@ -24,6 +25,8 @@ export async function pruneCache(stores: Stores, policy: PrunePolicy): Promise<P
   const chosen = choosePruned(units, policy, bavail * bsize);
   const pruned = chosen.filter((unit) => forgetCacheUnit(stores, unit, records));
   const swept = await sweep(stores, { buildCache: 'keep' });
+  const { all, ...bounds } = policy;
+  pruneNotes(stores, all === true && Object.values(bounds).every((bound) => bound === undefined));
   const gone = new Set<string>(swept.snapshots);
   const freed = pruned.filter((unit) => unit.kind !== 'regular' || gone.has(unit.id));
   return {

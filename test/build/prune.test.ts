@@ -1,6 +1,6 @@
 /** `builder du` and `builder prune` over a store with builds in it. */
-import { readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, utimesSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { listCacheUnits } from '../../lib/build/cache-units.js';
 import { pruneCache } from '../../lib/build/prune.js';
 import { sweep } from '../../lib/image/sweep.js';
@@ -72,3 +72,26 @@ testWith(missingForBuilds, 'while a build runs, a prune forgets but frees nothin
   await builder.stores.close();
   t.true((await sweep(builder.stores, { buildCache: 'keep' })).snapshots.length > 0);
 });
+
+testWith(
+  missingForBuilds,
+  'notes that are old, or of layers that are gone, go; all of them with all',
+  async (t) => {
+    const builder = await Builder.open(t);
+    const { build, snapshots } = builder.stores.paths;
+    const [id = ''] = readdirSync(snapshots).filter((name) => /^[a-z2-7]{26}$/.test(name));
+    const notes = ['urls/new.json', 'urls/old.json', 'contexts/old.json', `exported/${id}-gzip-6.json`];
+    for (const name of [...notes, `exported/${'a'.repeat(26)}-gzip-6.json`]) {
+      const path = join(build, name);
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, '{}');
+      if (name.includes('old')) utimesSync(path, 1, 1);
+    }
+    const left = (): readonly string[] =>
+      ['urls', 'contexts', 'exported'].flatMap((kind) => readdirSync(join(build, kind)));
+    await pruneCache(builder.stores, { kinds: ['regular'] });
+    t.deepEqual(left(), ['new.json', `${id}-gzip-6.json`]);
+    await pruneCache(builder.stores, { all: true });
+    t.deepEqual(left(), [`${id}-gzip-6.json`]);
+  },
+);
