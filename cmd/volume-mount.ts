@@ -9,7 +9,13 @@ export const command = defineCommand({
   operands: 'VOLUME...',
   count: [1, Number.POSITIVE_INFINITY],
   completes: 'volumes',
-  examples: [['ls "$(coracle volume mount data)"', 'What of it this user may read: nothing needs mounting']],
+  examples: [
+    ['ls "$(coracle volume mount data)"', 'What of it this user may read: nothing needs mounting'],
+    [
+      'coracle unshare sh -c \'ls -l "$(coracle volume mount data)"\'',
+      'All of it, with the ids of containers',
+    ],
+  ],
   options: [],
   async handler(_values, names, context) {
     return forEach(names, context, async (name) => {

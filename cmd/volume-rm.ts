@@ -1,7 +1,7 @@
 /** `coracle volume rm`. */
 import { CoracleError } from '../lib/index.js';
 import { defineCommand } from './command.js';
-import { forEach } from './each.js';
+import { forEach, removalCodes } from './each.js';
 import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
@@ -41,13 +41,18 @@ export const command = defineCommand({
     }
     const coracle = context.open();
     const names = all ? (await coracle.volumes()).map(({ name }) => name) : operands;
-    return forEach(names, context, async (name) => {
-      try {
-        printLine(await coracle.removeVolume(name, { force, timeout }));
-      } catch (error) {
-        const isMissing = error instanceof CoracleError && error.code === 'NOT_FOUND';
-        if (!force || !isMissing) throw error;
-      }
-    });
+    return forEach(
+      names,
+      context,
+      async (name) => {
+        try {
+          printLine(await coracle.removeVolume(name, { force, timeout }));
+        } catch (error) {
+          const isMissing = error instanceof CoracleError && error.code === 'NOT_FOUND';
+          if (!force || !isMissing) throw error;
+        }
+      },
+      removalCodes,
+    );
   },
 });

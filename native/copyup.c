@@ -21,8 +21,6 @@ enum { MAX_DEPTH = 128, LOCK_TRIES = 3000, LOCK_PAUSE_NS = 10000000 };
 
 /** A volume that has it is being filled. */
 static const char filling[] = "user.coracle.filling";
-/** A file has this name until all of it is there. */
-static const char partial[] = ".coracle-partial";
 
 /** A file with several names, and the first of them in the copy. */
 struct linked {
@@ -35,6 +33,8 @@ struct copy {
     int root;
     /** Another copy was broken off: what it made is there. */
     bool again;
+    /** What is made has the group of its directory. */
+    bool inherits;
     void *links;
     char path[PATH_MAX];
     char value[AGENT_XATTR];
@@ -72,29 +72,35 @@ static int copy_xattrs(struct copy *copy, int from, int to) {
     return 0;
 }
 
-static int fill_file(struct copy *copy, int in, int to, const struct stat *status) {
-    auto_close int out = openat(to, partial, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
-    int result = out < 0 ? -errno : copy_content(in, out, (uint64_t)status->st_size);
+static int fill_file(struct copy *copy, int in, int out, const struct stat *status) {
+    const struct timespec times[2] = {status->st_atim, status->st_mtim};
+    int result = copy_content(in, out, (uint64_t)status->st_size);
     if (result < 0) {
         errno = -result;
         return -1;
     }
-    if (copy_attributes(to, partial, status) < 0)
+    if ((copy->inherits || status->st_uid != 0 || status->st_gid != 0) && fchown(out, status->st_uid, status->st_gid) < 0)
         return -1;
-    return copy_xattrs(copy, in, out);
+    if (fchmod(out, status->st_mode & 07777) < 0 || copy_xattrs(copy, in, out) < 0)
+        return -1;
+    return futimens(out, times); /* the last thing: a file that has its time is whole */
 }
 
-/** A file is there under its name whole or not at all. */
 static int copy_content_of(struct copy *copy, int from, int to, const char *name, const struct stat *status) {
     auto_close int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (in < 0)
-        return -1;
-    if (fill_file(copy, in, to, status) == 0 && renameat(to, partial, to, name) == 0)
-        return 0;
-    int saved = errno;
-    unlinkat(to, partial, 0);
-    errno = saved;
-    return -1;
+    auto_close int out = in < 0 ? -1 : openat(to, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
+    return out < 0 ? -1 : fill_file(copy, in, out, status);
+}
+
+/** Whether a copy that was broken off had done with a file; what it left of another one is taken away. */
+static bool is_done(const struct copy *copy, int to, const char *name, const struct stat *status) {
+    struct stat there;
+    if (!copy->again || fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) < 0)
+        return false;
+    bool same = there.st_size == status->st_size && there.st_mtim.tv_sec == status->st_mtim.tv_sec && there.st_mtim.tv_nsec == status->st_mtim.tv_nsec;
+    if (!same)
+        unlinkat(to, name, 0);
+    return same;
 }
 
 /** 1: the file has been copied under another name, and now has this one too. */
@@ -112,8 +118,7 @@ static int copy_hard_link(struct copy *copy, int to, const char *name, const str
 }
 
 static int copy_regular(struct copy *copy, int from, int to, const char *name, const struct stat *status) {
-    struct stat there;
-    bool done = copy->again && fstatat(to, name, &there, AT_SYMLINK_NOFOLLOW) == 0;
+    bool done = is_done(copy, to, name, status);
     int linked = status->st_nlink > 1 && *copy->path ? copy_hard_link(copy, to, name, status) : 0;
     if (linked < 0)
         return done && errno == EEXIST ? 0 : -1;
@@ -176,8 +181,6 @@ static int copy_entries(struct copy *copy, int from, int to, int depth) {
         errno = depth > MAX_DEPTH ? ELOOP : errno;
         return -1;
     }
-    if (copy->again)
-        unlinkat(to, partial, 0);
     for (struct dirent *entry; result == 0 && (errno = 0, entry = readdir(directory));) {
         bool fits;
         if (strcmp(entry->d_name, ".") == 0 || strcmp(entry->d_name, "..") == 0)
@@ -195,9 +198,11 @@ static int copy_entries(struct copy *copy, int from, int to, int depth) {
 }
 
 static int copy_all(int source, int target, bool again) {
+    struct stat status;
     struct copy *copy = calloc(1, sizeof *copy);
     if (!copy)
         return -1;
+    copy->inherits = fstat(target, &status) < 0 || (status.st_mode & S_ISGID) != 0;
     copy->root = target;
     copy->again = again;
     int result = copy_entries(copy, source, target, 0), saved = errno;

@@ -11,8 +11,9 @@ import { diskBytes } from '../image/tree-bytes.js';
 import { decompress } from '../layer/compression.js';
 import { writeEvent } from '../native/journal.js';
 import { type ArchiveSource, openSource } from '../transfer/archive-source.js';
+import { limitDirectory } from '../volume/project-quota.js';
 import { parseVolumeOptions, type VolumeBacking } from '../volume/volume-options.js';
-import { type Volume, VolumeStore } from '../volume/volume-store.js';
+import { type UnfinishedVolume, type Volume, VolumeStore } from '../volume/volume-store.js';
 import type { AllStores, Session } from './session.js';
 
 /** A volume and who uses it. */
@@ -49,9 +50,13 @@ export async function createVolume(session: Session, request: CreateVolumeReques
   const name = request.name ?? store.anonymousName();
   const backing = parseVolumeOptions(request.options);
   if (store.get(name) !== undefined) return known(name, request);
-  if (backing.kind === 'directory') refuseSize(name, backing);
   const begun = store.begin(name);
-  if (backing.kind === 'directory') await setOwner(stores, begun.data, backing);
+  try {
+    if (backing.kind === 'directory') await prepare(stores, begun, backing);
+  } catch (error) {
+    store.abandon(begun);
+    throw error;
+  }
   const { labels, options } = request;
   const made = store.finish(begun, { labels, options, anonymous: request.name === undefined });
   return made === undefined ? known(name, request) : name;
@@ -64,18 +69,12 @@ function known(name: string, { ignore }: CreateVolumeRequest): string {
   });
 }
 
-function refuseSize(name: string, { size, inodes }: Extract<VolumeBacking, { kind: 'directory' }>): void {
-  if (size === undefined && inodes === undefined) return;
-  throw new CoracleError('HOST', `create volume ${name}: nothing here keeps a directory to a size`, {
-    hint: 'a volume in memory can have one: --opt type=tmpfs --opt o=size=64m',
-  });
-}
-
-async function setOwner(
+async function prepare(
   stores: AllStores,
-  data: string,
-  { uid, gid, mode }: Extract<VolumeBacking, { kind: 'directory' }>,
+  { name, data }: UnfinishedVolume,
+  { uid, gid, mode, ...limits }: Extract<VolumeBacking, { kind: 'directory' }>,
 ): Promise<void> {
+  limitDirectory(name, data, limits);
   if (uid === undefined && gid === undefined && mode === undefined) return;
   const agent = await stores.openAgent();
   const owner = uid === undefined && gid === undefined ? {} : { owner: { uid: uid ?? 0, gid: gid ?? 0 } };
@@ -143,7 +142,6 @@ function inUse(name: string, users: readonly ContainerView[]): CoracleError {
   const names = users.map(({ record }) => record.name).join(', ');
   return new CoracleError('IN_USE', `remove volume ${name}: used by ${names}`, {
     hint: `remove the containers first, or all at once with coracle volume rm -f ${name}`,
-    exitCode: 2,
   });
 }
 

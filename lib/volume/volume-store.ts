@@ -3,7 +3,7 @@
  * `volume create`; one without a name belongs to its container and is recorded as anonymous. It is there as soon as its
  * record is, which appears whole and only once.
  */
-import { linkSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
@@ -62,6 +62,18 @@ export class VolumeStore {
     return { ...record, directory, data };
   }
 
+  /** Takes away the directories of one that could not be made, unless it has become one. */
+  abandon({ name, directory, data }: UnfinishedVolume): void {
+    if (this.get(name) !== undefined) return;
+    for (const path of [data, directory]) {
+      try {
+        rmdirSync(path);
+      } catch (error) {
+        if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY')) throw ioError(`remove ${path}`, error);
+      }
+    }
+  }
+
   /** A name for a volume that has none. */
   anonymousName(): string {
     return randomHex(32);
@@ -83,7 +95,6 @@ export class VolumeStore {
     if (volume !== undefined) return volume;
     throw new CoracleError('NOT_FOUND', `open volume ${text}: no such volume`, {
       hint: 'coracle volume ls lists them',
-      exitCode: 1,
     });
   }
 
