@@ -6,7 +6,7 @@ import { copyOptions, copyRefusals, sideAccess } from './options/copy.js';
 import { joinPlatform } from './options/platform-parts.js';
 import { writeTextFile } from './options/texts.js';
 import { transferProgress } from './progress/transfer-progress.js';
-import { printLine } from './terminal/output.js';
+import { printLine, say } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'copy',
@@ -20,6 +20,10 @@ export const command = defineCommand({
     ],
     ['coracle copy docker://debian:13 oci:images:debian-13', 'Into the OCI layout in the directory images'],
     ['coracle copy store:web docker-archive:web.tar:web:1', 'From this store to an archive for docker load'],
+    [
+      'coracle copy store:web docker-archive:-:web:1 | ssh host docker load',
+      'To standard output; - is also standard input',
+    ],
     ['coracle copy dir:web store:web', 'Into this store; it is unpacked when it is first used'],
   ],
   options: copyOptions,
@@ -46,7 +50,9 @@ export const command = defineCommand({
       );
       progress.close();
       if (values.digestfile !== undefined) writeTextFile('--digestfile', values.digestfile, digest);
-      printLine(digest);
+      // Not among the bytes of an archive.
+      if (/^(oci|docker)-archive:-(:|$)/.test(to)) say(digest);
+      else printLine(digest);
       return 0;
     } finally {
       progress.close();

@@ -79,6 +79,10 @@ export const copyOptions = [
     value: 'USER[:PASSWORD]',
     summary: 'Credentials for the destination',
   },
+  { name: 'src-username', kind: 'string', value: 'USER', summary: 'The same, in parts' },
+  { name: 'src-password', kind: 'string', value: 'PASSWORD', summary: 'The same, in parts' },
+  { name: 'dest-username', kind: 'string', value: 'USER', summary: 'The same, in parts' },
+  { name: 'dest-password', kind: 'string', value: 'PASSWORD', summary: 'The same, in parts' },
   { name: 'src-cert-dir', kind: 'string', value: 'DIR', summary: 'Certificates for the source' },
   { name: 'dest-cert-dir', kind: 'string', value: 'DIR', summary: 'Certificates for the destination' },
   { name: 'src-tls-verify', kind: 'toggle', summary: 'Demand https of the source' },
@@ -100,7 +104,7 @@ export const copyRefusals: Refusals = {
 /** What one side's registry is told. @throws USAGE */
 export function sideAccess(values: Values<typeof copyOptions>, side: 'src' | 'dest'): RegistryAccess {
   const tlsVerify = values[`${side}-tls-verify`];
-  const creds = values[`${side}-creds`];
+  const creds = credentials(values, side);
   const authfile = values[`${side}-authfile`] ?? values.authfile;
   const certDir = values[`${side}-cert-dir`];
   const retry = values['retry-times'];
@@ -114,4 +118,19 @@ export function sideAccess(values: Values<typeof copyOptions>, side: 'src' | 'de
     ...(certDir === undefined ? {} : { certDir }),
     ...(retry === undefined ? {} : { retry }),
   };
+}
+
+function credentials(values: Values<typeof copyOptions>, side: 'src' | 'dest'): string | undefined {
+  const [creds, user, password] = [
+    values[`${side}-creds`],
+    values[`${side}-username`],
+    values[`${side}-password`],
+  ];
+  if (creds !== undefined && (user ?? password) !== undefined) {
+    throw new CoracleError('USAGE', `use --${side}-creds and --${side}-username: only one of them at a time`);
+  }
+  if (password !== undefined && user === undefined) {
+    throw new CoracleError('USAGE', `use --${side}-password: it needs --${side}-username`);
+  }
+  return user === undefined ? creds : password === undefined ? user : `${user}:${password}`;
 }

@@ -1,5 +1,6 @@
 /** Copies between registries, layouts, archives, directories and the store: digests kept, other tools read what came out. */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { appendFileSync, mkdirSync, readdirSync, readFileSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
@@ -244,4 +245,40 @@ testWith(needs, 'damaged and lying sources are found out, and nothing gets a nam
     if (name === index.manifests[0].digest.slice(7)) appendFileSync(join(blobs, name), ' ');
   await fails(/the bytes have digest/);
   t.is((await cli.run(['copy', 'made', 'dir:x'])).code, 125);
+});
+
+testWith(needs, 'blobs of the longer digests go everywhere, and archives through pipes', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const at = { cwd: cli.directory };
+  await cli.ok(['copy', '-q', 'store:busybox', 'oci:layout:x'], at);
+  const blobs = join(cli.directory, 'layout', 'blobs');
+  const indexFile = join(cli.directory, 'layout', 'index.json');
+  const index = JSON.parse(readFileSync(indexFile, 'utf8'));
+  const manifest = JSON.parse(
+    readFileSync(join(blobs, 'sha256', index.manifests[0].digest.slice(7)), 'utf8'),
+  );
+  const [layer] = manifest.layers;
+  const bytes = readFileSync(join(blobs, 'sha256', layer.digest.slice(7)));
+  const longer = createHash('sha512').update(bytes).digest('hex');
+  mkdirSync(join(blobs, 'sha512'));
+  writeFileSync(join(blobs, 'sha512', longer), bytes);
+  layer.digest = `sha512:${longer}`;
+  const text = JSON.stringify(manifest);
+  const digest = createHash('sha256').update(text).digest('hex');
+  writeFileSync(join(blobs, 'sha256', digest), text);
+  writeFileSync(
+    indexFile,
+    JSON.stringify({
+      schemaVersion: 2,
+      manifests: [{ ...index.manifests[0], digest: `sha256:${digest}`, size: text.length }],
+    }),
+  );
+  let from = 'oci:layout';
+  for (const to of ['dir:plain', 'oci:other:x', 'oci-archive:a.tar', 'store:longer']) {
+    t.is((await cli.ok(['copy', '-q', from, to], at)).trim(), `sha256:${digest}`, to);
+    from = to;
+  }
+  t.is(await cli.ok(['run', '--rm', '--network', 'none', 'longer', 'echo', 'unpacked']), 'unpacked\n');
+  const piped = await cli.run(['copy', '-q', 'store:longer', 'docker-archive:-:piped:1'], at);
+  t.is(piped.stderr, `sha256:${digest}\n`, 'what is said is not among the bytes');
 });
