@@ -151,6 +151,14 @@ static void do_update(struct supervisor *supervisor, struct client *client, cons
     client_send(client, FRAME_DONE, "", 0);
 }
 
+/** What the container is on is read again from its file. */
+static void do_networks(struct supervisor *supervisor, struct client *client) {
+    int error = membership_change(supervisor);
+    client->wants_networks = error == 0;
+    if (error != 0)
+        control_error(client, error, error == ENOENT ? "it is not on user-defined networks" : error == EAGAIN ? "its networks are being set up: try again" : "tell the holder of networks");
+}
+
 static void reopen_log(struct supervisor *supervisor, struct client *client) {
     if (supervisor->log.format != LOG_K8S && supervisor->log.format != LOG_JSON)
         control_error(client, ENOENT, "the container has no log file");
@@ -198,6 +206,9 @@ void control_frame(void *owner, struct client *client, unsigned type, const unsi
         break;
     case FRAME_UPDATE:
         do_update(supervisor, client, payload, size);
+        break;
+    case FRAME_NETWORKS:
+        do_networks(supervisor, client);
         break;
     case FRAME_PROCESSES:
         do_list(supervisor, client);

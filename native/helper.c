@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/netlink.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -15,30 +16,48 @@
 
 enum { REVIVE_DELAY_MS = 1000 };
 
+/** Nobody on a shared network is to give others routes by announcing them. */
+static void refuse_announcements(void) {
+    write_file_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/all/accept_ra", "0");
+    write_file_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/default/accept_ra", "0");
+}
+
+static _Noreturn void send_namespace(int channel, bool with_netlink) {
+    int fds[2] = {open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), -1};
+    if (with_netlink) {
+        fds[1] = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+        refuse_announcements();
+    }
+    bool made = fds[0] >= 0 && (!with_netlink || fds[1] >= 0);
+    _exit(made && send_fds(channel, "n", 1, fds, with_netlink ? 2 : 1) == 1 ? 0 : 1);
+}
+
 /** A cannot make it itself: it could not come back to the host's network, where the helper belongs. */
-static int netns_from_child(struct failure *failure) {
-    int ends[2], fd = -1;
-    size_t count = 1;
+static int netns_from_child(int *netlink, struct failure *failure) {
+    int ends[2], fds[2] = {-1, -1};
+    size_t count = 2;
     char byte;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return fail(failure, "network", errno, "socketpair");
     pid_t pid = sys_clone(CLONE_NEWNET, NULL);
-    if (pid == 0) {
-        int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-        _exit(own >= 0 && send_fds(ends[1], "n", 1, &own, 1) == 1 ? 0 : 1);
-    }
+    if (pid == 0)
+        send_namespace(ends[1], netlink);
     int error = errno;
     close(ends[1]);
-    if (pid > 0 && receive_fds(ends[0], &byte, 1, &fd, &count, NULL) <= 0)
+    if (pid > 0 && receive_fds(ends[0], &byte, 1, fds, &count, NULL) <= 0)
         error = EIO;
     close(ends[0]);
     if (pid > 0)
         waitpid(pid, NULL, 0);
-    return fd >= 0 && count == 1 ? fd : fail(failure, "network", error, "network namespace");
+    if (fds[0] < 0 || count != (netlink ? 2 : 1))
+        return fail(failure, "network", error, "network namespace");
+    if (netlink)
+        *netlink = fds[1];
+    return fds[0];
 }
 
-int netns_create(const char *path, struct failure *failure) {
-    auto_close int netns = netns_from_child(failure);
+int netns_create(const char *path, int *netlink, struct failure *failure) {
+    auto_close int netns = netns_from_child(netlink, failure);
     if (netns < 0)
         return -1;
     /* A file, because newer pasta closes inherited descriptors before it opens the path. */

@@ -103,6 +103,21 @@ static void forwarder_ended(struct infra *infra, int status) {
         message_complain(infra->channel, MESSAGE_FAILURE, &failure);
 }
 
+/** S has it put on user-defined networks meanwhile. */
+static int make_network(struct infra *infra, struct failure *failure) {
+    const struct plan *plan = infra->plan;
+    bool own = plan->net_helper || plan->holder_directory || infra->given->listener_count > 0;
+    auto_close int netlink = -1;
+    if (!own || infra->netns >= 0 || plan->ns_host[PLAN_NS_NET])
+        return 0;
+    if ((infra->netns = netns_create(infra->scratch.netns, plan->holder_directory ? &netlink : NULL, failure)) < 0)
+        return -1;
+    if (!plan->holder_directory)
+        return 0;
+    const int fds[2] = {infra->netns, netlink};
+    return message_send(infra->channel, &(struct message){.kind = MESSAGE_NETNS}, fds, 2) < 0 ? fail(failure, "infra", errno, "channel") : 0;
+}
+
 static int set_up(struct infra *infra, struct failure *failure) {
     sigset_t all;
     sigfillset(&all);
@@ -118,8 +133,7 @@ static int set_up(struct infra *infra, struct failure *failure) {
         return fail(failure, "infra", errno, "signalfd");
     if (emulator_register(infra->plan, &infra->emulator, failure) < 0 || scratch_mount(infra->plan, &infra->scratch, failure) < 0)
         return -1;
-    bool own_net = infra->plan->net_helper || infra->given->listener_count > 0;
-    if (own_net && infra->netns < 0 && !infra->plan->ns_host[PLAN_NS_NET] && (infra->netns = netns_create(infra->scratch.netns, failure)) < 0)
+    if (make_network(infra, failure) < 0)
         return -1;
     if (helper_start(&infra->helper, infra->plan, infra->scratch.netns, failure) < 0)
         return -1;
@@ -272,7 +286,7 @@ _Noreturn void infra_main(const struct infra_arguments *arguments) {
     infra.helper.ready_fd = -1;
     if (set_up(&infra, &failure) < 0)
         give_up(&infra, &failure);
-    if (!infra.plan->net_helper)
+    if (!infra.plan->net_helper && !infra.plan->holder_directory)
         message_send(infra.channel, &(struct message){.kind = MESSAGE_NETWORK}, NULL, 0);
     for (;;) {
         struct pollfd watched[3] = {{infra.channel, POLLIN, 0}, {infra.signals, POLLIN, 0}, {infra.helper.ready_fd, POLLIN, 0}};

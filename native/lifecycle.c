@@ -320,7 +320,7 @@ void lifecycle_stop(struct supervisor *supervisor, int signal, uint64_t timeout_
 }
 
 int lifecycle_delay(const struct supervisor *supervisor) {
-    const struct deadline deadlines[] = {supervisor->kill, supervisor->timeout, supervisor->restart, supervisor->drain, {health_deadline(supervisor)}};
+    const struct deadline deadlines[] = {supervisor->kill, supervisor->timeout, supervisor->restart, supervisor->drain, {health_deadline(supervisor)}, {supervisor->membership.again}};
     int64_t first = 0;
     for (size_t i = 0; i < N_ELEMENTS(deadlines); i++)
         if (deadlines[i].at != 0 && (first == 0 || deadlines[i].at < first))
@@ -378,4 +378,5 @@ void lifecycle_due(struct supervisor *supervisor) {
     if (due(&supervisor->drain, now))
         drain_due(supervisor, now);
     health_due(supervisor, now);
+    membership_due(supervisor, now);
 }

@@ -6,6 +6,7 @@
 #include "agent.h"
 #include "client.h"
 #include "exec.h"
+#include "netd.h"
 #include "oci.h"
 #include "probe.h"
 #include "run.h"
@@ -22,7 +23,7 @@ int main(int argc, char **argv) {
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"run", run_main}, {"exec", exec_main}, {"attach", attach_main}, {"agent", run_agent}, {"probe", probe_main}, {"unshare", unshare_main}, {"mount", mount_main}, {"umount", umount_main},
+        {"run", run_main}, {"exec", exec_main}, {"attach", attach_main}, {"agent", run_agent}, {"probe", probe_main}, {"unshare", unshare_main}, {"mount", mount_main}, {"umount", umount_main}, {"netd", netd_main},
         {"oci-create", oci_create_main}, {"oci-exec", oci_exec_main},
     };
     for (size_t i = 0; argc > 1 && i < N_ELEMENTS(commands); i++)

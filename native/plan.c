@@ -90,8 +90,10 @@ static int check_complete(const struct plan *plan, enum plan_kind kind, struct f
     if (kind == PLAN_MOUNT && !plan->directory)
         missing = "dir";
     bool joins = kind == PLAN_AGENT && plan->container;
-    if ((kind == PLAN_RUN || kind == PLAN_AGENT || kind == PLAN_UNSHARE) && !joins && (plan->ids.how == ID_MAP_NONE || !plan->ids.uid.count || !plan->ids.gid.count))
+    if ((kind == PLAN_RUN || kind == PLAN_AGENT || kind == PLAN_UNSHARE || kind == PLAN_HOLDER) && !joins && (plan->ids.how == ID_MAP_NONE || !plan->ids.uid.count || !plan->ids.gid.count))
         missing = "idmap, uidmap or gidmap";
+    if ((kind == PLAN_NETWORK && !plan->id) || (kind == PLAN_HOLDER && !plan->directory))
+        missing = "id or dir";
     if (kind == PLAN_AGENT && !joins && plan->roots.count == 0)
         missing = "root";
     if (joins && plan->roots.count > 0)
@@ -164,12 +166,17 @@ void plan_free(struct plan *plan) {
         free(plan->hooks.items[i].arguments.items);
         free(plan->hooks.items[i].environment.items);
     }
+    for (size_t i = 0; i < plan->attachments.count; i++) {
+        free(plan->attachments.items[i].names.items);
+        free(plan->attachments.items[i].resolvers.items);
+    }
     void *owned[] = {
         plan->data,            plan->secrets.items,
         plan->buffer,          plan->ids.uid.items,   plan->ids.gid.items,         plan->layers.items,    plan->net_arguments.items,
         plan->ports.items,     plan->mounts.items,    plan->devices.items,         plan->masks.items,     plan->read_only_paths.items,
         plan->sysctls.items,   plan->arguments.items, plan->environment.items,     plan->groups.items,    plan->rlimits.items,
         plan->removals.items,  plan->renames.items,   plan->roots.items,        plan->hooks.items,
+        plan->attachments.items, plan->resolvers.items,
     };
     for (size_t i = 0; i < N_ELEMENTS(owned); i++)
         free(owned[i]);

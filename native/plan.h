@@ -14,7 +14,9 @@ enum plan_kind {
     PLAN_UNSHARE = 32,
     PLAN_MOUNT = 64,
     PLAN_CREATE = 128,
-    PLAN_ENTER = 256
+    PLAN_ENTER = 256,
+    PLAN_HOLDER = 512,
+    PLAN_NETWORK = 1024
 };
 enum run_mode { MODE_NONE, MODE_DETACH, MODE_FOREGROUND, MODE_CHILD };
 /** ID_MAP_HOST: no user namespace of its own. */
@@ -158,6 +160,38 @@ struct plan_port {
     uint16_t host_port, container_port;
 };
 
+/** `family` is 0 where there is none. */
+struct plan_address {
+    int family;
+    unsigned char bytes[16];
+    unsigned bits;
+};
+
+/** A DNS server. */
+struct plan_resolver {
+    int family;
+    unsigned char address[16];
+    uint16_t port;
+};
+
+struct plan_resolvers {
+    struct plan_resolver *items;
+    size_t count;
+};
+
+/** A user-defined network that a container is on: both of the network and of the container's place on it. */
+struct plan_attachment {
+    const char *network, *interface;
+    bool internal, dns, route;
+    unsigned mtu;
+    unsigned char mac[6];
+    /** IPv4, IPv6. */
+    struct plan_address own[2], gateway[2];
+    /** The container's names on it, and who is asked for names that are of no container. */
+    struct strings names;
+    struct plan_resolvers resolvers;
+};
+
 /** One directory the file agent may work in. */
 struct plan_root {
     uint32_t number;
@@ -192,6 +226,11 @@ struct plan {
     const char *ns_of[PLAN_NS_COUNT];
     struct strings net_arguments;
     PLAN_LIST(struct plan_port) ports;
+    /** Where the holder of user-defined networks listens, its plan, and what this container wants of it; NULL: no such networks. */
+    const char *holder_directory, *holder_plan, *network_plan;
+    PLAN_LIST(struct plan_attachment) attachments;
+    /** The container's own, before those of its networks. */
+    struct plan_resolvers resolvers;
 
     PLAN_LIST(struct plan_mount) mounts;
     /** One of them is to see what the host mounts. */
@@ -280,6 +319,8 @@ int plan_read(int fd, enum plan_kind kind, struct plan *plan, struct failure *fa
 /** Reads the data, if a record names any, from its own descriptor; fails where a record names more than there is. */
 int plan_read_data(int fd, struct plan *plan, struct failure *failure);
 void plan_free(struct plan *plan);
+/** `ADDRESS[#PORT]`. */
+bool plan_parse_resolver(const char *text, struct plan_resolver *resolver);
 /** CRC-32 (IEEE 802.3) of `size` bytes. */
 uint32_t plan_crc(const void *data, size_t size);
 

@@ -280,16 +280,16 @@ static bool set_detach_keys(struct plan *plan, char **arguments, size_t count) {
 enum {
     ANY_ROOT = PLAN_RUN | PLAN_MOUNT,
     ANY_CONTAINER = PLAN_RUN | PLAN_CREATE,
-    ANY_MAP = ANY_CONTAINER | PLAN_AGENT | PLAN_UNSHARE,
+    ANY_MAP = ANY_CONTAINER | PLAN_AGENT | PLAN_UNSHARE | PLAN_HOLDER,
     ANY_OWN = PLAN_RUN | PLAN_EXEC,
     ANY_PROCESS = ANY_OWN | PLAN_CREATE | PLAN_ENTER,
     ANY_CLIENT = ANY_OWN | PLAN_ATTACH
 };
 
 static const struct plan_op ops[] = {
-    {"id", PLAN_RUN, 1, 1, set_id},
+    {"id", PLAN_RUN | PLAN_NETWORK, 1, 1, set_id},
     {"mode", ANY_PROCESS, 1, 1, set_mode},
-    {"dir", ANY_ROOT | PLAN_CREATE, 1, 1, set_directory},
+    {"dir", ANY_ROOT | PLAN_CREATE | PLAN_HOLDER, 1, 1, set_directory},
     {"socket", ANY_CLIENT, 1, 1, set_socket},
     {"exec-socket", PLAN_EXEC, 1, 1, set_exec_socket},
     {"idmap", ANY_MAP, 1, 1, set_id_map},
@@ -307,7 +307,11 @@ static const struct plan_op ops[] = {
     {"root-readonly", ANY_CONTAINER, 0, 0, set_root_read_only},
     {"ns", PLAN_RUN, 2, 3, set_ns},
     {"ns", PLAN_CREATE, 2, 2, set_ns},
-    {"net-helper", PLAN_RUN, 2, PLAN_MAX_ARGUMENTS, set_net_helper},
+    {"net-helper", PLAN_RUN | PLAN_HOLDER, 2, PLAN_MAX_ARGUMENTS, set_net_helper},
+    {"net-hold", PLAN_RUN, 3, 3, plan_set_net_hold},
+    {"attach", PLAN_NETWORK, 9, 9, plan_add_attachment},
+    {"name", PLAN_NETWORK, 1, 1, plan_add_name},
+    {"resolver", PLAN_NETWORK, 1, 1, plan_add_resolver},
     {"net-of", PLAN_RUN, 1, 1, set_net_of},
     {"publish", PLAN_RUN, 5, 5, add_port},
     {"mount", ANY_CONTAINER, 4, 4, plan_add_mount},

@@ -25,6 +25,13 @@ bool plan_set_mount_inside(struct plan *plan, char **arguments, size_t count);
 bool plan_add_secret(struct plan *plan, char **arguments, size_t count);
 bool plan_add_device(struct plan *plan, char **arguments, size_t count);
 
+/* plan_networks.c */
+bool plan_set_net_hold(struct plan *plan, char **arguments, size_t count);
+bool plan_add_attachment(struct plan *plan, char **arguments, size_t count);
+/* These belong to the attachment before them; a resolver before any is the container's own. */
+bool plan_add_name(struct plan *plan, char **arguments, size_t count);
+bool plan_add_resolver(struct plan *plan, char **arguments, size_t count);
+
 /* plan_care.c */
 bool plan_set_health(struct plan *plan, char **arguments, size_t count);
 bool plan_set_events(struct plan *plan, char **arguments, size_t count);

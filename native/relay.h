@@ -25,6 +25,7 @@ enum frame_type {
     FRAME_PROCESSES = 25,
     FRAME_HEALTH = 26,
     FRAME_UPDATE = 27,
+    FRAME_NETWORKS = 28,
     FRAME_STDOUT = 1,
     FRAME_STDERR = 2,
     FRAME_STATE = 32,
@@ -54,7 +55,7 @@ struct client {
     struct client *next;
     bool output, input, lossless, waits, leaving;
     /** Asked for the processes; asked to pause or go on. */
-    bool wants_processes, wants_freeze, wants_health;
+    bool wants_processes, wants_freeze, wants_networks, wants_health;
     unsigned char header[FRAME_HEADER];
     size_t header_got;
     char *payload;

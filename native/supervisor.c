@@ -25,9 +25,9 @@ static void channel_ready(struct watch *watch, uint32_t events) {
     struct supervisor *supervisor = watch->owner;
     struct message message;
     (void)events;
-    int list = -1;
-    size_t count = 1;
-    if (message_receive(watch->fd, &message, &list, &count, NULL) <= 0) {
+    int fds[2] = {-1, -1};
+    size_t count = 2;
+    if (message_receive(watch->fd, &message, fds, &count, NULL) <= 0) {
         watch_close(supervisor->epoll, watch);
         if (supervisor->phase < PHASE_DRAINING) {
             struct failure lost = {0};
@@ -42,6 +42,9 @@ static void channel_ready(struct watch *watch, uint32_t events) {
         supervisor->network_ready = true;
         lifecycle_go_ahead(supervisor);
         break;
+    case MESSAGE_NETNS:
+        membership_begin(supervisor, take_fd(&fds[0]), take_fd(&fds[1]));
+        break;
     case MESSAGE_EXITED:
         lifecycle_exited(supervisor, message.value);
         break;
@@ -52,7 +55,7 @@ static void channel_ready(struct watch *watch, uint32_t events) {
         lifecycle_failed(supervisor, &message.failure);
         break;
     case MESSAGE_FOUND:
-        freezing_listed(supervisor, message.value, count == 1 ? list : -1);
+        freezing_listed(supervisor, message.value, count == 1 ? fds[0] : -1);
         break;
     case MESSAGE_FROZEN:
         freezing_done(supervisor, message.value);
@@ -64,8 +67,8 @@ static void channel_ready(struct watch *watch, uint32_t events) {
     default:
         break;
     }
-    if (count == 1)
-        drop_fd(&list);
+    drop_fd(&fds[0]);
+    drop_fd(&fds[1]);
 }
 
 static int adopt(struct supervisor *supervisor, const int *fds, size_t count, pid_t pid, struct failure *failure) {
@@ -252,6 +255,7 @@ int supervisor_run(const struct supervisor_options *options) {
     *supervisor = (struct supervisor){.plan = options->plan, .restart_policy = options->plan->restart, .restart_limit = options->plan->restart_limit, .checks = options->plan->health, .events = options->plan->events,
                                       .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
                                       .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pidfd = -1, .epoll = -1};
+    supervisor->membership.link.fd = supervisor->membership.netns = supervisor->membership.netlink = -1;
     supervisor->notified.fd = supervisor->channel.fd = supervisor->report.fd = supervisor->health.output.fd = supervisor->health.ended.fd = -1;
     for (size_t i = 0; i < NS_COUNT; i++)
         supervisor->namespaces[i] = -1;
@@ -268,6 +272,7 @@ int supervisor_run(const struct supervisor_options *options) {
     lifecycle_reap(supervisor);
     notify_close(supervisor);
     health_free(supervisor);
+    membership_end(supervisor);
     plan_free(&supervisor->health_update);
     plan_free(&supervisor->events_update);
     relay_free(&supervisor->relay);

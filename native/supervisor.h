@@ -4,6 +4,7 @@
 #define CORACLE_SUPERVISOR_H
 
 #include "health.h"
+#include "membership.h"
 #include "message.h"
 #include "plan.h"
 #include "record.h"
@@ -57,6 +58,7 @@ struct supervisor {
     /** A failed health check ended it: it starts again whatever its policy. */
     bool restart_wanted;
     struct health health;
+    struct membership membership;
     pid_t pid;
     int pidfd;
     int namespaces[NS_COUNT];
