@@ -40,6 +40,7 @@ export type { ImageUsage } from './image/image-usage.js';
 export type { LayerNode } from './image/layer-tree.js';
 export type { RemoveImagesResult } from './image/remove-images.js';
 export type { Change } from './layer/layer-changes.js';
+export { parseNetworkFlags } from './network/network-flags.js';
 export type { PortMapping } from './network/network-plan.js';
 export type { BundleProcess } from './oci/bundle-process.js';
 export type { EntryChange } from './oci/index-edit.js';
@@ -59,6 +60,7 @@ export type { DiskUsage, UsageTotal } from './session/disk-usage.js';
 export type { EventsRequest, StoreEvent } from './session/events.js';
 export type { Inspection } from './session/inspect.js';
 export type { MountedContainer } from './session/mounts.js';
+export type { NetworkUse, NetworkView } from './session/networks.js';
 export type {
   PruneFilter,
   PruneImagesRequest,

@@ -16,6 +16,7 @@ import type { ContainerConfig } from '../oci/container-config.js';
 import { chooseCapabilities } from '../sandbox/capabilities.js';
 import { parseSignal } from '../sandbox/signals.js';
 import { initLayer } from '../snapshot/init-layer.js';
+import type { Attachment } from './attachments.js';
 import { chooseLog } from './choose-log.js';
 import { completeMounts } from './complete-mounts.js';
 import { writeContainerEvent } from './container-events.js';
@@ -82,6 +83,7 @@ export async function createContainer(
     };
     makeDirectories(stores, id);
     secrets.keep(containerPlaces(stores, id).directory);
+    if (shared.attachments !== undefined) await keepAttachments(stores, id, shared.attachments);
     if (record.driver === 'copy') await copyRoot(stores, record);
     if (mounted.length > 0) await copyImages(stores, record, containerPlaces(stores, id).directory);
     writeContainerRecord(containerPlaces(stores, id).directory, record);
@@ -117,19 +119,22 @@ type Draft = {
   readonly network: (name: string, purpose: Purpose) => Promise<NetworkPlan>;
 };
 
-/** Whether the other container runs matters at the start. */
-const sharedLater: NetworkPlan = {
-  mode: 'container',
-  address: undefined,
-  records: [],
-  warnings: [],
-  files: {},
-};
+/** Addresses, and whether the other container runs, matter at the start. */
+function plannedLater(mode: 'container' | 'bridge'): NetworkPlan {
+  return { mode, address: undefined, records: [], warnings: [], files: {} };
+}
 
-/** Where the network is that of another container. */
-type SharedNetwork = Pick<ContainerRecord, 'networkContainer'> & Pick<NetworkedRecord, 'network'>;
+/** Where the network is not the container's own alone. */
+type SharedNetwork = Pick<ContainerRecord, 'networkContainer'> &
+  Pick<NetworkedRecord, 'network'> & { readonly attachments?: readonly Attachment[] };
 
 async function sharedNetwork(stores: ContainerStores, options: RunOptions): Promise<SharedNetwork> {
+  if (options.networks !== undefined) {
+    const { addAttachments } = await import('./attachments.js');
+    const { NetworkStore } = await import('../network/network-store.js');
+    const attachments = addAttachments(new NetworkStore(stores), [], options.networks);
+    return { network: 'bridge', attachments };
+  }
   if (options.networkContainer === undefined) return { network: options.network };
   const { networkOwner } = await import('./network-container.js');
   const owner = networkOwner(stores, options.networkContainer, options);
@@ -183,9 +188,11 @@ function decide({ stores, options, image, id, shared, spaces }: Request): Draft 
       log: chooseLog(options, containerPlaces(stores, id).log),
     },
     network: async (name, purpose) =>
-      purpose === 'start-later' && shared.networkContainer !== undefined
-        ? sharedLater
-        : networkAtStart(stores, { ...shared, id, options, ports, hostname, name }),
+      shared.attachments !== undefined
+        ? plannedLater('bridge')
+        : purpose === 'start-later' && shared.networkContainer !== undefined
+          ? plannedLater('container')
+          : networkAtStart(stores, { ...shared, id, options, ports, hostname, name }),
   };
 }
 
@@ -216,6 +223,15 @@ function makeDirectories(stores: ContainerStores, id: string): void {
   } catch (error) {
     throw ioError(`create container directory ${places.directory}`, error);
   }
+}
+
+async function keepAttachments(
+  stores: ContainerStores,
+  id: string,
+  attachments: readonly Attachment[],
+): Promise<void> {
+  const { writeAttachments } = await import('./attachments.js');
+  writeAttachments(containerPlaces(stores, id).directory, attachments);
 }
 
 /** Undoes what was made of a container that was not finished. */

@@ -16,10 +16,13 @@ const never = '0001-01-01T00:00:00Z';
 /** A JSON document; the fields that scripts read keep their names and shapes. */
 export type ContainerInspection = Readonly<Record<string, unknown>>;
 
-/** `volumes` finds where they are, `ownAddress` is the container's IP address where it has one. */
+/** What is told of a container's place on a network, with docker's names. */
+export type NetworkPlace = ContainerInspection & { readonly IPAddress: string };
+
+/** `volumes` finds where they are. */
 export function inspectContainer(
   view: ContainerView,
-  extra: { readonly volumes: Pick<VolumeStore, 'get'>; readonly ownAddress: string | undefined },
+  extra: { readonly volumes: Pick<VolumeStore, 'get'>; readonly networks: Readonly<Record<string, NetworkPlace>> },
 ): ContainerInspection {
   const { record, directory } = view;
   return {
@@ -45,9 +48,9 @@ export function inspectContainer(
     Config: configFields(view),
     HostConfig: hostFields(view),
     NetworkSettings: {
-      IPAddress: extra.ownAddress ?? '',
+      IPAddress: Object.values(extra.networks)[0]?.IPAddress ?? '',
       Ports: portFields(view),
-      Networks: { [record.network]: { IPAddress: extra.ownAddress ?? '' } },
+      Networks: extra.networks,
     },
   };
 }
@@ -136,7 +139,8 @@ function hostFields({ record }: ContainerView): ContainerInspection {
     Binds: bindTexts(record.options.mounts),
     AutoRemove: record.autoRemove,
     Privileged: false,
-    NetworkMode: record.network,
+    NetworkMode:
+      record.networkContainer === undefined ? record.network : `container:${record.networkContainer}`,
     PidMode: namespaceText(options.namespaces?.pid),
     IpcMode: namespaceText(options.namespaces?.ipc ?? { mode: 'shareable' }),
     UTSMode: namespaceText(options.namespaces?.uts),

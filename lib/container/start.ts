@@ -70,7 +70,9 @@ async function prepareStart(
     const { refuseStart } = await import('./mount.js');
     refuseStart(stores, record);
   }
-  const network = options.network ?? (await networkAtStart(stores, record));
+  // On user-defined networks addresses are taken at each start.
+  const planned = record.network === 'bridge' ? undefined : options.network;
+  const network = planned ?? (await networkAtStart(stores, record));
   const filter = await confinementFilter(stores, record);
   const { outputOnly, detachKeys, signalProxy, fresh } = options;
   const client = { outputOnly, detachKeys, signalProxy };

@@ -12,6 +12,7 @@ const frames = {
   processes: 25,
   health: 26,
   update: 27,
+  networks: 28,
   exit: 33,
   error: 34,
   done: 35,
@@ -79,6 +80,11 @@ export class SupervisorLink {
   /** Changes what it was started with, by a plan of kind update. @throws CONFLICT */
   async update(plan: Uint8Array): Promise<void> {
     await this.#request('update', frames.update, plan);
+  }
+
+  /** Has its networks made what its plan of them says now. @throws CONFLICT */
+  async networks(): Promise<void> {
+    await this.#request('change networks of', frames.networks, Uint8Array.of());
   }
 
   /** Checks its health now; the check's exit code. @throws CONFLICT when it does not run or has no check. */

@@ -18,6 +18,8 @@ export type NetworkFacts = {
   readonly resolvedConf: string;
   /** Text of /etc/hosts. */
   readonly hosts: string;
+  /** Addresses of the host's interfaces with the length of their prefix. */
+  readonly hostSubnets: readonly string[];
   /** An IPv4 address of the host other than loopback. */
   readonly hostAddress: string | undefined;
 };
@@ -30,6 +32,7 @@ export const noNetworkFacts: NetworkFacts = {
   resolvConf: '',
   resolvedConf: '',
   hosts: '',
+  hostSubnets: [],
   hostAddress: undefined,
 };
 
@@ -41,8 +44,15 @@ export function readNetworkFacts(env: Environment): NetworkFacts {
     resolvConf: readText('/etc/resolv.conf'),
     resolvedConf: readText('/run/systemd/resolve/resolv.conf'),
     hosts: readText('/etc/hosts'),
+    hostSubnets: hostSubnets(),
     hostAddress: outwardAddress(),
   };
+}
+
+/** `ADDRESS/BITS` of every interface. */
+export function hostSubnets(): string[] {
+  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return addresses.flatMap(({ cidr }) => (cidr === null ? [] : [cidr]));
 }
 
 function outwardAddress(): string | undefined {

@@ -1,4 +1,5 @@
 /** The container verbs: names resolved, states derived, the work done by lib/container. */
+import { readAttachments } from '../container/attachments.js';
 import { ContainerStore } from '../container/container-store.js';
 import type { LogEntry, LogOptions } from '../container/logs.js';
 import type { ExecOptions } from '../container/run-options.js';
@@ -32,7 +33,8 @@ export async function listContainers(
   const sizes = options.size === true ? await containerSizes(session, views) : undefined;
   return views.map((view) => ({
     ...summarizeContainer(view, now),
-    network: view.record.network,
+    network: networksOf(view).join(',') || view.record.network,
+    bridged: view.record.network === 'bridge',
     mounts: mountSources(view),
     ...(sizes === undefined ? {} : { size: sizes.get(view.record.id) }),
   }));
@@ -46,6 +48,10 @@ async function containerSizes(
   const sizes = new Map<string, ContainerSize>();
   for (const view of views) sizes.set(view.record.id, await containerSize(session, view));
   return sizes;
+}
+
+function networksOf({ record, directory }: ContainerView): readonly string[] {
+  return record.network === 'bridge' ? readAttachments(directory).map(({ network }) => network) : [];
 }
 
 function mountSources({ record }: ContainerView): string[] {
@@ -101,6 +107,7 @@ export async function rename(session: Session, name: string, newName: string): P
   requireWhole(view, 'rename');
   const { renameContainer } = await import('../container/rename.js');
   renameContainer(stores, view, newName);
+  if (view.record.network === 'bridge') await (await import('./networks.js')).renamed(session, newName);
   const { retell } = await import('../container/update.js');
   await retell(stores, { ...view, record: { ...view.record, name: newName } });
 }

@@ -1,5 +1,6 @@
 /** `inspect`: a container or an image as a JSON document with the fields that docker and podman give it. */
 import { ContainerStore } from '../container/container-store.js';
+import type { NetworkPlace } from '../container/inspect.js';
 import type { ContainerView } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
@@ -40,14 +41,25 @@ async function containerDocument(session: Session, view: ContainerView): Promise
   const stores = await session.allStores();
   const { inspectContainer } = await import('../container/inspect.js');
   const { VolumeStore } = await import('../volume/volume-store.js');
-  const { networkOf } = await import('../container/network.js');
-  const { record } = view;
-  const { options, network: mode, ports, hostname, name } = record;
-  const { address } = networkOf(stores, { options, mode, ports, hostname, name });
+  const networks = await networksOf(session, view);
   return inspectContainer(view, {
     volumes: new VolumeStore(stores.paths),
-    ownAddress: view.status === 'running' ? address : undefined,
+    networks,
   });
+}
+
+/** By name, or by mode where its network has no name. */
+async function networksOf(
+  session: Session,
+  view: ContainerView,
+): Promise<Readonly<Record<string, NetworkPlace>>> {
+  const { record } = view;
+  const { options, network: mode, ports, hostname, name } = record;
+  if (mode === 'bridge') return (await import('./networks.js')).networkPlaces(session, view);
+  if (mode === 'container') return {};
+  const { networkOf } = await import('../container/network.js');
+  const { address } = networkOf(await session.allStores(), { options, mode, ports, hostname, name });
+  return { [mode]: { IPAddress: view.status === 'running' ? (address ?? '') : '' } };
 }
 
 async function sizeFields(session: Session, view: ContainerView): Promise<Inspection> {

@@ -160,7 +160,8 @@ function isBeingStarted({ paths }: AllStores, { record, status }: ContainerView)
   );
 }
 
-function fits(
+/** Whether something may go. */
+export function fits(
   { created, labels }: { readonly created: string; readonly labels: Readonly<Record<string, string>> },
   { before, labels: wanted = [], withoutLabels = [] }: PruneFilter,
 ): boolean {

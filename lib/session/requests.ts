@@ -52,7 +52,10 @@ export type RunningContainer = { readonly id: string; readonly name: string };
 
 /** A line of `ps`. */
 export type ContainerListing = ContainerSummary & {
+  /** Its mode, or the user-defined networks it is on, apart by commas. */
   readonly network: string;
+  /** Whether it is on user-defined networks. */
+  readonly bridged: boolean;
   /** Host paths and volume names that it mounts. */
   readonly mounts: readonly string[];
   /** Where it was asked for. */

@@ -1,9 +1,9 @@
 /** The verbs of volumes; `Coracle` has them too. Each loads what it needs. */
 import type { ArchiveSource } from '../transfer/archive-source.js';
-import { ContainerVerbs } from './container-verbs.js';
+import { NetworkVerbs } from './network-verbs.js';
 import type { CreateVolumeRequest, RemoveVolumeRequest, VolumeView } from './volumes.js';
 
-export abstract class VolumeVerbs extends ContainerVerbs {
+export abstract class VolumeVerbs extends NetworkVerbs {
   /** Makes a volume and resolves with its name. @throws CONFLICT when the name is taken */
   async createVolume(request: CreateVolumeRequest = {}): Promise<string> {
     const { createVolume } = await import('./volumes.js');

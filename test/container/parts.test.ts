@@ -197,7 +197,7 @@ test('inspect has the fields that scripts read', (t) => {
             data: '/v/data',
           }),
         },
-        ownAddress: '10.0.2.100',
+        networks: { pasta: { IPAddress: '10.0.2.100' } },
       }),
     ),
   );

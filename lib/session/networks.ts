@@ -1,0 +1,269 @@
+/** User-defined networks: made, shown, removed, and containers put on them and taken off. */
+import {
+  type Attachment,
+  addAttachments,
+  readAttachments,
+  writeAttachments,
+} from '../container/attachments.js';
+import { bridgeWhileRunning, runs } from '../container/bridge.js';
+import { ContainerStore } from '../container/container-store.js';
+import type { NetworkPlace } from '../container/inspect.js';
+import { connect, removeContainer } from '../container/lifecycle.js';
+import { type ContainerView, isActive } from '../container/view.js';
+import { CoracleError } from '../errors.js';
+import { subnetOf, withBits } from '../network/allot.js';
+import { macAddress } from '../network/bridge-plan.js';
+import type { AttachmentRequest } from '../network/network-flags.js';
+import type { NetworkRecord } from '../network/network-record.js';
+import { NetworkStore } from '../network/network-store.js';
+import type { Failure, PruneFilter } from './prune.js';
+import type { AllStores, Session } from './session.js';
+
+/** A container that is on a network. */
+export type NetworkUse = {
+  readonly id: string;
+  readonly name: string;
+  readonly interface: string;
+  /** With the length of their prefix; empty for one that does not run. */
+  readonly addresses: readonly string[];
+  readonly gateways: readonly string[];
+  readonly mac: string;
+  readonly aliases: readonly string[];
+};
+
+/** A network as `network inspect` shows it. */
+export type NetworkView = NetworkRecord & { readonly containers: readonly NetworkUse[] };
+
+/** All, in the order of their names. */
+export async function listNetworks(session: Session): Promise<readonly NetworkView[]> {
+  const stores = await session.allStores();
+  const used = usesOf(stores);
+  return new NetworkStore(stores).list().map((record) => viewOf(stores, record, used));
+}
+
+/** @throws NOT_FOUND */
+export async function viewNetwork(session: Session, name: string): Promise<NetworkView> {
+  const stores = await session.allStores();
+  return viewOf(stores, new NetworkStore(stores).resolve(name), usesOf(stores));
+}
+
+type Uses = readonly { readonly view: ContainerView; readonly attachments: readonly Attachment[] }[];
+
+function usesOf({ paths }: Pick<AllStores, 'paths'>): Uses {
+  return new ContainerStore(paths)
+    .list()
+    .filter(({ record }) => record.network === 'bridge')
+    .map((view) => ({ view, attachments: readAttachments(view.directory) }));
+}
+
+function viewOf(stores: AllStores, record: NetworkRecord, used: Uses): NetworkView {
+  const containers = used.flatMap(({ view, attachments }) =>
+    attachments.filter(({ network }) => network === record.name).map((one) => useOf(record, view, one)),
+  );
+  // What removed containers left goes as it is looked at.
+  new NetworkStore(stores).leases(record.name, runs(stores)).list();
+  return { ...record, containers };
+}
+
+function useOf(network: NetworkRecord, view: ContainerView, attachment: Attachment): NetworkUse {
+  const addresses = isActive(view) ? attachment.last : [];
+  const subnets = addresses.flatMap((address) => subnetOf(network, address.includes(':') ? 6 : 4) ?? []);
+  const [four, six] = [
+    addresses.find((one) => !one.includes(':')),
+    addresses.find((one) => one.includes(':')),
+  ];
+  const { mac, aliases } = attachment;
+  const place = (address: string | undefined, subnet = subnets[0]) =>
+    address === undefined || subnet === undefined ? undefined : { subnet, address };
+  const placed = {
+    network,
+    interface: attachment.interface,
+    mac,
+    aliases,
+    four: place(four),
+    six: place(six),
+  };
+  return {
+    id: view.record.id,
+    name: view.record.name,
+    interface: attachment.interface,
+    addresses: addresses.map((address, i) => withBits(subnets[i] ?? { subnet: '', gateway: '' }, address)),
+    gateways: network.internal ? [] : subnets.map(({ gateway }) => gateway),
+    mac: addresses.length === 0 ? (mac ?? '') : macAddress(placed),
+    aliases,
+  };
+}
+
+/**
+ * Removes a network; with `force` its containers too. Resolves with its name.
+ * @throws NOT_FOUND, IN_USE while containers are on it.
+ */
+export async function removeNetwork(
+  session: Session,
+  name: string,
+  { force = false }: { readonly force?: boolean },
+): Promise<string> {
+  const stores = await session.allStores();
+  const network = new NetworkStore(stores).resolve(name);
+  const users = usesOf(stores).filter(({ attachments }) =>
+    attachments.some((one) => one.network === network.name),
+  );
+  if (users.length > 0 && !force) {
+    const names = users.map(({ view }) => view.record.name);
+    throw new CoracleError('IN_USE', `remove network ${network.name}: it is used by ${names.join(', ')}`, {
+      hint: `coracle network disconnect ${network.name} ${names[0]}, or coracle network rm -f ${network.name} to remove the containers too`,
+    });
+  }
+  for (const { view } of users) await removeContainer(stores, view, { force: true });
+  new NetworkStore(stores).remove(network);
+  return network.name;
+}
+
+/** Removes networks that no container is on. */
+export async function pruneNetworks(
+  session: Session,
+  filter: PruneFilter,
+): Promise<{ readonly removed: readonly string[]; readonly failures: readonly Failure[] }> {
+  const { fits } = await import('./prune.js');
+  const stores = await session.allStores();
+  const used = new Set(
+    usesOf(stores).flatMap(({ attachments }) => attachments.map(({ network }) => network)),
+  );
+  const store = new NetworkStore(stores);
+  const unused = store.list().filter((network) => !used.has(network.name) && fits(network, filter));
+  for (const network of unused) store.remove(network);
+  return { removed: unused.map(({ name }) => name), failures: [] };
+}
+
+/** Puts a container on one more network, also while it runs. @throws NOT_FOUND, CONFLICT */
+export async function connectNetwork(
+  session: Session,
+  container: string,
+  request: AttachmentRequest,
+): Promise<void> {
+  const { stores, view } = await bridged(session, container, 'connect');
+  const before = readAttachments(view.directory);
+  const after = addAttachments(new NetworkStore(stores), before, [request]);
+  await change(stores, view, before, after);
+}
+
+/** Takes a container off a network. @throws NOT_FOUND, CONFLICT */
+export async function disconnectNetwork(session: Session, container: string, name: string): Promise<void> {
+  const { stores, view } = await bridged(session, container, 'disconnect');
+  const networks = new NetworkStore(stores);
+  const network = networks.find(name)?.name ?? name;
+  const before = readAttachments(view.directory);
+  const after = before.filter((one) => one.network !== network);
+  if (after.length === before.length) {
+    throw new CoracleError('NOT_FOUND', `disconnect ${view.record.name}: it is not on network ${network}`);
+  }
+  if (before[0]?.network === network && view.record.ports.length > 0 && isActive(view)) {
+    throw new CoracleError(
+      'CONFLICT',
+      `disconnect ${view.record.name}: its published ports lead to network ${network}`,
+      {
+        hint: `coracle stop ${view.record.name} first`,
+      },
+    );
+  }
+  await change(stores, view, before, after);
+  networks.locked(() => networks.leases(network, runs(stores)).release(view.record.id));
+}
+
+/** Has the networks of a running container set up again where something of them is missing. */
+export async function reloadNetworks(session: Session, container: string): Promise<string> {
+  const { stores, view } = await bridged(session, container, 'reload networks of');
+  if (!isActive(view)) {
+    throw new CoracleError('CONFLICT', `reload networks of ${view.record.name}: it does not run`);
+  }
+  await tell(stores, view);
+  return view.record.id;
+}
+
+async function bridged(
+  session: Session,
+  container: string,
+  verb: string,
+): Promise<{ readonly stores: AllStores; readonly view: ContainerView }> {
+  const stores = await session.allStores();
+  const view = new ContainerStore(stores.paths).resolve(container);
+  const { name, network } = view.record;
+  if (network === 'bridge') return { stores, view };
+  throw new CoracleError('CONFLICT', `${verb} ${name}: its network is ${network}`, {
+    hint: 'only containers made with --network NAME can be on user-defined networks',
+  });
+}
+
+/** A change that the holder of networks refuses is taken back. */
+async function change(
+  stores: AllStores,
+  view: ContainerView,
+  before: readonly Attachment[],
+  after: readonly Attachment[],
+): Promise<void> {
+  writeAttachments(view.directory, after);
+  if (!isActive(view)) return;
+  try {
+    await tell(stores, view);
+  } catch (error) {
+    writeAttachments(view.directory, before);
+    await tell(stores, view).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function tell(stores: AllStores, view: ContainerView): Promise<void> {
+  bridgeWhileRunning(stores, view.record);
+  const link = await connect(stores, view);
+  if (link === undefined) return;
+  try {
+    await link.networks();
+  } finally {
+    link.close();
+  }
+}
+
+/** A container's places by the names of the networks, with docker's names for what is told. */
+export async function networkPlaces(
+  session: Session,
+  view: ContainerView,
+): Promise<Readonly<Record<string, NetworkPlace>>> {
+  const store = new NetworkStore(await session.allStores());
+  const places = readAttachments(view.directory).flatMap((attachment) => {
+    const network = store.get(attachment.network);
+    return network === undefined
+      ? []
+      : [[network.name, placeFields(network, useOf(network, view, attachment))] as const];
+  });
+  return Object.fromEntries(places);
+}
+
+function placeFields(network: NetworkRecord, use: NetworkUse): NetworkPlace {
+  const end = (six: boolean): readonly [address: string, bits: number, gateway: string] => {
+    const i = use.addresses.findIndex((text) => text.includes(':') === six);
+    const [address = '', bits = '0'] = use.addresses[i]?.split('/') ?? [];
+    return [address, Number(bits), use.gateways[i] ?? ''];
+  };
+  const [[IPAddress, IPPrefixLen, Gateway], [GlobalIPv6Address, GlobalIPv6PrefixLen, IPv6Gateway]] = [
+    end(false),
+    end(true),
+  ];
+  return {
+    NetworkID: network.id,
+    IPAddress,
+    IPPrefixLen,
+    Gateway,
+    GlobalIPv6Address,
+    GlobalIPv6PrefixLen,
+    IPv6Gateway,
+    MacAddress: use.mac,
+    Aliases: [...use.aliases, use.id.slice(0, 12)],
+  };
+}
+
+/** After a change of its name others are to find it by the new one. */
+export async function renamed(session: Session, name: string): Promise<void> {
+  const stores = await session.allStores();
+  const view = new ContainerStore(stores.paths).find(name);
+  if (view !== undefined && view.record.network === 'bridge' && isActive(view)) await tell(stores, view);
+}
