@@ -72,6 +72,7 @@ export type Completes =
   | 'working'
   | 'secrets'
   | 'volumes'
+  | 'networks'
   | 'files'
   | 'shells'
   | 'nothing';

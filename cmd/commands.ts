@@ -2,6 +2,7 @@
 import { type CommandEntry, entry } from './command-entry.js';
 import { imageCommands } from './image-commands.js';
 import { ociCommands } from './oci-commands.js';
+import { networkCommands } from './network-commands.js';
 import { volumeCommands } from './volume-commands.js';
 
 /** What the first word of two-word commands stands for. */
@@ -14,6 +15,7 @@ export const groups: readonly CommandGroup[] = [
   { name: 'image', summary: 'Everything about images' },
   { name: 'artifact', summary: 'Files of any kind, in the store and at registries' },
   { name: 'manifest', summary: 'Lists of images for several platforms' },
+  { name: 'network', summary: 'Networks of containers' },
   { name: 'secret', summary: 'What containers are told in confidence' },
   { name: 'volume', summary: 'Directories that outlive containers' },
   { name: 'healthcheck', summary: 'Check how containers do' },
@@ -254,6 +256,7 @@ export const commands: readonly CommandEntry[] = [
   ),
   ...volumeCommands,
   ...ociCommands,
+  ...networkCommands,
 ];
 
 /** What words mean: a command and how many of the words name it, or a group whose verb is missing or unknown. */

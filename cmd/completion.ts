@@ -112,6 +112,8 @@ async function candidatesOf(what: Completes | undefined, context: Context): Prom
       return (await context.open().volumes()).map(({ name }) => name);
     case 'working':
       return (await context.open().working.list()).map(({ name }) => name);
+    case 'networks':
+      return (await context.open().networks()).map(({ name }) => name);
     case 'secrets':
       return (await context.open().secrets()).map(({ name }) => name);
     default:

@@ -64,7 +64,24 @@ export const networkOptions = [
     kind: 'list',
     value: 'MODE',
     aliases: ['net'],
-    summary: 'pasta, slirp4netns, host, none or container:NAME (default: pasta where it works)',
+    completes: 'networks',
+    summary:
+      'User-defined network, NAME[:ip=…,mac=…,alias=…,interface_name=…], several by several flags; or pasta, slirp4netns, host, none, container:NAME (default: pasta where it works)',
+  },
+  { name: 'ip', kind: 'string', value: 'ADDRESS', summary: 'Address of IPv4 on the first network' },
+  { name: 'ip6', kind: 'string', value: 'ADDRESS', summary: 'Address of IPv6 on the first network' },
+  {
+    name: 'mac-address',
+    kind: 'string',
+    value: 'ADDRESS',
+    summary: 'Address of its interface on the first network',
+  },
+  {
+    name: 'network-alias',
+    kind: 'list',
+    value: 'NAME',
+    aliases: ['net-alias'],
+    summary: 'Further name on its networks',
   },
   {
     name: 'publish',
@@ -248,8 +265,8 @@ export const refusedByRun = {
   'this version gives containers no devices': 'device device-cgroup-rule gpus',
   'there is no privileged mode; give what is needed with --cap-add and --security-opt': 'privileged',
   'each container has namespaces of its own': 'userns uidmap gidmap subuidname subgidname hostuser',
-  'there are no user-defined networks':
-    'ip ip6 link link-local-ip mac-address network-alias net-alias domainname expose',
+  'containers on a network find each other by name': 'link link-local-ip',
+  'this is not supported by networks': 'domainname expose',
   'results of health checks are kept with the container': 'health-log-destination',
   'the start period takes the place of a start-up check':
     'health-startup-cmd health-startup-interval health-startup-retries health-startup-success health-startup-timeout',

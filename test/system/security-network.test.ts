@@ -44,7 +44,7 @@ for (const program of ['pasta', 'slirp4netns'] as const) {
       'host-gw',
     ];
     const ask = `for place in ${places.join(' ')}; do
-  wget -q -T 2 -O - http://$place:${port}/ 2>/dev/null & done; wait; echo asked`;
+  timeout 3 wget -q -O - http://$place:${port}/ 2>/dev/null & done; wait; echo asked`;
     const words = ['--rm', '--network', program, '--add-host', 'host-gw:host-gateway'];
     t.is(await cli.ok(['run', ...words, 'busybox', 'sh', '-c', ask]), 'asked\n');
     t.is(count(), 0);

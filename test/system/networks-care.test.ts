@@ -1,0 +1,146 @@
+/** Networks as things of the store, and what is left when processes are killed. */
+import { readdirSync, readFileSync } from 'node:fs';
+import type { ExecutionContext } from 'ava';
+import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
+import type { Cli } from '../helpers/cli.js';
+import { testWith } from '../helpers/declare.js';
+import { missingDevice, missingProgram } from '../helpers/host.js';
+
+const needs = [...journeyNeeds, missingProgram('pasta'), missingDevice('/dev/net/tun')];
+
+/** Processes of the holder of this tool's networks: itself, and pasta. */
+function holders(cli: Cli): readonly { readonly pid: number; readonly words: string }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map((pid) => ({ pid: Number(pid), words: commandLine(pid) }))
+    .filter(({ words }) => words.includes(`${cli.runtime}/coracle/n/`));
+}
+
+function commandLine(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ');
+  } catch {
+    return ''; // it has ended meanwhile
+  }
+}
+
+async function reaches(t: ExecutionContext<unknown>, cli: Cli, from: string, name: string): Promise<void> {
+  const script = `a=$(nslookup ${name} | sed -n 's/^Address: //p' | head -n 1); timeout 2 wget -q -O - http://$a/`;
+  const found = await eventually(async () => {
+    const { stdout } = await cli.run(['exec', from, 'sh', '-c', script]);
+    return stdout.trim() === name ? stdout.trim() : undefined;
+  });
+  t.is(found, name);
+}
+
+async function serve(cli: Cli, name: string, network: string): Promise<void> {
+  const script = `mkdir /www; echo ${name} >/www/index.html; httpd -p 80 -h /www; sleep 1000`;
+  await cli.ok(['run', '-d', '--name', name, '--network', network, 'busybox', 'sh', '-c', script]);
+}
+
+testWith(needs, 'the holder of networks ends after its last container', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  await cli.ok(['network', 'create', 'shop']);
+  await serve(cli, 'web', 'shop');
+  t.true(holders(cli).some(({ words }) => words.includes('pasta')));
+  await cli.ok(['rm', '-f', 'web']);
+  await eventually(async () => (holders(cli).length === 0 ? true : undefined));
+  t.pass();
+});
+
+for (const [what, pick] of [
+  ['the process that configures networks', (words: string) => words.startsWith('coracle-sv netd')],
+  ['pasta', (words: string) => words.includes('pasta')],
+] as const) {
+  testWith(needs, `when ${what} is killed, networks come back under running containers`, async (t) => {
+    const cli = await openCliWithBusybox(t);
+    await cli.ok(['network', 'create', 'shop']);
+    await serve(cli, 'web', 'shop');
+    await serve(cli, 'client', 'shop');
+    await reaches(t, cli, 'client', 'web');
+    const before = holders(cli).filter(({ words }) => pick(words));
+    t.true(before.length > 0);
+    for (const { pid } of before) killIfThere(pid);
+    await reaches(t, cli, 'client', 'web');
+    await eventually(async () =>
+      holders(cli).some(({ words }) => words.includes('pasta')) ? true : undefined,
+    );
+    await serve(cli, 'third', 'shop');
+    await reaches(t, cli, 'third', 'client');
+  });
+}
+
+function killIfThere(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // it ended with another one
+  }
+}
+
+testWith(needs, 'addresses of containers that were killed are free again', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  await cli.ok(['network', 'create', '--subnet', '10.78.0.0/29', 'tiny']);
+  const network = ['--network', 'tiny'];
+  for (const name of ['a', 'b', 'c', 'd', 'e']) await serve(cli, name, 'tiny');
+  const full = await cli.run(['run', '--rm', ...network, 'busybox', 'true']);
+  t.regex(full.stderr, /allot address on network tiny: none of 10\.78\.0\.0\/29 is left/);
+  await cli.ok(['rm', '-f', 'c']);
+  t.is(
+    await cli.ok([
+      'run',
+      '--rm',
+      ...network,
+      'busybox',
+      'sh',
+      '-c',
+      'ip -4 addr show eth0 | grep -c 10.78.0.4',
+    ]),
+    '1\n',
+  );
+  t.is(
+    await cli.ok([
+      'run',
+      '--rm',
+      ...network,
+      'busybox',
+      'sh',
+      '-c',
+      'ip -4 addr show eth0 | grep -c 10.78.0.4',
+    ]),
+    '1\n',
+  );
+});
+
+testWith(journeyNeeds, 'networks are made, listed, shown and removed', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  t.is(await cli.ok(['network', 'create', '--label', 'app=shop', 'front']), 'front\n');
+  await cli.ok(['network', 'create', '--ipv6', '--internal', '--disable-dns', 'back']);
+  t.is(await cli.ok(['network', 'ls', '-q']), 'back\nfront\n');
+  t.is(await cli.ok(['network', 'ls', '-q', '--filter', 'label=app=shop']), 'front\n');
+  const [shown] = JSON.parse(await cli.ok(['network', 'inspect', 'back']));
+  t.true(shown.internal && shown.ipv6_enabled && !shown.dns_enabled);
+  t.is(shown.subnets.length, 2);
+  t.is(
+    (await cli.run(['network', 'create', 'front'])).stderr.split('\n')[0],
+    'coracle: create network front: there is one of this name',
+  );
+  t.is(await cli.ok(['network', 'create', '--ignore', 'front']), 'front\n');
+  t.is((await cli.run(['network', 'exists', 'front'])).code, 0);
+  t.is((await cli.run(['network', 'exists', 'nothing'])).code, 1);
+  t.regex(
+    (await cli.run(['network', 'create', '--subnet', '10.89.0.0/16', 'wide'])).stderr,
+    /overlaps with 10\.89\.\d+\.0\/24 of network/,
+  );
+  t.regex(
+    (await cli.run(['network', 'create', '--opt', 'colour=red', 'x'])).stderr,
+    /option "colour" is not supported/,
+  );
+  await cli.ok(['create', '--name', 'box', '--network', 'front', 'busybox']);
+  t.is(await cli.ok(['ps', '-a', '--format', '{{.Networks}}']), 'front\n');
+  t.regex((await cli.run(['network', 'rm', 'front'])).stderr, /remove network front: it is used by box/);
+  t.is(await cli.ok(['network', 'prune', '-f']), 'back\n');
+  t.is(await cli.ok(['network', 'rm', '-f', 'front']), 'front\n');
+  t.is(await cli.ok(['ps', '-aq']), '');
+  t.is(await cli.ok(['network', 'ls', '-q']), '');
+});
