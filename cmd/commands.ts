@@ -1,8 +1,8 @@
 /** Every command's name and one-line summary; the command itself is loaded when it is used. */
 import { type CommandEntry, entry } from './command-entry.js';
 import { imageCommands } from './image-commands.js';
-import { ociCommands } from './oci-commands.js';
 import { networkCommands } from './network-commands.js';
+import { ociCommands } from './oci-commands.js';
 import { volumeCommands } from './volume-commands.js';
 
 /** What the first word of two-word commands stands for. */

@@ -78,7 +78,7 @@ function matchesOne(one: ContainerListing, { key, value }: ContainerFilter): boo
     case 'ancestor':
       return one.imageId.startsWith(value) || isNamed(one.image, value);
     case 'network':
-      return one.network === value;
+      return one.network.split(',').includes(value);
     case 'volume':
       return one.mounts.includes(value);
     case 'health':

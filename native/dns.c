@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { QUERY_FLAG_ANSWER = 0x80, QUERY_OPCODE = 0x78, REPLY_AVAILABLE = 0x80, REPLY_CUT = 0x02, REPLY_OURS = 0x04, CLASS_IN = 1, TYPE_OPT = 41, LABEL_LONGEST = 63, POINTER = 0xc0 };
+enum { QUERY_FLAG_ANSWER = 0x80, QUERY_OPCODE = 0x78, REPLY_AVAILABLE = 0x80, REPLY_CUT = 0x02, REPLY_OURS = 0x04, CLASS_IN = 1, TYPE_OPT = 41, LABEL_LONGEST = 63, NAME_LONGEST = 253, POINTER = 0xc0 };
 
 static unsigned get_u16(const unsigned char *bytes) {
     return (unsigned)bytes[0] << 8 | bytes[1];
@@ -19,7 +19,7 @@ static bool read_name(const unsigned char *message, size_t size, size_t *at, cha
         size_t label = message[(*at)++];
         if (label == 0)
             break;
-        if (label > LABEL_LONGEST || label > size - *at || length + label + 2 > DNS_NAME)
+        if (label > LABEL_LONGEST || label > size - *at || length + label + (length > 0) > NAME_LONGEST)
             return false;
         if (length > 0)
             name[length++] = '.';

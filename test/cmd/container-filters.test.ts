@@ -20,6 +20,7 @@ const container = (name: string, created: string): ContainerListing => ({
   pid: 1,
   restartPolicy: 'no',
   startsOnBoot: false,
+  bridged: false,
   network: 'none',
   mounts: [],
 });

@@ -33,6 +33,20 @@ static void answer(const unsigned char *query, const struct dns_question *questi
     free(bytes);
 }
 
+/** Labels of letters from any bytes, so that names are read to their end, too. */
+static void make_name(unsigned char *bytes, size_t size) {
+    for (size_t at = 0; at < size;) {
+        size_t label = bytes[at] % 12;
+        if (label >= size - at)
+            label = 0;
+        bytes[at++] = (unsigned char)label;
+        if (label == 0)
+            return;
+        for (size_t end = at + label; at < end; at++)
+            bytes[at] = (unsigned char)(bytes[at] % 4 ? 'a' + bytes[at] % 26 : bytes[at]);
+    }
+}
+
 /* The inputs of the driver are mutations of nothing: most get a header that passes, so that what follows is looked at. */
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     static const unsigned char header[DNS_HEADER] = {0, 1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1};
@@ -45,6 +59,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (!plain)
         memcpy(message, header, sizeof header);
     memcpy(message + (plain ? 0 : sizeof header), data, size);
+    if (!plain && size > 0 && data[0] % 4 != 1)
+        make_name(message + sizeof header, size);
     unsigned char *exact = malloc(total ? total : 1); /* so that one byte too far is seen */
     if (!exact)
         abort();

@@ -12,7 +12,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 static const char *const words[] = {
     "id", "mode", "dir", "socket", "exec-socket", "idmap", "uidmap", "gidmap", "root", "layer", "upper", "work", "rootdir", "fuse-program", "volatile", "root-readonly",
     "ns", "net-helper", "publish", "mount", "mount-layer", "mount-upper", "mount-inside", "env-data", "data", "0:5", "5:99999999", ":", "device", "mask", "readonly-path", "hostname", "sysctl", "arg", "env", "cwd", "user", "group", "home-env", "umask", "tty",
-    "stdin", "cap", "nnp", "seccomp", "rlimit", "oom-score-adj", "init", "stop", "timeout", "restart", "log", "remove", "rename", "detach-keys", "sig-proxy", "output-only", "health", "container", "end",
+    "stdin", "cap", "nnp", "seccomp", "rlimit", "oom-score-adj", "init", "stop", "timeout", "restart", "log", "remove", "rename", "detach-keys", "sig-proxy", "output-only", "health", "container", "net-hold", "net-of", "attach", "name", "resolver", "0123456789ab", "internal,dns,route", "dns", "eth0", "02:42:0a:59:00:02", "03:42:0a:59:00:02", "10.89.0.2/24", "10.89.0.2/33", "fd00::2/64", "10.9.9.9#53", "10.9.9.9#0", "fd00::53", "9", "1400", "-", "end",
     "0", "1", "2", "3", "4", "5", "6", "64", "65", "4294967295", "18446744073709551615", "-1", "-1000", "99999999999999999999", "detach", "foreground", "child",
     "newuidmap", "direct", "single", "overlay", "fuse", "pid", "net", "new", "host", "pasta", "slirp4netns", "/a", "/usr/bin/pasta", "@NETNS@", "tcp", "udp", "127.0.0.1",
     "proc", "sysfs", "bind", "tmpfs", "devpts", "ro,rec,nosuid", "mode=0755,size=1k", "create=file", "create=", ",,=,", "ro=", "K=V", "=V", "0777", "7777", "open", "once",
@@ -22,7 +22,7 @@ static const char *const words[] = {
 };
 
 static void parse_words(const uint8_t *data, size_t size) {
-    for (enum plan_kind kind = PLAN_RUN; kind <= PLAN_ENTER; kind *= 2) {
+    for (enum plan_kind kind = PLAN_RUN; kind <= PLAN_NETWORK; kind *= 2) {
         struct plan plan;
         struct failure failure = {0};
         char *buffer = NULL;
@@ -41,7 +41,7 @@ static void parse_words(const uint8_t *data, size_t size) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-    static const enum plan_kind kinds[] = {PLAN_RUN, PLAN_EXEC, PLAN_AGENT, PLAN_CREATE, PLAN_ENTER};
+    static const enum plan_kind kinds[] = {PLAN_RUN, PLAN_EXEC, PLAN_AGENT, PLAN_CREATE, PLAN_ENTER, PLAN_HOLDER, PLAN_NETWORK};
     static const char start[] = "coracle-plan 1";
     for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
         struct plan plan;

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "buffer.h"
+#include "dns.h"
 #include "identity.h"
 #include "log.h"
 #include "paths.h"
@@ -125,6 +126,75 @@ static void test_journal(struct tally *tally, const char *directory) {
     log_close(&log);
 }
 
+/** A query for `wire` (labels with their lengths) of a type, with an OPT record that allows `room` bytes unless 0. */
+static size_t make_query(unsigned char *out, const char *wire, size_t length, unsigned type, unsigned room) {
+    const unsigned char header[DNS_HEADER] = {0xab, 0xcd, 1, 0, 0, 1, 0, 0, 0, 0, 0, room ? 1 : 0};
+    memcpy(out, header, sizeof header);
+    memcpy(out + sizeof header, wire, length);
+    size_t size = sizeof header + length;
+    const unsigned char rest[15] = {0, (unsigned char)type, 0, 1, 0, 0, 41, (unsigned char)(room >> 8), (unsigned char)room};
+    memcpy(out + size, rest, room ? 15 : 4);
+    return size + (room ? 15 : 4);
+}
+
+static void test_queries(struct tally *tally) {
+    unsigned char query[600];
+    struct dns_question question;
+    size_t size = make_query(query, "\3WeB\3lan\0", 9, DNS_A, 0);
+    ok(tally, dns_parse(query, size, &question) == DNS_OK && strcmp(question.name, "web.lan") == 0 && question.type == DNS_A && question.id == 0xabcd && question.room == DNS_UDP, "a query is read, its name in lower case");
+    for (size_t cut = 0; cut < size; cut++) {
+        unsigned char *exact = malloc(cut + 1);
+        memcpy(exact, query, cut);
+        int code = dns_parse(exact, cut, &question);
+        if (code != (cut < DNS_HEADER ? -1 : DNS_FORMAT))
+            ok(tally, false, "a query that is cut short is told from a whole one");
+        free(exact);
+    }
+    query[2] |= 0x80;
+    ok(tally, dns_parse(query, size, &question) == -1, "an answer gets no answer");
+    query[2] = 0x28;
+    ok(tally, dns_parse(query, size, &question) == DNS_NOT_IMPLEMENTED, "other operations are not implemented");
+    size = make_query(query, "\xc0\x0c", 2, DNS_A, 0);
+    ok(tally, dns_parse(query, size, &question) == DNS_FORMAT, "a question is not compressed");
+    size = make_query(query, "\3a b\0", 5, DNS_A, 0);
+    ok(tally, dns_parse(query, size, &question) == DNS_FORMAT, "a name has no blanks");
+    size = make_query(query, "\3web\0", 5, DNS_A, 1232);
+    ok(tally, dns_parse(query, size, &question) == DNS_OK && question.room == 1232, "how long an answer may be is read");
+    char wire[300];
+    for (size_t i = 0; i < 256; i += 64) {
+        wire[i] = 63;
+        memset(wire + i + 1, 'a', 63);
+    }
+    wire[256] = 0;
+    size = make_query(query, wire, 257, DNS_A, 0);
+    ok(tally, dns_parse(query, size, &question) == DNS_FORMAT, "a name is not longer than names are");
+}
+
+static void test_answers(struct tally *tally) {
+    unsigned char query[100], bytes[DNS_UDP], address[16] = {10, 89, 0, 2};
+    struct dns_question question;
+    struct dns_reply reply;
+    size_t size = make_query(query, "\3web\0", 5, DNS_A, 0);
+    dns_parse(query, size, &question);
+    dns_begin(&reply, bytes, question.room, query, &question, DNS_OK);
+    dns_add_address(&reply, address, 4);
+    ok(tally, reply.size == question.end + 16 && memcmp(bytes + question.end + 12, address, 4) == 0 && bytes[7] == 1, "an address is an answer");
+    ok(tally, dns_answers(bytes, reply.size, query, &question), "it belongs to its question");
+    bytes[1] ^= 1;
+    ok(tally, !dns_answers(bytes, reply.size, query, &question), "an answer with another id does not");
+    bytes[1] ^= 1;
+    bytes[13] ^= 1;
+    ok(tally, !dns_answers(bytes, reply.size, query, &question), "nor one to another question");
+    bytes[13] ^= 1;
+    for (int i = 0; i < 100; i++)
+        dns_add_address(&reply, address, 16);
+    ok(tally, reply.size <= DNS_UDP && (bytes[2] & 2) && bytes[7] == reply.count, "what does not fit is said to be cut");
+    ok(tally, dns_reverse("2.0.89.10.in-addr.arpa", bytes) == 4 && memcmp(bytes, address, 4) == 0, "a reverse name means an address");
+    ok(tally, dns_reverse("2.0.89.10.in-addr.arpa.x", bytes) == 0 && dns_reverse("2.0.89.256.in-addr.arpa", bytes) == 0, "other names do not");
+    const char *six = "2.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.0.d.f.ip6.arpa";
+    ok(tally, dns_reverse(six, bytes) == 16 && bytes[0] == 0xfd && bytes[15] == 2, "and so does one of IPv6");
+}
+
 int main(void) {
     struct tally tally = {0};
     char directory[] = "/tmp/coracle-unit.XXXXXX", command[64];
@@ -137,6 +207,8 @@ int main(void) {
     test_records(&tally);
     test_identity(&tally, directory);
     test_journal(&tally, directory);
+    test_queries(&tally);
+    test_answers(&tally);
     snprintf(command, sizeof command, "rm -rf %s", directory);
     tally.failed += system(command) != 0;
     printf("1..%d\n", tally.count);
