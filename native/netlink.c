@@ -102,11 +102,14 @@ int netlink_send(int socket, struct netlink_request *request, unsigned answers) 
         ssize_t got = receive(socket, answer.bytes, sizeof answer.bytes);
         if (got < 0)
             return -1;
-        int left = (int)got;
-        for (struct nlmsghdr *header = &answer.header; answers > 0 && NLMSG_OK(header, left); header = NLMSG_NEXT(header, left)) {
+        for (size_t at = 0, left; answers > 0 && (left = (size_t)got - at) >= sizeof(struct nlmsghdr);) {
+            const struct nlmsghdr *header = (const void *)(answer.bytes + at);
+            if (header->nlmsg_len < sizeof *header || header->nlmsg_len > left)
+                break;
+            at += NLMSG_ALIGN(header->nlmsg_len) < left ? NLMSG_ALIGN(header->nlmsg_len) : left;
             if (header->nlmsg_type != NLMSG_ERROR || header->nlmsg_len < NLMSG_LENGTH(sizeof(struct nlmsgerr)))
                 continue;
-            const struct nlmsgerr *told = NLMSG_DATA(header);
+            const struct nlmsgerr *told = (const void *)((const unsigned char *)header + NLMSG_HDRLEN);
             error = error != 0 ? error : -told->error;
             answers = told->error != 0 ? 0 : answers - 1; /* what failed ends a batch */
         }
