@@ -22,7 +22,10 @@ export type NetworkPlace = ContainerInspection & { readonly IPAddress: string };
 /** `volumes` finds where they are. */
 export function inspectContainer(
   view: ContainerView,
-  extra: { readonly volumes: Pick<VolumeStore, 'get'>; readonly networks: Readonly<Record<string, NetworkPlace>> },
+  extra: {
+    readonly volumes: Pick<VolumeStore, 'get'>;
+    readonly networks: Readonly<Record<string, NetworkPlace>>;
+  },
 ): ContainerInspection {
   const { record, directory } = view;
   return {
