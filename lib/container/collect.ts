@@ -13,15 +13,27 @@ import { writeContainerEvent } from './container-events.js';
 import { ContainerStore } from './container-store.js';
 import { listReservations, readReservation, releaseName } from './names.js';
 import type { ContainerRecord } from './record.js';
-import { hasContainerRecord, readContainerRecord } from './records.js';
+import { hasContainerRecord } from './records.js';
 import { isHeld, removingMark } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import type { ContainerView } from './view.js';
 
-/** Takes every leftover out of the store; returns what of it lies in the trash, for `removeTree`. */
-export function detachLeftovers(stores: Pick<ContainerStores, 'paths' | 'runtime'>): readonly string[] {
-  const trashed = [...detachUnfinished(stores), ...detachEnded(stores), ...detachUnshared(stores.paths)];
-  removeDeadSockets(stores.runtime);
+type Records = ReturnType<ContainerStore['records']>;
+
+/**
+ * Takes every leftover out of the store; returns what of it lies in the trash, for `removeTree`. `records` are those of the
+ * store as they were just now.
+ */
+export function detachLeftovers(
+  stores: Pick<ContainerStores, 'paths' | 'runtime'>,
+  records: Records = new ContainerStore(stores.paths).records(),
+): readonly string[] {
+  const trashed = [
+    ...detachUnfinished(stores, records),
+    ...detachEnded(stores, records),
+    ...detachUnshared(stores.paths),
+  ];
+  removeDeadSockets(stores, records);
   return trashed;
 }
 
@@ -38,11 +50,9 @@ export async function removeUnheld(stores: ContainerStores, record: ContainerRec
 }
 
 /** A directory is listed before the names are read: whoever makes one reserves its name first. */
-function detachUnfinished({ paths }: Pick<ContainerStores, 'paths'>): string[] {
-  const ids = new ContainerStore(paths).ids();
-  const finished = new Set(ids.filter((id) => hasContainerRecord(join(paths.containers, id))));
-  const unfinished = ids.filter((id) => !finished.has(id));
-  const reservations = listReservations(paths).filter(({ id }) => !finished.has(id));
+function detachUnfinished({ paths }: Pick<ContainerStores, 'paths'>, records: Records): string[] {
+  const unfinished = [...records].flatMap(([id, record]) => (record === undefined ? [id] : []));
+  const reservations = listReservations(paths).filter(({ id }) => records.get(id) === undefined);
   const beingMade = new Set(reservations.filter(({ makerAlive }) => makerAlive).map(({ id }) => id));
   for (const { name, id, makerAlive } of reservations) {
     if (!makerAlive && !hasContainerRecord(join(paths.containers, id))) releaseName(paths, name, id);
@@ -53,12 +63,10 @@ function detachUnfinished({ paths }: Pick<ContainerStores, 'paths'>): string[] {
 }
 
 /** Containers that were to vanish at their end. */
-function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>): string[] {
+function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>, records: Records): string[] {
   const store = new ContainerStore(stores.paths);
-  return store
-    .ids()
-    .filter((id) => readContainerRecord(join(stores.paths.containers, id))?.autoRemove)
-    .flatMap((id) => store.get(id) ?? [])
+  return [...records.values()]
+    .flatMap((record) => (record?.autoRemove === true ? (store.get(record.id) ?? []) : []))
     .filter((view) => isOver(stores.paths, view))
     .flatMap(({ record }) => detachContainer(stores, record, { volumes: true }));
 }
@@ -124,8 +132,10 @@ function markRemoving(directory: string): void {
 }
 
 /** Socket directories whose container's directory is gone, of this store or another. */
-function removeDeadSockets(runtime: string): void {
+function removeDeadSockets({ runtime }: Pick<ContainerStores, 'runtime'>, records: Records): void {
+  const known = new Set([...records.keys()].map((id) => id.slice(0, 16)));
   for (const name of namesIn(join(runtime, 'c'))) {
+    if (known.has(name)) continue;
     const directory = join(runtime, 'c', name);
     const container = readLink(join(directory, 'd'));
     if (container === undefined) removeUnlinked(directory);

@@ -8,6 +8,7 @@ import { CoracleError, hasErrno, ioError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
 import { readHealth } from './healthcheck.js';
 import { readReservation } from './names.js';
+import type { ContainerRecord } from './record.js';
 import { readContainerRecord } from './records.js';
 import { readState } from './state.js';
 import { type ContainerView, isActive } from './view.js';
@@ -20,11 +21,15 @@ export class ContainerStore {
   }
 
   /** All containers, newest first. */
-  list(): readonly ContainerView[] {
-    return this.ids()
-      .map((id) => this.get(id))
-      .filter((view) => view !== undefined)
+  list(records = this.records()): readonly ContainerView[] {
+    return [...records.values()]
+      .flatMap((record) => (record === undefined ? [] : this.#view(record)))
       .sort((a, b) => (a.record.created < b.record.created ? 1 : -1));
+  }
+
+  /** The record of each directory that `ids` lists; undefined where there is none yet, or never will be. */
+  records(): ReadonlyMap<string, ContainerRecord | undefined> {
+    return new Map(this.ids().map((id) => [id, readContainerRecord(join(this.#paths.containers, id))]));
   }
 
   /** Directory names that are ids, whether finished or not. */
@@ -39,9 +44,12 @@ export class ContainerStore {
 
   /** The container of a full id; undefined when there is none, or it is being made. */
   get(id: string): ContainerView | undefined {
-    const directory = join(this.#paths.containers, id);
-    const record = readContainerRecord(directory);
-    if (record === undefined) return undefined;
+    const record = readContainerRecord(join(this.#paths.containers, id));
+    return record === undefined ? undefined : this.#view(record);
+  }
+
+  #view(record: ContainerRecord): ContainerView {
+    const directory = join(this.#paths.containers, record.id);
     const view = { record, directory, ...readState(directory) };
     return record.healthcheck === undefined || !isActive(view)
       ? view

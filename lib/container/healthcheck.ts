@@ -1,5 +1,4 @@
 /** Health checks: what the image and the options ask for, and what the supervisor recorded of them. */
-import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
 import { readJson } from '../host/files.js';
 import type { Healthcheck } from '../oci/container-config.js';
@@ -102,7 +101,7 @@ export function healthCommand({ test }: ContainerHealthcheck): readonly string[]
 
 /** What the supervisor recorded in the container's directory; undefined before the first start. */
 export function readHealth(directory: string): HealthRecord | undefined {
-  const path = join(directory, 'health');
+  const path = `${directory}/health`;
   const value = readJson(path);
   if (value === undefined) return undefined;
   const record = requireObject(value, path);

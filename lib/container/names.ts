@@ -3,7 +3,6 @@
  * container and the process that made it: one system call, so nobody ever sees half a reservation.
  */
 import { readdirSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
-import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
@@ -45,7 +44,7 @@ export function reserveName(paths: StorePaths, id: string, name: string | undefi
 function takeLeftover(paths: StorePaths, name: string, target: string): boolean {
   const holder = readReservation(paths, name);
   if (holder === undefined) return link(paths, name, target);
-  if (holder.makerAlive || hasContainerRecord(join(paths.containers, holder.id))) return false;
+  if (holder.makerAlive || hasContainerRecord(`${paths.containers}/${holder.id}`)) return false;
   releaseName(paths, name, holder.id);
   return link(paths, name, target);
 }
@@ -54,7 +53,7 @@ function takeLeftover(paths: StorePaths, name: string, target: string): boolean 
 export function releaseName(paths: StorePaths, name: string, id: string): void {
   if (readReservation(paths, name)?.id !== id) return;
   try {
-    unlinkSync(join(paths.names, name));
+    unlinkSync(`${paths.names}/${name}`);
   } catch (error) {
     if (!hasErrno(error, 'ENOENT')) throw ioError(`release name ${name}`, error);
   }
@@ -63,7 +62,7 @@ export function releaseName(paths: StorePaths, name: string, id: string): void {
 /** Who holds the name; undefined when it is free. */
 export function readReservation(paths: StorePaths, name: string): Reservation | undefined {
   try {
-    const [id = '', pid, start, boot] = readlinkSync(join(paths.names, name)).split(':');
+    const [id = '', pid, start, boot] = readlinkSync(`${paths.names}/${name}`).split(':');
     return {
       name,
       id,
@@ -93,7 +92,7 @@ export function listReservations(paths: StorePaths): readonly Reservation[] {
 function link(paths: StorePaths, name: string, target: string): boolean {
   try {
     ensureDirectory(paths.names);
-    symlinkSync(target, join(paths.names, name));
+    symlinkSync(target, `${paths.names}/${name}`);
     return true;
   } catch (error) {
     if (hasErrno(error, 'EEXIST')) return false;

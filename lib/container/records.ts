@@ -1,5 +1,5 @@
 /** The files in a container's directory as values: container.json (ours), `live` and `exit` (the supervisor's). */
-import { join } from 'node:path';
+import { existsSync } from 'node:fs';
 import { CoracleError } from '../errors.js';
 import { readBytes, readJson, writeFileAtomic } from '../host/files.js';
 import {
@@ -22,7 +22,7 @@ import type { ExitRecord, LiveRecord } from './view.js';
  * @throws INVALID when somebody changed it into what it cannot be.
  */
 export function readContainerRecord(directory: string): ContainerRecord | undefined {
-  const path = join(directory, 'container.json');
+  const path = `${directory}/container.json`;
   const bytes = readBytes(path);
   return bytes?.[0] === openingBrace
     ? parseContainerRecord(parseJson(bytes.toString(), path), path)
@@ -31,13 +31,13 @@ export function readContainerRecord(directory: string): ContainerRecord | undefi
 
 /** Whether a directory is a finished container. A file that a power failure emptied is no record. */
 export function hasContainerRecord(directory: string): boolean {
-  return readBytes(join(directory, 'container.json'))?.[0] === openingBrace;
+  return readBytes(`${directory}/container.json`)?.[0] === openingBrace;
 }
 
 const openingBrace = 0x7b;
 
 export function writeContainerRecord(directory: string, record: ContainerRecord): void {
-  writeFileAtomic(join(directory, 'container.json'), JSON.stringify(record));
+  writeFileAtomic(`${directory}/container.json`, JSON.stringify(record));
 }
 
 /** Checks what paths and decisions are made of; the rest was written by us in a directory nobody else can write. */
@@ -69,7 +69,7 @@ function readUnlessTorn(path: string): unknown {
 
 /** Who runs the container, by its supervisor's word. */
 export function readLive(directory: string): LiveRecord | undefined {
-  const path = join(directory, 'live');
+  const path = `${directory}/live`;
   const value = readUnlessTorn(path);
   if (value === undefined) return undefined;
   const record = requireObject(value, path);
@@ -87,8 +87,9 @@ export function readLive(directory: string): LiveRecord | undefined {
 
 /** How the container ended. */
 export function readExit(directory: string): ExitRecord | undefined {
-  const path = join(directory, 'exit');
-  const value = readUnlessTorn(path);
+  const path = `${directory}/exit`;
+  // Of what runs there is none: an error for each of a hundred containers costs more than a look.
+  const value = existsSync(path) ? readUnlessTorn(path) : undefined;
   return value === undefined ? undefined : parseExit(value, path);
 }
 
@@ -112,5 +113,5 @@ export function parseExit(value: unknown, where: string): ExitRecord {
 /** Writes the exit record that a lost supervisor could not. */
 export function writeExit(directory: string, exit: ExitRecord): void {
   const text = JSON.stringify({ v: 1, ...exit, oom: exit.oom ? 1 : 0 });
-  writeFileAtomic(join(directory, 'exit'), `${text}\n`);
+  writeFileAtomic(`${directory}/exit`, `${text}\n`);
 }

@@ -3,7 +3,6 @@
  * A supervisor that died without a record (killed, or the machine went down) gets its record written here.
  */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { bootId, isAlive } from '../host/process.js';
 import { addon } from '../native/addon.js';
 import { readExit, readLive, writeExit } from './records.js';
@@ -21,7 +20,7 @@ export const removingMark = 'removing';
 
 /** Whether a supervisor holds the container. */
 export function isHeld(directory: string): boolean {
-  return addon().ofdLockHeld(join(directory, 'lock'));
+  return addon().ofdLockHeld(`${directory}/lock`);
 }
 
 /** Reads the state; writes the exit record of a lost supervisor. */
@@ -29,10 +28,10 @@ export function readState(directory: string): ContainerState {
   // The lock first: a supervisor writes its exit record before it lets go.
   const held = isHeld(directory);
   const [live, exit] = [readLive(directory), readExit(directory)];
-  const begun = exit === undefined && ['exit.new', 'exit'].some((name) => existsSync(join(directory, name)));
+  const begun = exit === undefined && ['exit.new', 'exit'].some((name) => existsSync(`${directory}/${name}`));
   const state = deriveState({ held, live, exit, begun, boot: bootId(), isAlive });
   if (state.lost !== undefined) writeExit(directory, state.lost);
-  const dead = !held && existsSync(join(directory, removingMark));
+  const dead = !held && existsSync(`${directory}/${removingMark}`);
   return {
     status: dead ? 'dead' : state.status,
     live: state.status === 'running' || state.status === 'paused' ? live : undefined,

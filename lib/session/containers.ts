@@ -25,10 +25,12 @@ export async function listContainers(
   const stores = await session.stores();
   const { detachLeftovers } = await import('../container/collect.js');
   const { summarizeContainer } = await import('../container/listing.js');
-  detachLeftovers(stores);
+  const store = new ContainerStore(stores.paths);
+  const records = store.records();
+  const removed = detachLeftovers(stores, records).length > 0;
   const now = Date.now();
-  const views = new ContainerStore(stores.paths)
-    .list()
+  const views = store
+    .list(removed ? store.records() : records)
     .filter(({ status }) => options.all === true || isActive({ status }));
   const sizes = options.size === true ? await containerSizes(session, views) : undefined;
   return views.map((view) => ({
