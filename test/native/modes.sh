@@ -152,6 +152,27 @@ is "$(tr '\n' ' ' < "$T/out")" '750 1770 1777 711 ' 'its mode is the one asked f
 mkdir -m 700 "$T/volume"
 X="mount\tbind\t$T/volume\t/unknown\trec,copyup\n" run c1 foreground stat -c %a /unknown
 is "$(cat "$T/out")" 755 'a volume over nothing is as a new directory'
+mkdir "$T/own"; chmod 711 "$T/own"
+X="user\tu1\nmount\tbind\t$T/own\t/own\trec,copyup\n" run c1 foreground sh -c 'stat -c "%a %u" /own; touch /own/f'
+is "$rc $(cat "$T/out")" '0 755 1000' 'and of its user'
+X="mount\tbind\t$T/own\t/data\trec,copyup\n" run c1 foreground ls /data
+is "$(cat "$T/out")" f 'what is in a volume stays'
+mkdir "$T/held"; chmod 711 "$T/held"
+X="mount\tbind\t$T/held\t/data\trec,copyup,keep-owner\n" run c1 foreground sh -c 'stat -c "%a %u" /data; cat /data/l'
+is "$(tr '\n' ' ' < "$T/out")" '711 0 a ' 'a directory may stay as it is'
+X="user\tu1\nmount\tbind\t$T/held\t/data\trec,ro,chown\n" run c1 foreground sh -c 'stat -c %u /data /data/sub/f; touch /data/n || echo ro'
+is "$(grep -v touch "$T/out" | tr '\n' ' ')" '1000 1000 ro ' 'all of a source is given to its user'
+X="mount\tbind\t/\t/data\tnorec\n" run c1 foreground true
+is "$rc" 125 'a source is not uncovered'
+has 'other mounts below it' 'which is said'
+X="mount\tdev\tdev\t/dev\tro,nosuid\nmount\tramfs\tramfs\t/r\tmode=0700\n" K="mount	proc	proc	/proc	nosuid" run c1 foreground sh -c 'touch /dev/n || echo ro; stat -c %a /r; echo >/dev/null'
+is "$(grep -v touch "$T/out" | tr '\n' ' ')" 'ro 700 ' 'devices can be written where their directory cannot'
+X="mount\tbind\t$T/held\t/data\tpropagation=sometimes\n" run c1 foreground true
+is "$rc" 125 'a propagation that is none is refused'
+touch "$T/mark"; mkdir "$T/kept" "$T/gone"
+X="rename\t$T/kept\t$T/kept.new\t$T/mark\nrename\t$T/gone\t$T/gone.new\t$T/no-mark\n" run c1 foreground true
+until_true 10 test -d "$T/gone.new" && [ -d "$T/kept" ]
+ok $? 'a directory is moved away unless something keeps it'
 mkdir "$T/vol"; echo v > "$T/vol/f"; echo one > "$T/file"
 X="mount\tbind\t$T/vol\t/v/deep\trec,nosuid,nodev\nmount\tbind\t$T/file\t/etc/one\tro,nosuid,nodev\n" run c1 foreground sh -c 'cat /v/deep/f /etc/one; echo w > /v/deep/g; echo w > /etc/one || echo ro'
 is "$(grep -v denied "$T/out" | grep -v 'nonexistent' | grep -c .)" 4 'directories and files are bound, mount points are made'
