@@ -16,6 +16,8 @@ export type OptionSpec = {
   /** What a bare `--name` means for kind `optional`. */
   readonly bare?: string;
   readonly choices?: readonly string[];
+  /** What completion offers for the value, besides what else is allowed. */
+  readonly suggests?: readonly string[];
   /** What completion offers for the value, where it is no choice of a few. */
   readonly completes?: Completes;
   /** Other long spellings that docker or podman users type. */

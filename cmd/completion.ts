@@ -74,7 +74,8 @@ async function candidatesFor(
   // Behind the image or container come words that are not ours.
   if (chosen.stopAtOperand === true && operand !== undefined) return [];
   const previous = valueOption(options, given.at(-1));
-  if (previous !== undefined) return previous.choices ?? candidatesOf(previous.completes, context);
+  if (previous !== undefined)
+    return previous.choices ?? previous.suggests ?? candidatesOf(previous.completes, context);
   if (current.startsWith('-'))
     return options.filter((option) => option.unsupported === undefined).map((option) => `--${option.name}`);
   return candidatesOf(chosen.completes, context);

@@ -127,12 +127,11 @@ function textOf(event: StoreEvent, whole: boolean): string {
       .join(' ')
       .trimEnd();
   const details = [
-    `image=${image ?? ''}`,
-    `name=${name ?? ''}`,
+    ...(id === '' ? [] : [`image=${image ?? ''}`, `name=${name ?? ''}`]),
     ...(health === undefined ? [] : [`health_status=${health}`]),
     ...Object.entries(attributes).map(([key, value]) => `${key}=${value}`),
   ];
-  return `${head} ${id} (${details.join(', ')})`;
+  return `${head}${id === '' ? '' : ` ${id}`} (${details.join(', ')})`;
 }
 
 function fieldsOf(event: StoreEvent, whole: boolean): Record<string, unknown> {

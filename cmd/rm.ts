@@ -34,9 +34,10 @@ export const command = defineCommand({
     latestOption,
     filterOption,
     cidfileOption,
+    { name: 'depend', kind: 'switch', summary: 'First those that use its network' },
     { name: 'ignore', short: 'i', kind: 'switch', summary: 'Pass over those that do not exist' },
   ],
-  refused: { 'containers have no links': 'link', 'no container depends on another': 'depend' },
+  refused: { 'containers have no links': 'link' },
   async handler(values, operands, context) {
     const names = await selectContainers('rm', operands, values, 'all', context);
     const request = {
@@ -44,6 +45,8 @@ export const command = defineCommand({
       volumes: values.volumes,
       timeout: values.time,
       ignoreMissing: values.ignore || values.force,
+      depend: values.depend,
+      onDependent: printLine,
     };
     const remove = async (name: string): Promise<void> => {
       if (await context.open().remove(name, request)) printLine(name);

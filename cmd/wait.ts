@@ -27,6 +27,7 @@ export const command = defineCommand({
       name: 'condition',
       kind: 'list',
       value: 'CONDITION',
+      suggests: waitConditions,
       summary: `What is waited for, any of: ${waitConditions.join(', ')} (default: stopped)`,
     },
     {

@@ -191,6 +191,13 @@ export const securityOptions = [
     completes: 'secrets',
     summary: 'Secret as a file of /run/secrets, or as a variable (type=env); target=, uid=, gid=, mode=',
   },
+  {
+    name: 'oom-score-adj',
+    kind: 'number',
+    value: 'N',
+    summary:
+      'When memory is short, kill it rather (up to 1000) or later (down to -1000, which takes privileges)',
+  },
   { name: 'sysctl', kind: 'list', value: 'KEY=VALUE', summary: 'Kernel parameter of its namespaces' },
   { name: 'group-add', kind: 'list', value: 'GROUP', summary: 'Further group' },
   { name: 'umask', kind: 'string', value: 'MODE', summary: 'Mask for new files (default: 0022)' },
@@ -260,7 +267,7 @@ export const namespaceOptions = [
 /** Why options of docker's and podman's `run` are refused. */
 export const refusedByRun = {
   'this version has no such limit':
-    'memory-swappiness kernel-memory cpu-count cpu-percent cpu-rt-period cpu-rt-runtime blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops io-maxbandwidth io-maxiops oom-kill-disable oom-score-adj',
+    'memory-swappiness kernel-memory cpu-count cpu-percent cpu-rt-period cpu-rt-runtime blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops io-maxbandwidth io-maxiops oom-kill-disable',
   'this version makes no cgroups': 'cgroup-parent cgroups cgroup-conf',
   'this version gives containers no devices': 'device device-cgroup-rule gpus',
   'there is no privileged mode; give what is needed with --cap-add and --security-opt': 'privileged',

@@ -15,7 +15,7 @@ import { limitOptions, readLimits } from './limits.js';
 import { processOptions } from './process.js';
 import { readPullPolicy } from './pull-policy.js';
 import { registryAccess, registryOptions } from './registry.js';
-import { readLog, readMode, readRestart, readSize } from './run-texts.js';
+import { readLog, readMode, readOomScore, readRestart, readSize } from './run-texts.js';
 import { readAssignments, readTextFile } from './texts.js';
 
 export const createOptions = [
@@ -81,6 +81,7 @@ function containerFields(values: CreateValues): RunRequest {
     noHostname: values['no-hostname'],
     dnsSearch: values['dns-search'],
     dnsOptions: values['dns-option'],
+    oomScoreAdj: readOomScore(values['oom-score-adj']),
     shmSize: values['shm-size'] === undefined ? undefined : readSize('--shm-size', values['shm-size']),
     readonlyRoot: values['read-only'],
     readonlyTmpfs: values['read-only-tmpfs'],

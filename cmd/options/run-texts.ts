@@ -66,3 +66,12 @@ export function readMode(flag: string, text: string): number {
   if (/^[0-7]{1,4}$/.test(text)) return Number.parseInt(text, 8);
   throw new CoracleError('USAGE', `invalid argument "${text}" for ${flag}: must be an octal number`);
 }
+
+/** `--oom-score-adj`. */
+export function readOomScore(value: number | undefined): number | undefined {
+  if (value === undefined || (Number.isInteger(value) && value >= -1000 && value <= 1000)) return value;
+  throw new CoracleError(
+    'USAGE',
+    `invalid argument "${value}" for --oom-score-adj: must be from -1000 to 1000`,
+  );
+}

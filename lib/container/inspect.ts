@@ -153,6 +153,7 @@ function hostFields({ record }: ContainerView): ContainerInspection {
     CapAdd: options.capabilityAdd ?? [],
     CapDrop: options.capabilityDrop ?? [],
     Init: options.init ?? false,
+    OomScoreAdj: options.oomScoreAdj ?? 0,
     ShmSize: options.shmSize ?? defaultShmSize,
     Dns: options.dns ?? [],
     ExtraHosts: (options.extraHosts ?? []).map(({ name, address }) => `${name}:${address}`),

@@ -79,6 +79,7 @@ export function launchSpec(
       seccompFile: choice.seccompFile,
     },
     rlimits: options.ulimits ?? [],
+    oomScoreAdj: options.oomScoreAdj,
     hostname: record.hostname,
     sysctls: options.sysctls ?? {},
     init: options.init ?? false,

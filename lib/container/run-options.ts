@@ -81,6 +81,8 @@ export type RunOptions = {
   readonly ulimits?: readonly Rlimit[] | undefined;
   /** Whose namespaces it is in; its own where nothing is said. */
   readonly namespaces?: NamespaceChoices | undefined;
+  /** From -1000 to 1000: what the kernel kills sooner when memory is short. */
+  readonly oomScoreAdj?: number | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
   readonly init?: boolean | undefined;
   /** What it may use. Kept, and applied where this host lets us. */

@@ -133,11 +133,23 @@ export async function remove(session: Session, name: string, request: RemoveRequ
   const found = await openUnless(session, name, request.ignoreMissing);
   if (found === undefined) return false;
   const { view, stores } = found;
+  if (request.depend === true) await removeDependents(session, found, request);
   const { removeContainer, stopContainer } = await import('../container/lifecycle.js');
   const { force, timeout, volumes } = request;
   if (force === true && timeout !== undefined) await stopContainer(stores, view, { timeout });
   await removeContainer(stores, view, { force, volumes });
   return true;
+}
+
+async function removeDependents(
+  session: Session,
+  { stores, view }: Opened,
+  request: RemoveRequest,
+): Promise<void> {
+  const { networkGuests } = await import('../container/network-container.js');
+  for (const name of networkGuests(stores, view.record.id)) {
+    if (await remove(session, name, { ...request, ignoreMissing: true })) request.onDependent?.(name);
+  }
 }
 
 /** The exit code, -1 for a container that does not exist where that is fine. */

@@ -7,6 +7,7 @@ import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import { sweep } from '../image/sweep.js';
 import { diskBytes } from '../image/tree-bytes.js';
+import { type EventType, writeEvent } from '../native/journal.js';
 import { VolumeStore } from '../volume/volume-store.js';
 import type { AllStores, Session } from './session.js';
 
@@ -75,7 +76,13 @@ export async function pruneContainers(session: Session, filter: PruneFilter = {}
       failures.push({ name: view.record.name, error: expected(error) });
     }
   }
+  writePrune(stores, 'container', bytes);
   return { removed, bytes, failures };
+}
+
+/** As docker tells of it. */
+function writePrune({ paths }: AllStores, type: EventType, bytes: number): void {
+  writeEvent(paths, type, 'prune', { attributes: { reclaimed: `${bytes}` } });
 }
 
 /** Removes all that no container uses. */
@@ -91,12 +98,14 @@ export async function pruneSystem(session: Session, request: SystemPruneRequest 
   const labelled = [...(filter.labels ?? []), ...(filter.withoutLabels ?? [])].length > 0;
   const unusedSince = filter.before === undefined ? undefined : Date.parse(filter.before);
   const cache = labelled ? undefined : await pruneCache(stores, { unusedSince });
+  const bytes = Math.max(0, before - (await wholeStore(stores)));
+  writePrune(stores, 'system', bytes);
   return {
     containers: containers.removed,
     images: images.removed,
     volumes: gone,
     cache: cache?.pruned.length ?? 0,
-    bytes: Math.max(0, before - (await wholeStore(stores))),
+    bytes,
     failures: [...containers.failures, ...images.failures],
     problems: cache?.problems ?? swept.problems,
   };
@@ -113,6 +122,7 @@ export async function pruneImagesAlone(
   const { removed, failures } = pruneImages(stores, all, filter);
   const { problems } = await sweep(stores, { buildCache: 'keep' });
   const bytes = Math.max(0, before - (await wholeStore(stores)));
+  writePrune(stores, 'image', bytes);
   return { removed, failures, problems, bytes };
 }
 

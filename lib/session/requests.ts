@@ -153,6 +153,10 @@ export type RemoveRequest = {
   /** With `force`: seconds to end by itself. */
   readonly timeout?: number | undefined;
   readonly ignoreMissing?: boolean | undefined;
+  /** Before it those that depend on it. */
+  readonly depend?: boolean | undefined;
+  /** Told of each of these when it is gone. */
+  readonly onDependent?: ((name: string) => void) | undefined;
 };
 
 export type ImportRequest = {

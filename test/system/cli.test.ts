@@ -224,6 +224,7 @@ testWith(built, 'completion offers commands, options and values', async (t) => {
   const offers = async (...words: readonly string[]): Promise<string> =>
     (await cli.ok(['__complete', ...words])).trimEnd();
   t.is(await offers('--storage-driver', 'c'), 'copy');
+  t.is(await offers('wait', '--condition', 'heal'), 'healthy');
   t.is(await offers('--storage-driver', 'copy', 'bui'), 'build\nbuilder');
   t.is(await offers('--root', cli.directory, 'run', '--pull', 'a'), 'always');
   for (const asked of [['--name'], ['-v'], ['-itv'], ['image'], ['--rm', '--name', 'x', 'image', 'sh']]) {

@@ -105,6 +105,9 @@ testWith(journeyNeeds, 'df adds up to what du counts, prune frees it', async (t)
     /Deleted Containers\n[\s\S]*Deleted Volumes\ndata\n[\s\S]*Deleted Images\n[\s\S]*Total reclaimed space/,
   );
   t.is(await cli.ok(['images', '-q']), '');
+  const told = ['events', '--stream=false', '--filter', 'event=prune', '--format'];
+  const prunings = await cli.ok([...told, '{{.Type}} {{.Attributes.reclaimed}}']);
+  t.regex(prunings, /^container 0\ncontainer 25\d{6}\ncontainer \d+\nsystem [1-9]\d+\n$/);
 });
 
 testWith(journeyNeeds, 'logs of several containers come in the order of time', async (t) => {

@@ -48,6 +48,17 @@ testWith(journeyNeeds, 'a shared network needs its owner, and the owner waits fo
   t.regex(kept.stderr, /remove container web: its network is used by guest/);
   await cli.ok(['rm', 'guest']);
   await cli.ok(['rm', 'web']);
+  await cli.ok(['run', '-d', '--name', 'web', '--network', 'none', 'busybox', 'sleep', '100']);
+  for (const name of ['one', 'two'])
+    await cli.ok(['run', '-d', '--name', name, '--network', 'container:web', 'busybox', 'sleep', '100']);
+  t.is((await cli.run(['rm', '--depend', 'web'])).code, 2);
+  t.deepEqual((await cli.ok(['rm', '-f', '--depend', 'web'])).trim().split('\n').sort(), [
+    'one',
+    'two',
+    'web',
+  ]);
+  t.is(await cli.ok(['ps', '-aq']), '');
+  await cli.ok(['run', '-d', '--name', 'web', '--network', 'none', 'busybox', 'true']);
   for (const [flags, reason] of [
     [['-p', '80:80'], /use --publish: not possible with --network container:web/],
     [['--dns', '1.1.1.1'], /use --dns: not possible/],
