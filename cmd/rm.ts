@@ -34,7 +34,7 @@ export const command = defineCommand({
     latestOption,
     filterOption,
     cidfileOption,
-    { name: 'depend', kind: 'switch', summary: 'First those that use its network' },
+    { name: 'depend', kind: 'switch', summary: 'First those that use its network or other namespaces' },
     { name: 'ignore', short: 'i', kind: 'switch', summary: 'Pass over those that do not exist' },
   ],
   refused: { 'containers have no links': 'link' },

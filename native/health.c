@@ -7,8 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "events.h"
 #include "notify.h"
@@ -200,16 +202,29 @@ static void check_ended(struct watch *watch, uint32_t events) {
     answer(supervisor, code);
 }
 
-static _Noreturn void run_check(const char *plan, int output) {
+/** Secrets stand in no file: the session gets the data of the container's start, of which its plan names parts. */
+static int pass_data(const struct plan *plan) {
+    if (!plan->data)
+        return 0;
+    int data = memfd_create("data", 0);
+    if (data < 0 || write_full(data, plan->data, plan->data_size) < 0 || lseek(data, 0, SEEK_SET) < 0)
+        return -1;
+    return data == DATA_FD || dup2(data, DATA_FD) >= 0 ? 0 : -1;
+}
+
+static _Noreturn void run_check(const struct plan *run, const char *plan, int output) {
     char *const arguments[] = {(char *)"coracle-sv", (char *)"exec", NULL};
     char *const environment[] = {NULL};
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         _exit(125);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC), source = open(plan, O_RDONLY | O_CLOEXEC);
     const int streams[3] = {null, output, output};
-    if (null < 0 || source < 0 || place_stdio(streams) < 0 || dup2(source, PLAN_FD) < 0)
+    if (null < 0 || source < 0 || place_stdio(streams) < 0 || dup2(source, PLAN_FD) < 0 || pass_data(run) < 0)
         _exit(125);
-    sys_close_range(PLAN_FD + 1, ~0U, 0);
+    close(STATUS_FD);
+    if (!run->data)
+        close(DATA_FD);
+    sys_close_range(DATA_FD + 1, ~0U, 0);
     reset_signals();
     execve("/proc/self/exe", arguments, environment);
     _exit(125);
@@ -228,7 +243,7 @@ int health_check(struct supervisor *supervisor) {
         return errno;
     pid_t pid = fork();
     if (pid == 0)
-        run_check(supervisor->checks.plan, ends[1]);
+        run_check(supervisor->plan, supervisor->checks.plan, ends[1]);
     close(ends[1]);
     int pidfd = pid < 0 ? -1 : sys_pidfd_open(pid);
     health->output = (struct watch){.fd = ends[0], .ready = read_output, .owner = supervisor};

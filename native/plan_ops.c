@@ -327,7 +327,7 @@ static const struct plan_op ops[] = {
     {"binfmt", PLAN_RUN, 1, 1, set_binfmt},
     {"arg", ANY_PROCESS | PLAN_UNSHARE, 1, 1, add_argument},
     {"env", ANY_PROCESS, 1, 1, add_environment},
-    {"env-data", PLAN_RUN, 2, 2, plan_add_secret},
+    {"env-data", PLAN_RUN | PLAN_EXEC, 2, 2, plan_add_secret},
     {"cwd", ANY_PROCESS, 1, 1, set_cwd},
     {"user", ANY_PROCESS, 1, 1, set_user},
     {"group", ANY_PROCESS, 1, 1, add_group},

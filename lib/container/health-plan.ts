@@ -16,13 +16,16 @@ export function healthPlan(
     throw new CoracleError('INTERNAL', `check health of ${record.name}: its supervisor has no socket`);
   }
   return encodePlan(
-    planExec({
-      mode: 'child',
-      socket: spec.socket,
-      process: { ...spec.process, args: healthCommand(check), tty: undefined, stdin: undefined },
-      confinement: spec.confinement,
-      rlimits: spec.rlimits,
-      signalProxy: false,
-    }),
+    planExec(
+      {
+        mode: 'child',
+        socket: spec.socket,
+        process: { ...spec.process, args: healthCommand(check), tty: undefined, stdin: undefined },
+        confinement: spec.confinement,
+        rlimits: spec.rlimits,
+        signalProxy: false,
+      },
+      spec,
+    ),
   );
 }

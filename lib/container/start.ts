@@ -113,7 +113,11 @@ async function joinedAtStart(
   return joinedNamespaces(stores, record);
 }
 
-async function readSecrets(record: ContainerRecord, directory: string): Promise<LaunchSecrets | undefined> {
+/** Undefined for a container without secrets. */
+export async function readSecrets(
+  record: ContainerRecord,
+  directory: string,
+): Promise<LaunchSecrets | undefined> {
   if (record.secrets === undefined) return undefined;
   const { launchSecrets } = await import('./secrets.js');
   return launchSecrets(record, directory);

@@ -13,6 +13,7 @@ import { connect } from './lifecycle.js';
 import type { ResourceLimits } from './limits.js';
 import type { ContainerRecord } from './record.js';
 import { readContainerRecord, writeContainerRecord } from './records.js';
+import { readSecrets } from './start.js';
 import type { ContainerStores } from './stores.js';
 import type { ContainerView } from './view.js';
 
@@ -108,7 +109,8 @@ async function writeHealthPlan(
   directory: string,
 ): Promise<void> {
   const filter = await confinementFilter(stores, record);
-  const choice = { mode: 'detach', network: { records: [] }, seccompFile: filter?.program } as const;
+  const secrets = await readSecrets(record, directory);
+  const choice = { mode: 'detach', network: { records: [] }, seccompFile: filter?.program, secrets } as const;
   const plan = healthPlan(record, check, launchSpec(stores, record, choice));
   writeFileAtomic(healthPlanPath(directory), plan);
 }

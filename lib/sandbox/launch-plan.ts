@@ -40,7 +40,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...Object.entries(spec.sysctls).map(([key, value]): PlanRecord => ['sysctl', key, value]),
     ...optional('binfmt', spec.binfmt),
     ...processRecords(spec.process),
-    ...(spec.process.secrets ?? []).map(({ name, value }): PlanRecord => ['env-data', name, place(value)]),
+    ...secretRecords(spec.process, place),
     ...confinementRecords(spec.confinement),
     ...limitRecords(spec.rlimits),
     ...optional('oom-score-adj', spec.oomScoreAdj),
@@ -80,6 +80,18 @@ export function launchData(spec: LaunchSpec): Buffer {
   return Buffer.concat([...files, ...(spec.process.secrets ?? []).map(({ value }) => value)]);
 }
 
+/** The session's secrets, which lie in the data of the plan of `launch`. */
+function secretsIn(launch: LaunchSpec | undefined): PlanRecord[] {
+  if (launch === undefined) return [];
+  const place = dataPlacer();
+  for (const { data } of launch.mounts) if (data !== undefined) place(data);
+  return secretRecords(launch.process, place);
+}
+
+function secretRecords({ secrets = [] }: ProcessSpec, place: (data: Uint8Array) => string): PlanRecord[] {
+  return secrets.map(({ name, value }) => ['env-data', name, place(value)]);
+}
+
 /** Where each part of the data lies, asked for in order. */
 function dataPlacer(): (data: Uint8Array) => string {
   let offset = 0;
@@ -102,12 +114,13 @@ function mountRecords(mount: Mount, place: (data: Uint8Array) => string): PlanRe
   ];
 }
 
-/** The plan of `coracle-sv exec`. */
-export function planExec(spec: ExecSpec): PlanRecord[] {
+/** The plan of `coracle-sv exec`; with `launch`, of a session that gets the data of that start. */
+export function planExec(spec: ExecSpec, launch?: LaunchSpec): PlanRecord[] {
   return [
     ['mode', spec.mode],
     ['socket', spec.socket],
     ...processRecords(spec.process),
+    ...secretsIn(launch),
     ...confinementRecords(spec.confinement),
     ...limitRecords(spec.rlimits),
     ...eventsRecords(spec.events),

@@ -147,7 +147,9 @@ async function removeDependents(
   request: RemoveRequest,
 ): Promise<void> {
   const { networkGuests } = await import('../container/network-container.js');
-  for (const name of networkGuests(stores, view.record.id)) {
+  const { namespaceGuests } = await import('../container/shared-namespaces.js');
+  const { id } = view.record;
+  for (const name of new Set([...networkGuests(stores, id), ...namespaceGuests(stores, id)])) {
     if (await remove(session, name, { ...request, ignoreMissing: true })) request.onDependent?.(name);
   }
 }

@@ -100,6 +100,35 @@ test('a launch plan says everything of its spec, mounts in order', (t) => {
   t.notThrows(() => encodePlan(records));
 });
 
+test("the session of a start's data names its secrets where they lie in it", (t) => {
+  const data = (destination: string, text: string): LaunchSpec['mounts'][number] => ({
+    type: 'data',
+    source: '',
+    destination,
+    options: [],
+    data: Buffer.from(text),
+  });
+  const secrets = [
+    { name: 'A', value: Buffer.from('four') },
+    { name: 'B', value: Buffer.from('sixsix') },
+  ];
+  const start = {
+    ...spec,
+    mounts: [data('/z', 'z'), data('/b', 'bb')],
+    process: { ...spec.process, secrets },
+  };
+  const { socket = '', process, confinement } = start;
+  const session = { mode: 'child', socket, process, confinement, rlimits: [], signalProxy: false } as const;
+  const named = (records: ReturnType<typeof planExec>): unknown =>
+    records.filter(([op]) => op === 'env-data');
+  t.deepEqual(named(planExec(session, start)), [
+    ['env-data', 'A', '3:4'],
+    ['env-data', 'B', '7:6'],
+  ]);
+  t.deepEqual(named(planExec(session, start)), named(planLaunch(start)));
+  t.deepEqual(named(planExec(session)), []);
+});
+
 test('an exec plan has the process and its confinement only', (t) => {
   const operations = planExec({
     mode: 'foreground',

@@ -45,12 +45,21 @@ testWith(
     const uses = ['one', 'two,type=env,target=WORD', 'one,target=/etc/own,uid=5,gid=6,mode=0400'];
     await cli.ok([
       ...['run', '-d', '--name', 'box', ...network, ...uses.flatMap((use) => ['--secret', use])],
+      ...[
+        '--health-cmd',
+        'test $(expr length $WORD) = 17 && test ! -e /proc/self/fd/5',
+        '--health-interval',
+        '1h',
+      ],
       ...['busybox', 'sh', '-c', 'test -n "$WORD" && exec sleep 100'],
     ]);
     const script =
       'cat /run/secrets/one; stat -c " %a %u %g" /run/secrets/one /etc/own; cat /etc/own; echo " $WORD"';
     const shown = `${first} 444 0 0\n 400 5 6\n${first} ${second}\n`;
     t.is(await cli.ok(['exec', 'box', 'sh', '-c', script]), shown);
+    t.is((await cli.run(['healthcheck', 'run', 'box'])).code, 0);
+    await cli.ok(['update', '--health-cmd', 'test $(expr length $WORD) != 17', 'box']);
+    t.is((await cli.run(['healthcheck', 'run', 'box'])).code, 1);
     // The copies are the container's: they outlive the secret and a restart.
     await cli.ok(['secret', 'rm', 'one', 'two']);
     await cli.ok(['restart', '-t', '0', 'box']);
