@@ -54,8 +54,9 @@ int limits_apply(const struct plan *plan, int report, struct failure *failure) {
         apply_limit(&plan->rlimits.items[i], report);
     if (!plan->has_oom_score)
         return 0;
-    /* The file of a process that cannot be dumped is the host's root's. Nothing else runs in the container yet. */
-    prctl(PR_SET_DUMPABLE, 1);
+    /* The file of a process that cannot be dumped is the host's root's. In processes of its own nobody else is there yet to trace it. */
+    if (!plan_shares(plan, PLAN_NS_PID))
+        prctl(PR_SET_DUMPABLE, 1);
     auto_close int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
     snprintf(text, sizeof text, "%d", plan->oom_score);
     bool written = self >= 0 && write_file_at(self, "oom_score_adj", text) == 0;

@@ -37,6 +37,7 @@ testWith(journeyNeeds, 'the process is what the options and the image say', asyn
   );
   t.is(await run('--entrypoint', 'echo', 'busybox', 'a', '-n'), 'a -n\n');
   t.is(await run('--entrypoint', '["echo","-n"]', 'busybox', 'a'), 'a');
+  t.is(await run('--oom-score-adj', '500', 'busybox', 'cat', '/proc/self/oom_score_adj'), '500\n');
   t.is(await run('--umask', '077', 'busybox', 'sh', '-c', 'umask'), '0077\n');
   t.is(await run('--ulimit', 'nofile=100:200', 'busybox', 'sh', '-c', 'ulimit -n; ulimit -Hn'), '100\n200\n');
   t.is(
