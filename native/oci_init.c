@@ -9,6 +9,7 @@
 #include "message.h"
 #include "oci.h"
 #include "overlay.h"
+#include "status.h"
 #include "syscalls.h"
 
 static int await_creator(int report, struct failure *failure) {
@@ -52,8 +53,10 @@ int bundle_await(const struct init_arguments *given, int master, struct failure 
         _exit(125);
     close(given->gate);
     message_as_text();
-    if (hooks_run(given->plan, HOOK_START_CONTAINER, "created", failure) == 0)
+    if (hooks_run(given->plan, HOOK_START_CONTAINER, "created", failure) == 0) {
+        status_ready(&(struct status){.fd = connection, .prose = -1}, getpid());
         return connection;
+    }
     message_complain(connection, MESSAGE_FAILURE, failure);
     _exit(failure->code);
 }

@@ -79,13 +79,16 @@ async function awaitEnd(pid: number, word: number): Promise<number> {
 export function openGate(path: string): readonly Warning[] {
   const connection = addon().connectUnix(path);
   const warnings: Warning[] = [];
+  let ready = false;
   try {
     for (const line of readLines(connection)) {
       const status = parseStatus(line);
       if (status.kind === 'error') throw startError(status);
       if (status.kind === 'warn') warnings.push(status);
+      ready ||= status.kind === 'ready';
     }
-    return warnings;
+    if (ready) return warnings;
+    throw new CoracleError('START', 'start container: it was killed before its program was executed');
   } finally {
     closeSync(connection);
   }

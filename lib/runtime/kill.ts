@@ -46,6 +46,8 @@ export async function deleteContainer(root: string, id: string, force: boolean):
     if (force && error instanceof CoracleError && error.code === 'NOT_FOUND') return [];
     throw error;
   }
+  // Who holds the lock may be waiting for a hook of this very container.
+  if (force && record !== undefined) signalContainer(record, 9, true);
   const lock = holdLock(places.lock, { wait: true });
   try {
     const status = statusOf(places, readRecord(places));

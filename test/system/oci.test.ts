@@ -209,6 +209,21 @@ testWith(
   },
 );
 
+testWith(journeyNeeds, 'a container whose hook hangs can be deleted', async (t) => {
+  const { apart, bundle, ok, run } = await openBundles(t);
+  const where = bundle(['true'], (config) => {
+    config.hooks = { startContainer: [{ path: '/bin/sleep', args: ['sleep', '1000'] }] };
+  });
+  await apart(['create', '--bundle', where, 'box']);
+  const start = run(['start', 'box']);
+  await eventually(async () =>
+    JSON.parse(await ok(['ps', '-f', 'json', 'box'])).length > 0 ? true : undefined,
+  );
+  await ok(['delete', '--force', 'box'], { timeout: 15_000 });
+  t.not((await start).code, 0);
+  t.is(await ok(['list', '-q']), '');
+});
+
 testWith(journeyNeeds, 'the terminal’s master goes to the console socket', async (t) => {
   const { apart, bundle, ok, run, directory } = await openBundles(t);
   const where = bundle(['sh', '-c', 'tty; stty size'], (config) => {
