@@ -33,7 +33,7 @@ export function parseResources(value: unknown, where: string): BundleResources {
   const limits = groups.flatMap((group) => limitsOf(resources, group, where));
   const unified = optional(resources.unified, `${where}.unified`, requireStringMap) ?? {};
   for (const name of Object.keys(unified))
-    if (!/^[a-z0-9_]+(\.[a-z0-9_]+)+$/.test(name) || name.startsWith('cgroup.'))
+    if (!/^[a-z0-9_]+(\.[A-Za-z0-9_]+)+$/.test(name) || name.startsWith('cgroup.'))
       throw invalid(`${where}.unified`, `${JSON.stringify(name)} is no file of a controller`);
   return {
     files: [...filesOf(resources, where), ...Object.entries(unified)],

@@ -1,5 +1,6 @@
 # Namespaces of other containers and of the host.
 
+unset X # of the script before
 fresh n1; fresh n2; fresh n3
 X=
 X='log\tk8s-file\t'$T'/n1/log\t0\t1\n' run n1 detach sh -c 'echo held > /dev/shm/word; for n in pid ipc uts cgroup net; do readlink /proc/self/ns/$n; done; sleep 1000'

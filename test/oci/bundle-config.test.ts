@@ -158,7 +158,7 @@ test('limits become files of cgroup version 2', (t) => {
     memory: { limit: 1000, swap: 1500, reservation: 700 },
     pids: { limit: 30 },
     cpu: { shares: 1024, quota: 5000, period: 10000, cpus: '0-1', mems: '0' },
-    unified: { 'memory.high': '900' },
+    unified: { 'memory.high': '900', 'hugetlb.2MB.max': '0' },
   });
   t.deepEqual(files, [
     ['memory.max', '1000'],
@@ -170,6 +170,7 @@ test('limits become files of cgroup version 2', (t) => {
     ['cpuset.cpus', '0-1'],
     ['cpuset.mems', '0'],
     ['memory.high', '900'],
+    ['hugetlb.2MB.max', '0'],
   ]);
   t.deepEqual(withResources({ cpu: { period: 7, quota: -1 } }).files, [['cpu.max', 'max 7']]);
   for (const unified of [{ '../x': '1' }, { 'cgroup.procs': '1' }, { memory: '1' }])
