@@ -1,4 +1,5 @@
 /** `--tmpfs DESTINATION[:OPTIONS]`: noexec, filled from the image, with the mode it has there, unless told otherwise. */
+import { totalmem } from 'node:os';
 import type { MountRequest } from './mount.js';
 import { bad, checkAlternatives, count, type FlagText, octal, refusedOption, target } from './mount-text.js';
 import { parseSize } from './sizes.js';
@@ -46,8 +47,7 @@ export type TmpfsValues = {
 export function setValue(values: TmpfsValues, name: string, text: string, what: FlagText): void {
   switch (name) {
     case 'size':
-      if (text.endsWith('%')) throw bad(what, 'the size is a number of bytes, no share of the memory');
-      values.size = parseSize(text, 'tmpfs size');
+      values.size = tmpfsSize(text, what);
       break;
     case 'mode':
       values.mode = octal(text, what);
@@ -64,6 +64,14 @@ export function setValue(values: TmpfsValues, name: string, text: string, what: 
     default:
       throw refusedOption(what, name);
   }
+}
+
+/** As the kernel reads it: bytes, or a share of the memory. */
+function tmpfsSize(text: string, what: FlagText): number {
+  const share = /^(\d+)%$/.exec(text)?.[1];
+  if (share === undefined) return parseSize(text, 'tmpfs size');
+  if (Number(share) < 1 || Number(share) > 100) throw bad(what, `${text} is no share of the memory`);
+  return Math.floor((totalmem() * Number(share)) / 100);
 }
 
 type Switches = {

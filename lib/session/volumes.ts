@@ -76,6 +76,19 @@ async function prepare(
 ): Promise<void> {
   limitDirectory(name, data, limits);
   if (uid === undefined && gid === undefined && mode === undefined) return;
+  const map = stores.idMap();
+  for (const [kind, id] of [
+    ['uid', uid],
+    ['gid', gid],
+  ] as const) {
+    const isMapped = map[kind].some(
+      ({ container, size }) => id !== undefined && id >= container && id < container + size,
+    );
+    if (id === undefined || isMapped) continue;
+    throw new CoracleError('HOST', `create volume ${name}: containers have no ${kind} ${id} here`, {
+      hint: `/etc/sub${kind} says which ids this user has for containers`,
+    });
+  }
   const agent = await stores.openAgent();
   const owner = uid === undefined && gid === undefined ? {} : { owner: { uid: uid ?? 0, gid: gid ?? 0 } };
   await agent.setMeta(0, pathInStore(stores.paths, data), {

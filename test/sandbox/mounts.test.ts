@@ -1,3 +1,4 @@
+import { totalmem } from 'node:os';
 import test from 'ava';
 import { CoracleError, type ErrorCode } from '../../lib/errors.js';
 import type { Mount, MountRequest } from '../../lib/sandbox/mount.js';
@@ -365,7 +366,7 @@ test(
   'USAGE',
   /"x"/,
 );
-test('a share of the memory is refused', refuses, parseTmpfsFlag, '/t:size=50%', 'USAGE', /share/);
+test('a share of the memory is refused', refuses, parseTmpfsFlag, '/t:size=150%', 'USAGE', /share/);
 test('a tmpfs without nr_blocks', refuses, parseTmpfsFlag, '/t:nr_blocks=5', 'UNSUPPORTED', /nr_blocks/);
 
 test('manners become options, a label does not stand among them', (t) => {
@@ -403,4 +404,9 @@ test('a part of a volume is found inside of it, and not filled', (t) => {
   const made = requestedMount(request, { volumePath: '/s/v/_data' });
   t.is(made.inside, 'a/b');
   t.deepEqual(made.options, ['rw', 'nosuid', 'nodev']);
+});
+
+test('the size of a tmpfs may be a share of the memory', (t) => {
+  const request = parseTmpfsFlag('/t:size=50%');
+  t.is(request.type === 'tmpfs' ? request.size : undefined, Math.floor(totalmem() / 2));
 });

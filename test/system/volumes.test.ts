@@ -1,5 +1,5 @@
 /** Volumes as things of their own: made, told of, filled from tars, removed. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { testWith } from '../helpers/declare.js';
@@ -117,4 +117,7 @@ testWith(journeyNeeds, 'a volume can be a directory of this host, or memory', as
   t.is(refused.code, 125);
   t.regex(refused.stderr, /(no project quotas|root alone sets quotas)\nhint: /);
   t.is((await cli.run(['volume', 'exists', 'small'])).code, 1);
+  const unmapped = await cli.run(['volume', 'create', '-o', 'uid=4000000000', 'small']);
+  t.regex(unmapped.stderr, /containers have no uid 4000000000 here\nhint: /);
+  t.deepEqual(readdirSync(join(cli.root, 'volumes')).sort(), ['memory']);
 });
