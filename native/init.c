@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "execute.h"
+#include "accounts.h"
 #include "kernel.h"
 #include "message.h"
 #include "mounts.h"
@@ -110,6 +111,8 @@ static int attach_mounts(struct container *container, struct failure *failure) {
 
 static int resolve_process(struct container *container, struct failure *failure) {
     const struct plan *plan = container->plan;
+    if (accounts_add(plan, container->root, failure) < 0)
+        return -1;
     if (identity_resolve(container->root, plan->user, &plan->groups, &plan->ids, &container->process.identity, failure) < 0)
         return -1;
     if (process_environment(&container->process, failure) < 0)

@@ -92,9 +92,10 @@ static int open_memory(const struct plan_mount *mount) {
 
 static int open_special(const struct plan *plan, const struct plan_mount *mount, struct failure *failure) {
     unsigned attributes = mount_attributes(mount);
+    const char *proc[] = {"hidepid", mount->hidepid, "subset", mount->subset, NULL};
     switch (mount->kind) {
     case MOUNT_PROC:
-        return plan->ns_host[PLAN_NS_PID] ? open_host("/proc", attributes) : mount_new("proc", attributes, NULL);
+        return plan->ns_host[PLAN_NS_PID] ? open_host("/proc", attributes) : mount_new("proc", attributes, proc);
     case MOUNT_SYSFS:
         return plan->ns_host[PLAN_NS_NET] ? open_host("/sys", attributes) : open_or_bind(plan, "sysfs", "/sys", attributes);
     case MOUNT_CGROUP2:

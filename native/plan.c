@@ -174,7 +174,7 @@ void plan_free(struct plan *plan) {
         plan->data,            plan->secrets.items,
         plan->buffer,          plan->ids.uid.items,   plan->ids.gid.items,         plan->layers.items,    plan->net_arguments.items,
         plan->ports.items,     plan->mounts.items,    plan->devices.items,         plan->masks.items,     plan->read_only_paths.items,
-        plan->sysctls.items,   plan->arguments.items, plan->environment.items,     plan->groups.items,    plan->rlimits.items,
+        plan->sysctls.items,   plan->passwd_lines.items, plan->group_lines.items,   plan->arguments.items, plan->environment.items,     plan->groups.items,    plan->rlimits.items,
         plan->removals.items,  plan->renames.items,   plan->roots.items,        plan->hooks.items,
         plan->attachments.items, plan->resolvers.items,
     };

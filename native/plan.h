@@ -41,6 +41,8 @@ struct id_ranges {
 struct id_map {
     enum id_map_how how;
     struct id_ranges uid, gid;
+    /** The supplementary groups of the caller stay, mapped or not. */
+    bool keep_groups;
 };
 
 /** `items` is NULL or ends with a NULL pointer, so it serves as argv. */
@@ -85,6 +87,8 @@ struct plan_mount {
     enum mount_create create;
     /** "" where the file system's default holds; text as the kernel reads it. */
     const char *mode, *size, *gid, *uid, *inodes, *max;
+    /** proc. */
+    const char *hidepid, *subset;
     /** bind, overlay: the part of the source that is mounted, found as in a chroot of it; NULL for all of it. */
     const char *inside;
     /** overlay: topmost first; `upper` is NULL where nothing can be written. */
@@ -218,6 +222,8 @@ struct plan {
     enum root_driver root;
     struct strings layers;
     const char *upper, *work, *rootdir, *fuse_program;
+    /** More options of fuse-overlayfs; NULL for none. */
+    const char *fuse_options;
     bool is_volatile, root_read_only;
 
     bool ns_host[PLAN_NS_COUNT];
@@ -244,7 +250,11 @@ struct plan {
 
     struct strings arguments, environment, groups;
     PLAN_LIST(struct plan_secret) secrets;
+    /** Lines for the account files. */
+    struct strings passwd_lines, group_lines;
     const char *cwd, *user;
+    /** A profile of AppArmor; NULL for none. */
+    const char *apparmor;
     bool home_env, tty, no_new_privileges, init, signal_proxy, output_only;
     unsigned umask;
     unsigned rows, columns;

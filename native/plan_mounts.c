@@ -15,8 +15,8 @@ static bool set_propagation(struct plan_mount *mount, const char *value) {
 }
 
 static bool set_mount_value(struct plan_mount *mount, const char *option, const char *value) {
-    static const char *const keys[] = {"mode", "size", "gid", "uid", "nr_inodes", "max"};
-    const char **const values[] = {&mount->mode, &mount->size, &mount->gid, &mount->uid, &mount->inodes, &mount->max};
+    static const char *const keys[] = {"mode", "size", "gid", "uid", "nr_inodes", "max", "hidepid", "subset"};
+    const char **const values[] = {&mount->mode, &mount->size, &mount->gid, &mount->uid, &mount->inodes, &mount->max, &mount->hidepid, &mount->subset};
     if (strcmp(option, "propagation") == 0)
         return set_propagation(mount, value);
     if (strcmp(option, "create") == 0) {
@@ -63,7 +63,7 @@ bool plan_add_mount(struct plan *plan, char **arguments, size_t count) {
     struct plan_mount *mount = GROW(plan->mounts);
     if (!mount)
         return false;
-    *mount = (struct plan_mount){.kind = (enum mount_kind)kind, .source = arguments[1], .destination = arguments[2], .mode = "", .size = "", .gid = "", .uid = "", .inodes = "", .max = ""};
+    *mount = (struct plan_mount){.kind = (enum mount_kind)kind, .source = arguments[1], .destination = arguments[2], .mode = "", .size = "", .gid = "", .uid = "", .inodes = "", .max = "", .hidepid = "", .subset = ""};
     for (char *rest = arguments[3], *option; (option = strsep(&rest, ","));)
         if (*option && !set_mount_option(mount, option))
             return false;

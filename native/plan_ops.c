@@ -36,6 +36,10 @@ PATH_OP(set_fuse_program, fuse_program)
 PATH_OP(set_seccomp, seccomp)
 PATH_OP(set_net_of, ns_of[PLAN_NS_NET])
 STRING_OP(set_user, user)
+STRINGS_OP(add_passwd_line, passwd_lines)
+STRINGS_OP(add_group_line, group_lines)
+STRING_OP(set_apparmor, apparmor)
+FLAG_OP(set_keep_groups, ids.keep_groups)
 STRINGS_OP(add_layer, layers)
 STRINGS_OP(add_mask, masks)
 STRINGS_OP(add_read_only_path, read_only_paths)
@@ -58,6 +62,13 @@ static bool set_id(struct plan *plan, char **arguments, size_t count) {
 
 static bool set_cwd(struct plan *plan, char **arguments, size_t count) {
     return count == 1 && plan_absolute(&plan->cwd, arguments[0]);
+}
+
+/** A word of options: nothing in it may end the option before it in a way of its own. */
+static bool set_fuse_options(struct plan *plan, char **arguments, size_t count) {
+    plan->fuse_options = arguments[0];
+    size_t length = strlen(arguments[0]);
+    return count == 1 && length < 8192 && strspn(arguments[0], "abcdefghijklmnopqrstuvwxyz0123456789=:,") == length;
 }
 
 static bool set_hostname(struct plan *plan, char **arguments, size_t count) {
@@ -303,6 +314,7 @@ static const struct plan_op ops[] = {
     {"work", ANY_ROOT, 1, 1, set_work},
     {"rootdir", ANY_CONTAINER, 1, 1, set_rootdir},
     {"fuse-program", ANY_ROOT, 1, 1, set_fuse_program},
+    {"fuse-options", PLAN_RUN, 1, 1, set_fuse_options},
     {"volatile", PLAN_RUN, 0, 0, set_volatile},
     {"root-readonly", ANY_CONTAINER, 0, 0, set_root_read_only},
     {"ns", PLAN_RUN, 2, 3, set_ns},
@@ -331,6 +343,10 @@ static const struct plan_op ops[] = {
     {"cwd", ANY_PROCESS, 1, 1, set_cwd},
     {"user", ANY_PROCESS, 1, 1, set_user},
     {"group", ANY_PROCESS, 1, 1, add_group},
+    {"keep-groups", ANY_PROCESS, 0, 0, set_keep_groups},
+    {"apparmor", ANY_PROCESS, 1, 1, set_apparmor},
+    {"passwd-entry", PLAN_RUN, 1, 1, add_passwd_line},
+    {"group-entry", PLAN_RUN, 1, 1, add_group_line},
     {"home-env", ANY_PROCESS, 0, 0, set_home_env},
     {"umask", ANY_PROCESS, 1, 1, set_umask},
     {"tty", ANY_CLIENT | ANY_PROCESS, 2, 2, set_tty},

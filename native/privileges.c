@@ -131,7 +131,22 @@ static int change_ids(const struct identity *identity, bool groups_denied, struc
     return 0;
 }
 
+/** Takes hold at the execve. The older place serves kernels before 5.8. */
+static int set_apparmor(const char *profile, struct failure *failure) {
+    static const char *const places[] = {"attr/apparmor/exec", "attr/exec"};
+    auto_free char *text = NULL;
+    auto_close int self = open("/proc/self", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (self < 0 || asprintf(&text, "exec %s", profile) < 0)
+        return fail(failure, "apparmor", errno, "%s", profile);
+    for (size_t i = 0; i < N_ELEMENTS(places); i++)
+        if (write_file_at(self, places[i], text) == 0)
+            return 0;
+    return fail(failure, "apparmor", errno, "%s", profile);
+}
+
 int privileges_drop(const struct plan *plan, const struct identity *identity, const struct filter *filter, struct failure *failure) {
+    if (plan->apparmor && set_apparmor(plan->apparmor, failure) < 0)
+        return -1;
     if (drop_bounding(plan->has_capability_sets ? plan->capability_sets[CAPABILITY_BOUNDING] : plan->capabilities) < 0)
         return fail(failure, "capabilities", errno, "bounding set");
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, which is about to go. */
@@ -139,7 +154,7 @@ int privileges_drop(const struct plan *plan, const struct identity *identity, co
         return fail(failure, "seccomp", errno, "%zu instructions", filter->count);
     if (plan->has_capability_sets && prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0)
         return fail(failure, "capabilities", errno, "keep");
-    if (change_ids(identity, plan->ids.how == ID_MAP_SINGLE, failure) < 0)
+    if (change_ids(identity, plan->ids.how == ID_MAP_SINGLE || plan->ids.keep_groups, failure) < 0)
         return -1;
     if (grant(plan, identity->uid) < 0)
         return fail(failure, "capabilities", errno, "capset %llx", (unsigned long long)plan->capabilities);

@@ -43,6 +43,10 @@ static _Noreturn void exec_fuse(const struct plan *plan, const struct scratch *s
         _exit(126);
     if (plan->is_volatile)
         strcat(text, ",volatile");
+    if (plan->fuse_options && strlen(text) + strlen(plan->fuse_options) + 2 > sizeof text)
+        _exit(126);
+    if (plan->fuse_options)
+        strcat(strcat(text, ","), plan->fuse_options);
     char *const arguments[] = {(char *)(uintptr_t)plan->fuse_program, "-f", "-o", text, scratch->root, NULL};
     reset_signals();
     execve(plan->fuse_program, arguments, environment);

@@ -15,13 +15,14 @@
 enum { MAP_TEXT_SIZE = 340 * 34 };
 
 /** The child's half: waits for its maps, becomes uid 0 of the namespace, ties its life to the parent's. */
-static void enter_namespace(int channel) {
+static void enter_namespace(int channel, bool keep_groups) {
     char byte;
     if (read_full(channel, &byte, 1) != 1)
         _exit(125);
     struct failure failure = {0};
     const char *step = NULL;
-    setgroups(0, NULL); /* EPERM where setgroups is denied: the groups stay, unmapped */
+    if (!keep_groups)
+        setgroups(0, NULL); /* EPERM where setgroups is denied: the groups stay, unmapped */
     if (setresgid(0, 0, 0) < 0)
         step = "setresgid 0";
     else if (setresuid(0, 0, 0) < 0)
@@ -114,7 +115,7 @@ int userns_begin(const struct id_map *map, uint64_t flags, struct userns_child *
     child->pid = sys_clone(CLONE_NEWUSER | flags, &child->pidfd);
     if (child->pid == 0) {
         close(ends[0]);
-        enter_namespace(ends[1]);
+        enter_namespace(ends[1], map->keep_groups);
         return 0;
     }
     int error = errno;

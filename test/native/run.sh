@@ -119,6 +119,7 @@ ended() { until_true 10 test -s "$T/$1/exit"; }
 . "$here/control.sh"
 . "$here/trees.sh"
 . "$here/namespaces.sh"
+. "$here/accounts.sh"
 
 echo "1..$count"
 [ $failed = 0 ] || echo "# $failed failed"
