@@ -32,7 +32,20 @@ static int take_handles(struct birth *birth, enum plan_ns ns, int *user, struct 
     return 0;
 }
 
+static int ask_user(const char *socket, int *user, struct failure *failure) {
+    struct container_handles handles = {.pidfd = -1};
+    if (container_ask(socket, &handles, failure) < 0) {
+        failure->stage = "namespaces";
+        return -1;
+    }
+    *user = take_fd(&handles.namespaces[NS_USER]);
+    forget(&handles);
+    return 0;
+}
+
 static int ask(const struct plan *plan, struct birth *birth, int *user, struct failure *failure) {
+    if (plan->user_of && ask_user(plan->user_of, user, failure) < 0)
+        return -1;
     for (int ns = 0; ns < PLAN_NS_COUNT; ns++) {
         struct container_handles handles = {.pidfd = -1};
         if (!plan->ns_of[ns])

@@ -133,8 +133,9 @@ static int open_source(const struct plan *plan, size_t index, const struct scrat
     int fd = is_tree(mount) ? tree_open(plan, index, scratch, &sources->files[index], failure) : open_special(plan, mount, failure);
     if (fd < 0)
         return failure->stage ? -1 : fail(failure, "mount", errno, "%s", mount->destination);
-    if (mount->kind == MOUNT_PROC)
-        sources->proc = fd;
+    /* One that shows processes alone has no settings. */
+    if (mount->kind == MOUNT_PROC && (sources->proc = *mount->subset ? mount_new("proc", 0, NULL) : fd) < 0)
+        return fail(failure, "mount", errno, "procfs for settings");
     sources->mounts[index] = fd;
     return mount->kind == MOUNT_DEV ? devices_open(sources->nodes, failure) : 0;
 }

@@ -230,6 +230,8 @@ struct plan {
     const char *net_helper;
     /** The supervisor's socket of the container whose namespace is used; NULL: none. */
     const char *ns_of[PLAN_NS_COUNT];
+    /** The same of its user namespace alone. */
+    const char *user_of;
     struct strings net_arguments;
     PLAN_LIST(struct plan_port) ports;
     /** Where the holder of user-defined networks listens, its plan, and what this container wants of it; NULL: no such networks. */

@@ -34,6 +34,7 @@ PATH_OP(set_work, work)
 PATH_OP(set_rootdir, rootdir)
 PATH_OP(set_fuse_program, fuse_program)
 PATH_OP(set_seccomp, seccomp)
+PATH_OP(set_user_of, user_of)
 PATH_OP(set_net_of, ns_of[PLAN_NS_NET])
 STRING_OP(set_user, user)
 STRINGS_OP(add_passwd_line, passwd_lines)
@@ -324,6 +325,7 @@ static const struct plan_op ops[] = {
     {"attach", PLAN_NETWORK, 9, 9, plan_add_attachment},
     {"name", PLAN_NETWORK, 1, 1, plan_add_name},
     {"resolver", PLAN_NETWORK, 1, 1, plan_add_resolver},
+    {"user-of", PLAN_RUN, 1, 1, set_user_of},
     {"net-of", PLAN_RUN, 1, 1, set_net_of},
     {"publish", PLAN_RUN, 5, 5, add_port},
     {"mount", ANY_CONTAINER, 4, 4, plan_add_mount},

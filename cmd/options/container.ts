@@ -181,7 +181,8 @@ export const securityOptions = [
     name: 'security-opt',
     kind: 'list',
     value: 'OPTION',
-    summary: 'no-new-privileges, seccomp=FILE|unconfined, mask=PATHS, unmask=PATHS|ALL',
+    summary:
+      'no-new-privileges, seccomp=FILE|unconfined, mask=PATHS, unmask=PATHS|ALL, proc-opts=hidepid=2, apparmor=PROFILE',
   },
   { name: 'ulimit', kind: 'list', value: 'NAME=SOFT[:HARD]', summary: 'Resource limit' },
   {
@@ -199,7 +200,7 @@ export const securityOptions = [
       'When memory is short, kill it rather (up to 1000) or later (down to -1000, which takes privileges)',
   },
   { name: 'sysctl', kind: 'list', value: 'KEY=VALUE', summary: 'Kernel parameter of its namespaces' },
-  { name: 'group-add', kind: 'list', value: 'GROUP', summary: 'Further group' },
+  { name: 'group-add', kind: 'list', value: 'GROUP', summary: 'Further group; keep-groups keeps yours' },
   { name: 'umask', kind: 'string', value: 'MODE', summary: 'Mask for new files (default: 0022)' },
 ] as const satisfies readonly OptionSpec[];
 
@@ -247,31 +248,14 @@ export const healthOptions = [
   },
 ] as const satisfies readonly OptionSpec[];
 
-export const namespaceOptions = [
-  { name: 'pid', kind: 'string', value: 'MODE', summary: 'Pid namespace: private, host or container:NAME' },
-  {
-    name: 'ipc',
-    kind: 'string',
-    value: 'MODE',
-    summary: 'Shared memory and queues: shareable, private, none, host or container:NAME',
-  },
-  { name: 'uts', kind: 'string', value: 'MODE', summary: 'Host name: private, host or container:NAME' },
-  {
-    name: 'cgroupns',
-    kind: 'string',
-    value: 'MODE',
-    summary: 'Cgroup namespace: private, host or container:NAME',
-  },
-] as const satisfies readonly OptionSpec[];
-
 /** Why options of docker's and podman's `run` are refused. */
 export const refusedByRun = {
   'this version has no such limit':
     'memory-swappiness kernel-memory cpu-count cpu-percent cpu-rt-period cpu-rt-runtime blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops io-maxbandwidth io-maxiops oom-kill-disable',
   'this version makes no cgroups': 'cgroup-parent cgroups cgroup-conf',
-  'this version gives containers no devices': 'device device-cgroup-rule gpus',
+  'a user namespace has no rules for devices': 'device-cgroup-rule',
   'there is no privileged mode; give what is needed with --cap-add and --security-opt': 'privileged',
-  'each container has namespaces of its own': 'userns uidmap gidmap subuidname subgidname hostuser',
+  'ids are mapped by --userns': 'uidmap gidmap subuidname subgidname',
   'containers on a network find each other by name': 'link link-local-ip',
   'this is not supported by networks': 'domainname expose',
   'results of health checks are kept with the container': 'health-log-destination',
@@ -281,11 +265,11 @@ export const refusedByRun = {
   'a foreground container is attached with all its streams': 'attach,a',
   'volumes are directories of this host': 'volume-driver storage-opt',
   'the runtime is built in': 'runtime isolation init-path conmon-pidfile systemd rootfs init-ctr',
-  'the environment is that of the image and of -e': 'env-host env-merge unsetenv unsetenv-all http-proxy tz',
+  'the environment is that of the image and of -e': 'env-host env-merge unsetenv unsetenv-all http-proxy',
   'remove the image with coracle rmi': 'rmi',
   'use --platform': 'arch os variant',
   'signatures by notary are not checked': 'disable-content-trust',
   'encrypted layers are not supported': 'decryption-key',
   'this is not supported':
-    'annotation chrootdirs passwd passwd-entry group-entry preserve-fds preserve-fd personality rdt-class seccomp-policy shm-size-systemd use-api-socket gpu',
+    'annotation chrootdirs preserve-fds preserve-fd personality rdt-class seccomp-policy shm-size-systemd use-api-socket gpu',
 };

@@ -5,12 +5,12 @@ import type { Values } from '../command.js';
 import {
   healthOptions,
   identityOptions,
-  namespaceOptions,
   networkOptions,
   securityOptions,
   storageOptions,
 } from './container.js';
 import { readHealth } from './health.js';
+import { accountOptions, deviceOptions, namespaceOptions } from './isolation.js';
 import { limitOptions, readLimits } from './limits.js';
 import { processOptions } from './process.js';
 import { readPullPolicy } from './pull-policy.js';
@@ -26,6 +26,8 @@ export const createOptions = [
   ...storageOptions,
   ...securityOptions,
   ...namespaceOptions,
+  ...accountOptions,
+  ...deviceOptions,
   ...healthOptions,
   ...limitOptions,
   {
@@ -107,7 +109,12 @@ function processFields(values: CreateValues): RunRequest {
   return {
     workdir: values.workdir,
     user: values.user,
-    groups: values['group-add'],
+    groups: readGroups(values['group-add']),
+    hostUsers: values.hostuser.length === 0 ? undefined : values.hostuser,
+    passwd: values.passwd,
+    passwdEntry: values['passwd-entry'],
+    groupEntry: values['group-entry'],
+    timezone: values.tz,
     umask: values.umask === undefined ? undefined : readMode('--umask', values.umask),
     tty: values.tty,
     interactive: values.interactive,
@@ -142,12 +149,23 @@ function runFlags(values: CreateValues): Parameters<typeof parseRunFlags>[0] {
     ipc: values.ipc,
     uts: values.uts,
     cgroupns: values.cgroupns,
+    userns: values.userns,
+    device: values.device,
+    gpus: values.gpus,
+    cdiSpecDir: values['cdi-spec-dir'],
   };
 }
 
 function labelLines(path: string): string[] {
   const lines = readTextFile('--label-file', path).split('\n');
   return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
+}
+
+function readGroups(groups: readonly string[]): readonly string[] {
+  if (!groups.includes('keep-groups') || groups.length === 1) return groups;
+  throw new CoracleError('USAGE', 'use --group-add keep-groups: only alone', {
+    hint: 'the groups of the caller stay as they are, and no others can join them',
+  });
 }
 
 /** `--cap-add A,B` means both, as podman reads it. */

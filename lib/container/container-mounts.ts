@@ -47,9 +47,15 @@ export function containerMounts(stores: MountStores, record: ContainerRecord): M
   const facts = mountFacts({ id: record.id, directory });
   const sealed = options.readonlyRoot === true && options.readonlyTmpfs === false;
   const defaults = [
-    ...defaultMounts(options.shmSize, sealed ? 'ro' : 'rw', sharedMemory(record)),
+    ...defaultMounts(
+      options.shmSize,
+      sealed ? 'ro' : 'rw',
+      sharedMemory(record),
+      options.security?.procOptions,
+    ),
     ...(options.readonlyRoot && !sealed ? readonlyRootMounts() : []),
     ...nameFiles(record, directory),
+    ...(options.timezone === undefined ? [] : [timeFile(options.timezone)]),
   ];
   const volumes = record.volumes.map((use) => volumeMount(stores.paths, use, facts));
   refuseSharedMemory(stores.paths, record, volumes);
@@ -69,6 +75,10 @@ function sharedMemory({ options, sharedNamespaces }: ContainerRecord): SharedMem
   if (sharedNamespaces?.ipc !== undefined) return 'neighbour';
   const mode = options.namespaces?.ipc?.mode;
   return mode === 'host' || mode === 'none' ? mode : 'own';
+}
+
+function timeFile(source: string): Mount {
+  return { ...bindFile(source, '/etc/localtime'), options: ['ro', 'nosuid', 'nodev', 'create=file'] };
 }
 
 function nameFiles({ options, networkContainer }: ContainerRecord, directory: string): Mount[] {

@@ -29,6 +29,7 @@ import { type NetworkedRecord, networkAtStart } from './network-at-start.js';
 import { mergeCommand, mergeProcess } from './process.js';
 import type { ContainerRecord, VolumeUse } from './record.js';
 import { writeContainerRecord } from './records.js';
+import type { ResolvedOptions } from './resolve-options.js';
 import type { RunOptions } from './run-options.js';
 import type { TakenSecret } from './secrets.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
@@ -40,7 +41,11 @@ const defaultStopTimeout = 10;
 type Purpose = 'start-now' | 'start-later';
 
 /** A container as made, and the network of its first start. */
-export type CreatedContainer = { readonly record: ContainerRecord; readonly network: NetworkPlan };
+export type CreatedContainer = {
+  readonly record: ContainerRecord;
+  readonly network: NetworkPlan;
+  readonly warnings: readonly string[];
+};
 
 /** What a container is made for, and the images that its mounts name. */
 export type CreateContext = {
@@ -59,16 +64,16 @@ export async function createContainer(
   { purpose = 'start-now', images = new Map() }: CreateContext = {},
 ): Promise<CreatedContainer> {
   const shared = await sharedNetwork(stores, asked);
-  const spaces = await namespaces(stores, asked);
+  const resolved = await resolve(stores, asked, image, shared.networkContainer);
   const snapshot = stores.snapshots.topOfImage(image.configDigest) ?? (await stores.unpack(image));
   const id = randomHex(32);
-  const mounts = completeMounts(stores.paths, asked, imageVolumes(image));
+  const mounts = completeMounts(stores.paths, resolved.options, imageVolumes(image));
   checkMounts(stores, mounts);
-  const options = { ...spaces.options, mounts };
+  const options = { ...resolved.options, mounts };
   const mounted = await imageUses(stores, mounts, images);
   parseDetachKeys(options.detachKeys ?? '');
   const secrets = await takeSecrets(stores, options);
-  const draft = decide({ stores, options, image, id, shared, spaces });
+  const draft = decide({ stores, options, image, id, shared, resolved });
   const name = reserveName(stores.paths, id, options.name);
   try {
     const network = await draft.network(name, purpose);
@@ -88,7 +93,7 @@ export async function createContainer(
     if (mounted.length > 0) await copyImages(stores, record, containerPlaces(stores, id).directory);
     writeContainerRecord(containerPlaces(stores, id).directory, record);
     writeContainerEvent(stores.paths, 'create', record);
-    return { record, network };
+    return { record, network, warnings: [...resolved.warnings, ...network.warnings] };
   } catch (error) {
     await abandon(stores, id, name);
     throw error;
@@ -111,7 +116,7 @@ type Request = {
   readonly image: ImageRecord;
   readonly id: string;
   readonly shared: SharedNetwork;
-  readonly spaces: Namespaces;
+  readonly resolved: ResolvedOptions;
 };
 
 type Draft = {
@@ -143,23 +148,36 @@ async function sharedNetwork(stores: ContainerStores, options: RunOptions): Prom
     : { network: 'container', networkContainer: owner.id };
 }
 
-type Namespaces = { readonly options: RunOptions } & Pick<ContainerRecord, 'sharedNamespaces'> & {
-    readonly hostname?: string | undefined;
-  };
-
-async function namespaces(stores: ContainerStores, options: RunOptions): Promise<Namespaces> {
-  if (options.namespaces === undefined) return { options };
-  const { resolveNamespaces } = await import('./shared-namespaces.js');
-  const { choices, shared, hostname } = resolveNamespaces(stores, options.namespaces, options);
-  const sharedNamespaces = Object.keys(shared).length === 0 ? {} : { sharedNamespaces: shared };
-  return { options: { ...options, namespaces: choices }, ...sharedNamespaces, hostname };
+/** What is only named is looked up; most containers name nothing of the kind, and load nothing for it. */
+async function resolve(
+  stores: ContainerStores,
+  options: RunOptions,
+  image: ImageRecord,
+  owner: string | undefined,
+): Promise<ResolvedOptions> {
+  const { namespaces, devices, timezone, userns, hostUsers, user, sysctls = {}, security } = options;
+  const named = [namespaces, devices, timezone, userns, hostUsers, user, security?.apparmor, owner];
+  if (named.every((one) => one === undefined) && Object.keys(sysctls).length === 0) {
+    return { options, warnings: [] };
+  }
+  const { resolveOptions } = await import('./resolve-options.js');
+  return resolveOptions(stores, options, image.config.config ?? {}, owner);
 }
 
-function decide({ stores, options, image, id, shared, spaces }: Request): Draft {
+function namespacesOf({ sharedNamespaces, userContainer, userNamespace, accounts }: ResolvedOptions) {
+  return {
+    ...(sharedNamespaces === undefined ? {} : { sharedNamespaces }),
+    ...(userContainer === undefined ? {} : { userContainer }),
+    ...(userNamespace === undefined ? {} : { userNamespace }),
+    ...(accounts === undefined ? {} : { accounts }),
+  };
+}
+
+function decide({ stores, options, image, id, shared, resolved }: Request): Draft {
   const config: ContainerConfig = image.config.config ?? {};
   const line = mergeCommand(options, config, image.reference ?? image.id.slice(0, 12));
   const hostname =
-    spaces.hostname ?? options.hostname ?? (shared.network === 'host' ? hostHostname() : id.slice(0, 12));
+    resolved.hostname ?? options.hostname ?? (shared.network === 'host' ? hostHostname() : id.slice(0, 12));
   const ports = assignHostPorts(options.publish ?? []);
   return {
     record: {
@@ -169,14 +187,14 @@ function decide({ stores, options, image, id, shared, spaces }: Request): Draft 
       imageId: image.id,
       ...(image.reference === undefined ? {} : { imageReference: image.reference }),
       imageDigest: image.manifestDescriptor.digest,
-      driver: stores.driver(options.storageDriver),
+      driver: stores.driver(resolved.userNamespace?.fuseOptions ? 'fuse-overlayfs' : options.storageDriver),
       options,
       process: mergeProcess(options, config, line, checkHostname(hostname)),
       ...line,
       capabilities: chooseCapabilities(options.capabilityAdd ?? [], options.capabilityDrop ?? []),
       ports,
       ...(shared.networkContainer === undefined ? {} : { networkContainer: shared.networkContainer }),
-      ...(spaces.sharedNamespaces === undefined ? {} : { sharedNamespaces: spaces.sharedNamespaces }),
+      ...namespacesOf(resolved),
       exposed: Object.keys(config.ExposedPorts ?? {}),
       volumes: volumesOf(stores, options, image),
       labels: { ...config.Labels, ...options.labels },

@@ -76,6 +76,7 @@ export async function execSpec(
     confinement: {
       capabilities: options.privileged ? allCapabilities() : record.capabilities,
       noNewPrivileges: record.options.security?.noNewPrivileges ?? false,
+      apparmor: record.options.security?.apparmor,
       seccompFile: filter?.program,
     },
     rlimits: record.options.ulimits ?? [],

@@ -147,6 +147,12 @@ function hostFields({ record }: ContainerView): ContainerInspection {
     PidMode: namespaceText(options.namespaces?.pid),
     IpcMode: namespaceText(options.namespaces?.ipc ?? { mode: 'shareable' }),
     UTSMode: namespaceText(options.namespaces?.uts),
+    UsernsMode: record.userNamespace === undefined ? '' : 'private',
+    Devices: (options.deviceNodes ?? []).map(({ source, destination }) => ({
+      PathOnHost: source,
+      PathInContainer: destination,
+      CgroupPermissions: 'rwm',
+    })),
     CgroupMode: namespaceText(options.namespaces?.cgroup),
     PortBindings: portFields({ record }),
     ReadonlyRootfs: options.readonlyRoot ?? false,

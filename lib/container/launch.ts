@@ -33,6 +33,7 @@ export type LaunchChoice = {
   readonly mode: 'detach' | 'foreground';
   readonly network: Pick<NetworkPlan, 'records'>;
   readonly seccompFile: string | undefined;
+  readonly userOf?: string | undefined;
   readonly joined?: readonly JoinedNamespace[] | undefined;
   readonly secrets?: LaunchSecrets | undefined;
   readonly notify?: NotifySpec | undefined;
@@ -59,7 +60,10 @@ export function launchSpec(
     mode: choice.mode,
     directory: places.directory,
     socket: places.socket,
-    idMap: stores.idMap(),
+    idMap: record.userNamespace?.idMap ?? stores.idMap(),
+    userOf: choice.userOf,
+    accounts: record.accounts,
+    devices: options.deviceNodes,
     root: rootRecords(stores, record),
     rootReadonly: options.readonlyRoot ?? false,
     hostNamespaces: hostNamespaces(record),
@@ -76,6 +80,7 @@ export function launchSpec(
     confinement: {
       capabilities: record.capabilities,
       noNewPrivileges: options.security?.noNewPrivileges ?? false,
+      apparmor: options.security?.apparmor,
       seccompFile: choice.seccompFile,
     },
     rlimits: options.ulimits ?? [],
@@ -145,7 +150,7 @@ export function rootRecords(stores: ContainerStores, record: ContainerRecord): r
     work,
     // What goes with its container need not reach the disk; a restart would mount it again, which volatile forbids.
     volatile: record.autoRemove && record.options.restart === undefined,
-    ...(fuse === undefined ? {} : { fuseProgram: fuse }),
+    ...(fuse === undefined ? {} : { fuseProgram: fuse, fuseOptions: record.userNamespace?.fuseOptions }),
   });
 }
 

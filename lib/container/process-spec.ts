@@ -10,13 +10,15 @@ export function processSpec(
   options: Pick<RunOptions, 'groups' | 'umask'>,
   mode: 'detach' | 'foreground',
 ): ProcessSpec {
+  const keeps = options.groups?.includes('keep-groups') ?? false;
   const size = process.tty && mode === 'foreground' ? addon().ttySize(0) : null;
   return {
     args: process.args,
     env: process.env,
     cwd: process.cwd,
     user: process.user,
-    groups: options.groups ?? [],
+    groups: keeps ? [] : (options.groups ?? []),
+    keepGroups: keeps,
     tty: process.tty ? { rows: size?.[0] || 24, columns: size?.[1] || 80 } : undefined,
     stdin: process.interactive ? (mode === 'foreground' ? 'once' : 'open') : undefined,
     umask: options.umask ?? 0o022,

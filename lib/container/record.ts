@@ -8,10 +8,12 @@ import type { LogSpec } from '../sandbox/launch-spec.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import type { SnapshotId } from '../snapshot/record.js';
+import type { Accounts } from './accounts.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
 import type { NamespaceKind } from './namespace-flags.js';
 import type { RunOptions } from './run-options.js';
 import type { SecretRequest } from './secret-flag.js';
+import type { UserNamespace } from './userns.js';
 
 /** The process as merged from the image's config and the options. */
 export type ContainerProcess = {
@@ -72,6 +74,12 @@ export type ContainerRecord = {
   readonly networkContainer?: string | undefined;
   /** Ids of the containers whose namespaces are used. */
   readonly sharedNamespaces?: Partial<Readonly<Record<NamespaceKind, string>>> | undefined;
+  /** Id of the container whose user namespace is used. */
+  readonly userContainer?: string | undefined;
+  /** Where it is not the usual one. */
+  readonly userNamespace?: UserNamespace | undefined;
+  /** What its account files are to have. */
+  readonly accounts?: Accounts | undefined;
   readonly ports: readonly PortMapping[];
   readonly exposed: readonly string[];
   readonly volumes: readonly VolumeUse[];

@@ -8,9 +8,12 @@ import { parseMountFlag } from '../sandbox/mount-flag.js';
 import { parseRlimit } from '../sandbox/rlimit.js';
 import { parseTmpfsFlag } from '../sandbox/tmpfs-flag.js';
 import { parseVolumeFlag } from '../sandbox/volume-flag.js';
+import { parseDevice, parseGpus } from './device-flags.js';
 import { parseNamespaceFlags } from './namespace-flags.js';
-import type { RunOptions, SecurityOptions, VolumesFrom } from './run-options.js';
+import type { RunOptions, VolumesFrom } from './run-options.js';
 import { parseSecretRequest } from './secret-flag.js';
+import { parseSecurity } from './security-flags.js';
+import { parseUserns } from './userns.js';
 
 /** Flags that need reading; the plain ones go into RunOptions as they are. */
 export type RunFlags = {
@@ -41,6 +44,10 @@ export type RunFlags = {
   readonly ipc?: string | undefined;
   readonly uts?: string | undefined;
   readonly cgroupns?: string | undefined;
+  readonly userns?: string | undefined;
+  readonly device?: readonly string[] | undefined;
+  readonly gpus?: string | undefined;
+  readonly cdiSpecDir?: readonly string[] | undefined;
 };
 
 /** What the texts refer to outside of themselves. */
@@ -70,6 +77,8 @@ export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions
     dns: flags.dns?.length === 1 && flags.dns[0] === 'none' ? flags.dns : flags.dns?.map(parseResolver),
     security: parseSecurity(flags.securityOpt ?? [], context.cwd),
     namespaces: parseNamespaceFlags(flags),
+    userns: flags.userns ? parseUserns(flags.userns) : undefined,
+    ...parseDevices(flags, context.cwd),
     ulimits: (flags.ulimit ?? []).map(parseRlimit),
     secrets: flags.secret?.length ? flags.secret.map(parseSecretRequest) : undefined,
     env: parseEnvironment(flags, context),
@@ -86,6 +95,18 @@ export function parseNetwork(text: string): NetworkMode | undefined {
   throw new CoracleError('UNSUPPORTED', `use network "${text}": no such mode`, {
     hint: `one of ${networkModes.join(', ')}`,
   });
+}
+
+function parseDevices(
+  { device = [], gpus, cdiSpecDir = [] }: RunFlags,
+  cwd: string,
+): Pick<RunOptions, 'devices' | 'cdiSpecDirectories'> {
+  const devices = [...device.map(parseDevice), ...(gpus === undefined ? [] : parseGpus(gpus))];
+  const places = cdiSpecDir.map((path) => posix.resolve(cwd, path));
+  return {
+    ...(devices.length === 0 ? {} : { devices }),
+    ...(places.length === 0 ? {} : { cdiSpecDirectories: places }),
+  };
 }
 
 function parseHosts(flags: RunFlags, cwd: string): Pick<RunOptions, 'extraHosts' | 'hostsFile' | 'noHosts'> {
@@ -148,31 +169,6 @@ function parseHost(text: string): HostEntry {
 function parseResolver(text: string): string {
   if (isIpv4(text) || isIpv6(text)) return text;
   throw new CoracleError('USAGE', `use nameserver "${text}": no IP address`);
-}
-
-function parseSecurity(texts: readonly string[], cwd: string): SecurityOptions {
-  let security: SecurityOptions = {};
-  for (const text of texts) {
-    const [, key = '', value = ''] = /^([^=:]+)(?:[=:](.*))?$/.exec(text) ?? [];
-    if (key === 'seccomp' && value !== '') security = { ...security, seccomp: seccompChoice(value, cwd) };
-    else if (key === 'no-new-privileges' && ['', 'true', 'false'].includes(value)) {
-      security = { ...security, noNewPrivileges: value !== 'false' };
-    } else if (key === 'mask' && value !== '') {
-      security = { ...security, mask: [...(security.mask ?? []), ...value.split(':')] };
-    } else if (key === 'unmask' && value !== '') {
-      security = { ...security, unmask: [...(security.unmask ?? []), ...value.split(':')] };
-    } else if (!(['label', 'apparmor'].includes(key) && ['disable', 'unconfined'].includes(value))) {
-      throw new CoracleError('UNSUPPORTED', `use security option "${text}": not supported`, {
-        hint: 'seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL',
-      });
-    }
-  }
-  return security;
-}
-
-function seccompChoice(value: string, cwd: string): NonNullable<SecurityOptions['seccomp']> {
-  if (value === 'unconfined') return { kind: 'unconfined' };
-  return value === 'default' ? { kind: 'default' } : { kind: 'file', path: posix.resolve(cwd, value) };
 }
 
 /** Files first, in order, then the flags; a bare name that is not set here sets nothing, `NAME*` is all that begin so. */

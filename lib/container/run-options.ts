@@ -7,10 +7,12 @@ import type { HostEntry, NetworkMode, PortRequest } from '../network/network-pla
 import type { LogSpec, RestartPolicy } from '../sandbox/launch-spec.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import type { Rlimit } from '../sandbox/rlimit.js';
+import type { DeviceRequest } from './device-flags.js';
 import type { HealthOptions } from './healthcheck.js';
 import type { ResourceLimits } from './limits.js';
 import type { NamespaceChoices } from './namespace-flags.js';
 import type { SecretRequest } from './secret-flag.js';
+import type { UsernsChoice } from './userns.js';
 
 /** Where a container's syscall filter comes from. */
 export type SeccompChoice =
@@ -25,6 +27,10 @@ export type SecurityOptions = {
   readonly mask?: readonly string[] | undefined;
   /** Default masked or read-only paths to leave alone; `ALL` for every one. */
   readonly unmask?: readonly string[] | undefined;
+  /** Of procfs. */
+  readonly procOptions?: readonly string[] | undefined;
+  /** Name of a profile. */
+  readonly apparmor?: string | undefined;
 };
 
 /** A container to take mounts from, by name or id. */
@@ -79,6 +85,21 @@ export type RunOptions = {
   readonly capabilityDrop?: readonly string[] | undefined;
   readonly security?: SecurityOptions | undefined;
   readonly ulimits?: readonly Rlimit[] | undefined;
+  /** What it gets of this host's devices; looked up, they are `deviceNodes`. */
+  readonly devices?: readonly DeviceRequest[] | undefined;
+  readonly deviceNodes?: readonly { readonly source: string; readonly destination: string }[] | undefined;
+  /** Absolute; where CDI descriptions are, instead of the usual places. */
+  readonly cdiSpecDirectories?: readonly string[] | undefined;
+  /** `local` or a zone's name; looked up, the path of its file. */
+  readonly timezone?: string | undefined;
+  readonly userns?: UsernsChoice | undefined;
+  /** Users of this host that its passwd is to know. */
+  readonly hostUsers?: readonly string[] | undefined;
+  /** False: no accounts are added for its user. */
+  readonly passwd?: boolean | undefined;
+  /** With `$USERNAME`, `$UID`, `$GID`, `$NAME`, `$HOME`. */
+  readonly passwdEntry?: string | undefined;
+  readonly groupEntry?: string | undefined;
   /** Whose namespaces it is in; its own where nothing is said. */
   readonly namespaces?: NamespaceChoices | undefined;
   /** From -1000 to 1000: what the kernel kills sooner when memory is short. */

@@ -8,6 +8,7 @@ import type { ContainerRecord } from './record.js';
 import type { RunOptions } from './run-options.js';
 import { isHeld } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
+import type { ContainerView } from './view.js';
 
 /** The ids of containers whose namespaces are used. */
 export type SharedNamespaces = Partial<Readonly<Record<NamespaceKind, string>>>;
@@ -64,21 +65,36 @@ export function joinedNamespaces(
   stores: Pick<ContainerStores, 'paths' | 'runtime'>,
   { name, sharedNamespaces = {} }: ContainerRecord,
 ): readonly JoinedNamespace[] {
-  const containers = new ContainerStore(stores.paths);
   return Object.entries(sharedNamespaces).map(([kind, id]) => {
-    const view = containers.get(id);
-    const { directory, socket } = containerPlaces(stores, id);
-    if (view !== undefined && isHeld(directory)) {
-      const pid = view.live?.pid;
-      const path = pid === undefined ? undefined : `/proc/${pid}/ns/${kind}`;
-      return { namespace: kind as NamespaceKind, socket, path };
-    }
-    const other = view?.record.name ?? id.slice(0, 12);
-    throw new CoracleError(
-      'CONFLICT',
-      `start container ${name}: ${other}, whose ${kind} namespace it uses, ${view === undefined ? 'is gone' : 'does not run'}`,
-      { hint: view === undefined ? 'remove it and make it again' : `coracle start ${other}` },
-    );
+    const view = lender(stores, name, id, `whose ${kind} namespace it uses`);
+    const pid = view.live?.pid;
+    const path = pid === undefined ? undefined : `/proc/${pid}/ns/${kind}`;
+    return { namespace: kind as NamespaceKind, socket: containerPlaces(stores, id).socket, path };
+  });
+}
+
+/** The socket of the container whose user namespace is used. @throws CONFLICT when it does not run. */
+export function joinedUser(
+  stores: Pick<ContainerStores, 'paths' | 'runtime'>,
+  { name, userContainer }: ContainerRecord,
+): string | undefined {
+  if (userContainer === undefined) return undefined;
+  lender(stores, name, userContainer, 'whose user namespace it uses');
+  return containerPlaces(stores, userContainer).socket;
+}
+
+function lender(
+  stores: Pick<ContainerStores, 'paths' | 'runtime'>,
+  name: string,
+  id: string,
+  what: string,
+): ContainerView {
+  const view = new ContainerStore(stores.paths).get(id);
+  if (view !== undefined && isHeld(containerPlaces(stores, id).directory)) return view;
+  const other = view?.record.name ?? id.slice(0, 12);
+  const state = view === undefined ? 'is gone' : 'does not run';
+  throw new CoracleError('CONFLICT', `start container ${name}: ${other}, ${what}, ${state}`, {
+    hint: view === undefined ? 'remove it and make it again' : `coracle start ${other}`,
   });
 }
 
@@ -86,6 +102,10 @@ export function joinedNamespaces(
 export function namespaceGuests({ paths }: Pick<ContainerStores, 'paths'>, id: string): readonly string[] {
   return new ContainerStore(paths)
     .list()
-    .filter(({ record }) => Object.values(record.sharedNamespaces ?? {}).includes(id))
+    .filter(({ record }) => usesOf(record).includes(id))
     .map(({ record }) => record.name);
+}
+
+function usesOf({ sharedNamespaces = {}, userContainer }: ContainerRecord): readonly (string | undefined)[] {
+  return [...Object.values(sharedNamespaces), userContainer];
 }

@@ -78,13 +78,14 @@ async function prepareStart(
   const client = { outputOnly, detachKeys, signalProxy };
   const secrets = await readSecrets(record, places.directory);
   const seccompFile = filter?.program;
-  const joined = await joinedAtStart(stores, record);
+  const { joined, userOf } = await joinedAtStart(stores, record);
   const notify = notifySpec(stores.env, record, places);
   const spec = launchSpec(stores, record, {
     mode,
     network,
     seccompFile,
     joined,
+    userOf,
     secrets,
     notify,
     fresh,
@@ -107,10 +108,10 @@ async function prepareStart(
 async function joinedAtStart(
   stores: ContainerStores,
   record: ContainerRecord,
-): Promise<LaunchChoice['joined']> {
-  if (record.sharedNamespaces === undefined) return undefined;
-  const { joinedNamespaces } = await import('./shared-namespaces.js');
-  return joinedNamespaces(stores, record);
+): Promise<Pick<LaunchChoice, 'joined' | 'userOf'>> {
+  if (record.sharedNamespaces === undefined && record.userContainer === undefined) return {};
+  const { joinedNamespaces, joinedUser } = await import('./shared-namespaces.js');
+  return { joined: joinedNamespaces(stores, record), userOf: joinedUser(stores, record) };
 }
 
 /** Undefined for a container without secrets. */

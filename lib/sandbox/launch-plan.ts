@@ -25,6 +25,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ['dir', spec.directory],
     ...optional('socket', spec.socket),
     ...idMapRecords(spec.idMap),
+    ...optional('user-of', spec.userOf),
     ...spec.root,
     ...flag('root-readonly', spec.rootReadonly),
     ...spec.hostNamespaces.map((name): PlanRecord => ['ns', name, 'host']),
@@ -36,6 +37,8 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...(spec.devices ?? []).map(({ source, destination }): PlanRecord => ['device', source, destination]),
     ...each('mask', spec.maskedPaths),
     ...each('readonly-path', spec.readonlyPaths),
+    ...each('passwd-entry', spec.accounts?.passwd ?? []),
+    ...each('group-entry', spec.accounts?.group ?? []),
     ...optional('hostname', spec.hostname),
     ...Object.entries(spec.sysctls).map(([key, value]): PlanRecord => ['sysctl', key, value]),
     ...optional('binfmt', spec.binfmt),
@@ -138,6 +141,7 @@ function processRecords(process: ProcessSpec): PlanRecord[] {
     ['cwd', process.cwd],
     ['user', process.user],
     ...each('group', process.groups),
+    ...flag('keep-groups', process.keepGroups ?? false),
     ...flag('home-env', !hasHome),
     ['umask', process.umask.toString(8).padStart(4, '0')],
     ...(tty === undefined ? [] : [['tty', `${tty.rows}`, `${tty.columns}`] as const]),
@@ -149,6 +153,7 @@ function confinementRecords(confinement: ConfinementSpec): PlanRecord[] {
   return [
     ...confinement.capabilities.map((number): PlanRecord => ['cap', `${number}`]),
     ...flag('nnp', confinement.noNewPrivileges),
+    ...optional('apparmor', confinement.apparmor),
     ...optional('seccomp', confinement.seccompFile),
   ];
 }

@@ -31,6 +31,8 @@ export type ProcessSpec = {
   readonly user: string;
   /** Supplementary groups by name or number. */
   readonly groups: readonly string[];
+  /** The caller's supplementary groups stay, in place of `groups`. */
+  readonly keepGroups?: boolean | undefined;
   /** A terminal of this size in the container's devpts. */
   readonly tty?: { readonly rows: number; readonly columns: number } | undefined;
   /** Keep standard input open; `once` ends it with the first client's. */
@@ -43,6 +45,8 @@ export type ConfinementSpec = {
   /** Capability numbers: bounding, permitted and (for uid 0) effective. */
   readonly capabilities: readonly number[];
   readonly noNewPrivileges: boolean;
+  /** Name of a profile. */
+  readonly apparmor?: string | undefined;
   /** File with the compiled filter; undefined is unconfined. */
   readonly seccompFile?: string | undefined;
 };
@@ -113,6 +117,10 @@ export type LaunchSpec = {
   /** Attach socket; none in `child` mode. */
   readonly socket?: string | undefined;
   readonly idMap: IdMap;
+  /** Socket of the supervisor of the container whose user namespace is used; its maps are those of `idMap`. */
+  readonly userOf?: string | undefined;
+  /** Lines for the account files, left out where their names or numbers are known. */
+  readonly accounts?: { readonly passwd: readonly string[]; readonly group: readonly string[] } | undefined;
   /** The root file system's records, from lib/snapshot's `rootPlan`. */
   readonly root: readonly PlanRecord[];
   readonly rootReadonly: boolean;

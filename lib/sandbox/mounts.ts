@@ -43,9 +43,10 @@ export function defaultMounts(
   shmSize = defaultShmSize,
   devices: 'rw' | 'ro' = 'rw',
   memory: SharedMemory = 'own',
+  proc: readonly string[] = [],
 ): Mount[] {
   return [
-    { type: 'proc', source: 'proc', destination: '/proc', options: plain },
+    { type: 'proc', source: 'proc', destination: '/proc', options: [...plain, ...proc] },
     {
       type: 'dev',
       source: 'tmpfs',

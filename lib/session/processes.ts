@@ -37,7 +37,7 @@ export async function top(session: Session, name: string, format: readonly strin
   const accounts = wantsNames ? await accountFiles(stores, view) : { passwd: '', group: '' };
   const host = (file: string): string => readBytes(file)?.toString('latin1') ?? '';
   return processTable(pids, columns, {
-    idMap: stores.idMap(),
+    idMap: view.record.userNamespace?.idMap ?? stores.idMap(),
     userName: nameFinder(accounts.passwd),
     groupName: nameFinder(accounts.group),
     hostUserName: nameFinder(host('/etc/passwd')),

@@ -92,7 +92,7 @@ async function prepare(
     stores,
   );
   onCreated?.({ id: created.record.id, name: created.record.name });
-  for (const warning of created.network.warnings) onWarning?.(warning);
+  for (const warning of created.warnings) onWarning?.(warning);
   return { stores, created };
 }
 

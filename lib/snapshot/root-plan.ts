@@ -12,6 +12,8 @@ export type RootOptions = {
   readonly rootdir?: string;
   /** The path of fuse-overlayfs, for that driver. */
   readonly fuseProgram?: string;
+  /** More of its options. */
+  readonly fuseOptions?: string | undefined;
   /** No syncs while it runs, one at its end. */
   readonly volatile?: boolean;
   readonly readonly?: boolean;
@@ -36,6 +38,7 @@ export function rootPlan(
       return [
         ['root', 'fuse'],
         ['fuse-program', need(options.fuseProgram, 'fuse-program')],
+        ...(options.fuseOptions === undefined ? [] : [['fuse-options', options.fuseOptions] as const]),
         ...stack(layers, options),
         ...flags,
       ];

@@ -25,6 +25,8 @@ fresh a2
 K=$(echo "$kernel_mounts" | sed 's|/proc\tnosuid|/proc\tsubset=pid,hidepid=2,nosuid|')
 run a2 child sh -c 'ls /proc/meminfo || echo hidden; ls -d /proc/1'
 has '^hidden$' 'procfs takes its options'
+! grep -q warn "$T/status"
+ok $? 'and settings are made all the same'
 unset K
 if [ ! -e /proc/self/attr/apparmor ]; then
     X='apparmor\tunconfined\n' run a2 child true
