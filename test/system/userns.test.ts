@@ -44,6 +44,8 @@ testWith(
         ...run,
         '--userns',
         'keep-id:uid=9,gid=0',
+        '--user',
+        '9',
         'made',
         'sh',
         '-c',
