@@ -4,7 +4,7 @@ import type { IndexEntry } from '../image/index-file.js';
 import type { Stores } from '../image/stores.js';
 import { writeEvent } from '../native/journal.js';
 import type { Digest } from '../oci/digest.js';
-import type { CopyOptions } from '../transfer/copy.js';
+import type { CompressionMemory, CopyOptions } from '../transfer/copy.js';
 import { ignoreEvents, type OnTransferEvent } from '../transfer/events.js';
 import type { ImageSource, ImageTarget } from '../transfer/place.js';
 import { type PlaceName, parsePlace } from '../transfer/place-name.js';
@@ -12,7 +12,7 @@ import type { RegistryAccess } from '../transfer/registry-access.js';
 import { namesToFind, nameToGive } from './image-names.js';
 import type { Session } from './session.js';
 
-export type CopyImageRequest = Omit<CopyOptions, 'platform' | 'onEvent'> & {
+export type CopyImageRequest = Omit<CopyOptions, 'platform' | 'memory' | 'onEvent'> & {
   readonly sourceAccess?: RegistryAccess | undefined;
   readonly targetAccess?: RegistryAccess | undefined;
   /** `OS/ARCH[/VARIANT]` to choose from an index; this machine's by default. */
@@ -55,7 +55,12 @@ export async function copyBetween(
     try {
       const target = await openTarget(stores, to, request, onEvent);
       try {
-        const { digest } = await copy(source, target, { ...request, platform, onEvent });
+        const { digest } = await copy(source, target, {
+          ...request,
+          platform,
+          memory: await compressionMemory(stores),
+          onEvent,
+        });
         tell(stores, from, to);
         return { digest };
       } finally {
@@ -67,6 +72,16 @@ export async function copyBetween(
   } finally {
     lease.release();
   }
+}
+
+/** The store's own, which push has as well. */
+async function compressionMemory({ paths }: Stores): Promise<CompressionMemory> {
+  const { rememberedLayer, rememberLayer } = await import('../transfer/compressed-layers.js');
+  const { parseDiffId } = await import('../oci/chain-id.js');
+  return {
+    known: (digest, encoding) => rememberedLayer(paths, parseDiffId(digest, 'layer'), encoding),
+    remember: (digest, encoding, blob) => rememberLayer(paths, parseDiffId(digest, 'layer'), encoding, blob),
+  };
 }
 
 function tell({ paths }: Stores, from: PlaceName, to: PlaceName): void {

@@ -6,6 +6,7 @@ import { CoracleError } from '../errors.js';
 import { layerType, reformManifest } from '../image/reform.js';
 import { compress, decompress } from '../layer/compression.js';
 import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
 import { type ImageIndex, type ImageManifest, serializeManifest } from '../oci/manifest.js';
 import {
   dockerTypes,
@@ -16,6 +17,7 @@ import {
   ociTypes,
 } from '../oci/media-types.js';
 import { formatPlatform, hostPlatform, type Platform, selectPlatform } from '../oci/platform.js';
+import type { BlobDescriptor } from '../registry/blobs.js';
 import { defaultLevels, type LayerEncoding } from './compressed-layers.js';
 import { layerEventId, type OnTransferEvent } from './events.js';
 import { runParallel } from './parallel.js';
@@ -46,8 +48,16 @@ export type CopyOptions = {
   /** Compress layers again that are compressed another way. */
   readonly recompress?: boolean;
   readonly decompress?: boolean;
+  /** What layers came out as when they were compressed before. */
+  readonly memory?: CompressionMemory | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onEvent: OnTransferEvent;
+};
+
+/** Remembers, by the digest of an uncompressed layer and the encoding, what it was compressed. */
+export type CompressionMemory = {
+  known(digest: Digest, encoding: LayerEncoding): BlobDescriptor | undefined;
+  remember(digest: Digest, encoding: LayerEncoding, blob: BlobDescriptor): void;
 };
 
 /** An index may hold an index, but not more than one deeper (native.md S22). */
@@ -188,17 +198,35 @@ class Copy {
       await this.#blob(layer, { image, layer: at }, signal);
       return layer;
     }
-    const now = layerCompression(layer.mediaType);
-    const made = await this.#target.make(() => {
-      const bytes = this.#bytes(layer, { image, layer: at }, signal);
-      const plain = now === 'none' ? bytes : decompress(bytes, now);
-      return measured(kind.kind === 'none' ? plain : compress(plain, kind));
-    });
-    this.#options.onEvent({ kind: 'layer', id, status: 'pushed', current: made.size, total: made.size });
+    const { digest, size } = await this.#made(layer, kind, { image, layer: at }, signal);
     const types = { gzip: ociTypes.layerGzip, zstd: ociTypes.layerZstd, none: ociTypes.layer };
-    const { digest, size } = made;
     const docker = manifest.mediaType === dockerTypes.manifest;
     return { ...layer, mediaType: layerType(types[kind.kind], docker), digest, size };
+  }
+
+  /** The layer in another encoding, made anew only where the target has not what it came out as before. */
+  async #made(
+    layer: Descriptor,
+    encoding: LayerEncoding,
+    place: BlobPlace,
+    signal: AbortSignal,
+  ): Promise<BlobDescriptor> {
+    const { memory, onEvent } = this.#options;
+    const now = layerCompression(layer.mediaType);
+    const id = layerEventId(layer.digest);
+    const known = now === 'none' ? memory?.known(layer.digest, encoding) : undefined;
+    if (known !== undefined && (await this.#target.has({ ...layer, ...known }))) {
+      onEvent({ kind: 'layer', id, status: 'exists', total: known.size });
+      return known;
+    }
+    const made = await this.#target.make(() => {
+      const bytes = this.#bytes(layer, place, signal);
+      const plain = now === 'none' ? bytes : decompress(bytes, now);
+      return measured(encoding.kind === 'none' ? plain : compress(plain, encoding));
+    });
+    if (now === 'none' && encoding.kind !== 'none') memory?.remember(layer.digest, encoding, made);
+    onEvent({ kind: 'layer', id, status: 'pushed', current: made.size, total: made.size });
+    return made;
   }
 
   /** What the layer has to become; undefined: it goes as it is. */

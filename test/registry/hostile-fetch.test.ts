@@ -1,7 +1,8 @@
 import test from 'ava';
 import { ociTypes } from '../../lib/oci/media-types.js';
-import { fetchBlob, hasBlob } from '../../lib/registry/blobs.js';
+import { fetchBlob, hasBlob, readBlob } from '../../lib/registry/blobs.js';
 import { getManifest, listTags, resolve } from '../../lib/registry/manifests.js';
+import { verifiedBytes } from '../../lib/transfer/place.js';
 import {
   blob,
   client,
@@ -189,4 +190,34 @@ test('pages of tags are followed', async (t) => {
     sendJson(response, 200, { tags: last ? ['c'] : ['a', 'b'] }, headers as Record<string, string>);
   });
   t.deepEqual(await listTags(client(t, registry.host), 'team/app'), ['a', 'b', 'c']);
+});
+
+test('a blob as a stream goes on where an answer broke, and ends with the first byte too many', async (t) => {
+  const read = async (host: string): Promise<Buffer> => {
+    const chunks: Buffer[] = [];
+    for await (const chunk of readBlob(client(t, host), 'team/app', blob)) chunks.push(chunk);
+    return Buffer.concat(chunks);
+  };
+  const broken = await startHostile(t, serveBlob(70_000, 'ranges'));
+  t.true((await read(broken.host)).equals(content));
+  t.is(broken.asked[1]?.headers.range, `bytes=${70_000}-${content.length - 1}`);
+  let limit = 70_000;
+  const whole = await startHostile(t, (...all) => {
+    serveBlob(limit, 'whole')(...all);
+    limit = content.length;
+  });
+  t.true((await read(whole.host)).equals(content), 'nothing comes twice');
+  const endless = await startHostile(t, (_, response) => {
+    response.writeHead(200);
+    const more = (): void => {
+      while (!response.destroyed && response.write(Buffer.alloc(65_536)));
+      if (!response.destroyed) response.once('drain', more);
+    };
+    more();
+  });
+  const source = readBlob(client(t, endless.host), 'team/app', blob);
+  const error = await t.throwsAsync(async () => {
+    for await (const _ of verifiedBytes(source, blob, 'a hostile registry'));
+  });
+  t.regex(error?.message ?? '', /more than \d+ bytes/);
 });

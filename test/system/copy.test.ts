@@ -70,6 +70,9 @@ testWith(oracleNeeds, 'a digest is kept around all places, and skopeo reads each
   );
   const pushed = await cli.ok(['push', '-q', 'made', `${host}/pushed`]);
   t.is(pushed.trim(), digest, 'copy and push make the same');
+  const again = await cli.run(['copy', 'store:made', `docker://${host}/pushed`]);
+  t.is(again.stdout.trim(), digest);
+  t.notRegex(again.stderr, /pushed|pushing/, 'what a layer is when it is compressed is remembered');
   const stations = [
     'oci:layout:one',
     'oci-archive:layout.tar:one',
