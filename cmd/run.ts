@@ -20,6 +20,7 @@ export const command = defineCommand({
     ['coracle run -d --name web -p 8080:80 hello', 'A server, reached at http://localhost:8080'],
     ['coracle run --rm -v .:/src -w /src node npm test', 'A tool on the current directory'],
     ['coracle run --rm -it --pid container:web --network container:web tools', 'Tools beside a container'],
+    ['coracle run -d --name db --network shop postgres', 'On a network, where others find it as db'],
     ['coracle run --rm --network none --read-only --cap-drop ALL alpine id', 'As little as possible'],
   ],
   options: [detachOption, ...createOptions],

@@ -12,7 +12,10 @@ export const command = defineCommand({
   operands: '',
   count: [0, 0],
   examples: [
-    ['coracle system prune', 'Ended containers, nameless images, unused build cache, after a question'],
+    [
+      'coracle system prune',
+      'Ended containers, unused networks, nameless images, unused build cache, after a question',
+    ],
     ['coracle system prune -af --volumes', 'All images and volumes that no container uses as well'],
     ['coracle system prune -f --filter until=168h', 'What is older than a week'],
   ],
@@ -35,6 +38,7 @@ export const command = defineCommand({
     const pruned = await context.open().pruneSystem({ all, volumes, filter });
     printGroup('Deleted Containers', pruned.containers);
     printGroup('Deleted Volumes', pruned.volumes);
+    printGroup('Deleted Networks', pruned.networks);
     printGroup('Deleted Images', pruned.images);
     if (pruned.cache > 0) printGroup('Deleted Build Cache', [`${pruned.cache} parts`]);
     printLine(`Total reclaimed space: ${formatSize(pruned.bytes)}`);
@@ -49,6 +53,7 @@ export const command = defineCommand({
 function question(all: boolean, volumes: boolean): string {
   const things = [
     'all containers that do not run',
+    'all networks that no container is on',
     ...(volumes ? ['all volumes not used by at least one container'] : []),
     all ? 'all images without at least one container' : 'all images without a name and without containers',
     'all build cache that no image needs',

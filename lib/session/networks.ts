@@ -11,6 +11,7 @@ import type { NetworkPlace } from '../container/inspect.js';
 import { connect, removeContainer } from '../container/lifecycle.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
+import { writeEvent } from '../native/journal.js';
 import { subnetOf, withBits } from '../network/allot.js';
 import { macAddress } from '../network/bridge-plan.js';
 import type { AttachmentRequest } from '../network/network-flags.js';
@@ -145,6 +146,7 @@ export async function connectNetwork(
   const before = readAttachments(view.directory);
   const after = addAttachments(new NetworkStore(stores), before, [request]);
   await change(stores, view, before, after);
+  report(stores, 'connect', view, after.at(-1)?.network ?? request.network);
 }
 
 /** Takes a container off a network. @throws NOT_FOUND, CONFLICT */
@@ -168,6 +170,17 @@ export async function disconnectNetwork(session: Session, container: string, nam
   }
   await change(stores, view, before, after);
   networks.locked(() => networks.leases(network, runs(stores)).release(view.record.id));
+  report(stores, 'disconnect', view, network);
+}
+
+function report(
+  stores: AllStores,
+  status: 'connect' | 'disconnect',
+  view: ContainerView,
+  name: string,
+): void {
+  const id = new NetworkStore(stores).find(name)?.id;
+  writeEvent(stores.paths, 'network', status, { id, name, attributes: { container: view.record.id } });
 }
 
 /** Has the networks of a running container set up again where something of them is missing. */

@@ -40,6 +40,7 @@ export type SystemPruned = {
   readonly containers: readonly string[];
   readonly images: readonly string[];
   readonly volumes: readonly string[];
+  readonly networks: readonly string[];
   /** Parts of the build cache. */
   readonly cache: number;
   readonly bytes: number;
@@ -92,6 +93,8 @@ export async function pruneSystem(session: Session, request: SystemPruneRequest 
   const before = await wholeStore(stores);
   const containers = await pruneContainers(session, filter);
   const images = pruneImages(stores, all, filter);
+  const { pruneNetworks } = await import('./networks.js');
+  const networks = await pruneNetworks(session, filter);
   const gone = volumes ? await pruneVolumes(stores, filter) : [];
   const swept = await sweep(stores, { buildCache: 'keep' });
   // Labels are no matter of the build cache.
@@ -104,6 +107,7 @@ export async function pruneSystem(session: Session, request: SystemPruneRequest 
     containers: containers.removed,
     images: images.removed,
     volumes: gone,
+    networks: networks.removed,
     cache: cache?.pruned.length ?? 0,
     bytes,
     failures: [...containers.failures, ...images.failures],

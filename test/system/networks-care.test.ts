@@ -142,5 +142,59 @@ testWith(journeyNeeds, 'networks are made, listed, shown and removed', async (t)
   t.is(await cli.ok(['network', 'prune', '-f']), 'back\n');
   t.is(await cli.ok(['network', 'rm', '-f', 'front']), 'front\n');
   t.is(await cli.ok(['ps', '-aq']), '');
+  await cli.ok(['network', 'create', 'late']);
+  t.regex(await cli.ok(['system', 'prune', '-f']), /^Deleted Networks\nlate$/m);
   t.is(await cli.ok(['network', 'ls', '-q']), '');
 });
+
+testWith(needs, 'many containers that start at once are on their networks, and leave nothing', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const networks = ['x', 'y', 'z'];
+  for (const name of networks) await cli.ok(['network', 'create', name]);
+  const names = networks.flatMap((network) =>
+    ['1', '2', '3', '4'].map((digit) => ({ network, name: `${network}${digit}` })),
+  );
+  await Promise.all(names.map(({ name, network }) => serve(cli, name, network)));
+  const [shown] = JSON.parse(await cli.ok(['network', 'inspect', 'y']));
+  t.is(Object.keys(shown.containers).length, 4);
+  const addresses = (
+    await cli.ok(['inspect', '-f', '{{.NetworkSettings.IPAddress}}', ...names.map(({ name }) => name)])
+  ).trim();
+  t.is(new Set(addresses.split('\n')).size, 12);
+  for (const network of networks) await reaches(t, cli, `${network}1`, `${network}4`);
+  t.is(holders(cli).filter(({ words }) => words.includes('pasta')).length, 1);
+  await cli.ok(['rm', '-f', ...names.map(({ name }) => name)]);
+  await eventually(async () => (holders(cli).length === 0 ? true : undefined));
+  t.is(await cli.ok(['network', 'prune', '-f']), 'x\ny\nz\n');
+  t.deepEqual(readdirSync(`${cli.root}/networks`), []);
+});
+
+testWith(
+  needs,
+  "a container on another one's network is on its networks, and a killed supervisor takes its place with it",
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    await cli.ok(['network', 'create', 'shop']);
+    await serve(cli, 'web', 'shop');
+    await serve(cli, 'client', 'shop');
+    const ask = [
+      'run',
+      '--rm',
+      '--network',
+      'container:client',
+      'busybox',
+      'nslookup',
+      'web.coracle.internal',
+    ];
+    t.regex(await cli.ok(ask), /Address: 10\./);
+    const id = (await cli.ok(['inspect', '-f', '{{.Id}}', 'web'])).trim();
+    const live = JSON.parse(readFileSync(`${cli.root}/containers/${id}/live`, 'utf8'));
+    process.kill(live.sv, 'SIGKILL');
+    await eventually(async () => {
+      const { stdout } = await cli.run(['exec', 'client', 'nslookup', 'web.coracle.internal']);
+      return stdout.includes('NXDOMAIN') ? true : undefined;
+    });
+    await cli.ok(['start', 'web']);
+    await reaches(t, cli, 'client', 'web');
+  },
+);
