@@ -9,6 +9,7 @@ import { lifecycleCase } from './cases/lifecycle.js';
 import { realCase } from './cases/real.js';
 import { execCase, networkCase, runCase } from './cases/start.js';
 import { archiveCase, pullCase } from './cases/transfer.js';
+import { volumeCase } from './cases/volume.js';
 import { timeCommand } from './command.js';
 import { type BenchOptions, parseBenchOptions, usage } from './options.js';
 import { playRounds } from './rounds.js';
@@ -32,6 +33,7 @@ const cases: readonly Case[] = [
   lifecycleCase,
   outputCase,
   nodeCase,
+  volumeCase,
 ];
 
 type Report = { readonly markdown: string; readonly json: string; readonly failed: boolean };
