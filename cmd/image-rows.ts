@@ -51,9 +51,10 @@ export type RowStyle = {
 /** The rows of an image. */
 export function imageRows(image: ImageSummary, style: RowStyle): NamedImage[] {
   const names: readonly (string | undefined)[] = image.names.length === 0 ? [undefined] : image.names;
-  return names.map((name) => {
+  return names.map((name, at) => {
     const [repository, tag] = splitImageName(name);
-    return { name, image, repository, tag, row: rowOf(image, [repository, tag], style) };
+    const row = { ...rowOf(image, [repository, tag], style), Digest: image.digests[at] ?? image.digest };
+    return { name, image, repository, tag, row };
   });
 }
 
@@ -119,9 +120,9 @@ export function imageJson(image: ImageSummary, containers: ReadonlyMap<string, n
   };
 }
 
-function repositoryDigests({ references, digest }: ImageSummary): string[] {
-  const repositories = references.map((name) => splitImageName(name)[0]);
-  return [...new Set(repositories)].map((repository) => `${repository}@${digest}`);
+function repositoryDigests({ references, digests, digest }: ImageSummary): string[] {
+  const all = references.map((name, at) => `${splitImageName(name)[0]}@${digests[at] ?? digest}`);
+  return [...new Set(all)];
 }
 
 /** `NAME:TAG` in its parts; `<none>` where there is none, as docker and podman print it. */

@@ -15,11 +15,13 @@ export type ImageSummary = {
   readonly references: readonly string[];
   /** The same in the short form people type. */
   readonly names: readonly string[];
+  /** What each of them points at: a list and an image, or two manifests, may stand for one id. */
+  readonly digests: readonly Digest[];
   /** RFC 3339: when it was built here, else what the config says. */
   readonly created?: string;
   /** Bytes of all layers, uncompressed where they are unpacked, else as stored. */
   readonly size: number;
-  /** Of the tagged manifest or index. */
+  /** Of the tagged manifest or index, the first of them. */
   readonly digest: Digest;
   readonly architecture?: string;
   readonly os?: string;
@@ -53,6 +55,7 @@ function merge(one: ImageSummary, other: ImageSummary): ImageSummary {
     ...one,
     references: [...one.references, ...other.references],
     names: [...one.names, ...other.names],
+    digests: [...one.digests, ...other.digests],
   };
 }
 
@@ -63,7 +66,8 @@ function summarizeEntry(
 ): ImageSummary {
   const { digest } = entry.descriptor;
   const references = entry.reference === undefined ? [] : [entry.reference];
-  const common = { references, names: references.map(shortName), digest };
+  const digests = references.map(() => digest);
+  const common = { references, names: references.map(shortName), digests, digest };
   try {
     const record = readImage(entry, content, { nearest: true });
     const { architecture, os, config } = record.config;

@@ -30,7 +30,11 @@ export async function inspect(
       : namesToFind(name)
           .map((candidate) => stores.images.find(candidate, { nearest: true }))
           .find((found) => found !== undefined);
-  if (image !== undefined) return imageDocument(image, await sizeOf(session, image));
+  if (image !== undefined) {
+    const digestOf = (reference: string): string =>
+      stores.images.findEntry(reference)?.descriptor.digest ?? image.descriptor.digest;
+    return imageDocument(image, await sizeOf(session, image), digestOf);
+  }
   const what = type === 'all' ? 'container or image' : type;
   throw new CoracleError('NOT_FOUND', `inspect ${name}: no such ${what}`, {
     hint: 'coracle ps -a and coracle images list what there is',
@@ -73,16 +77,20 @@ async function sizeOf(session: Session, image: ImageRecord): Promise<number> {
   return stores.images.list().find(({ id }) => id === image.id)?.size ?? 0;
 }
 
-function imageDocument(image: ImageRecord, size: number): Inspection {
+function imageDocument(
+  image: ImageRecord,
+  size: number,
+  digestOf: (reference: string) => string,
+): Inspection {
   const { config, manifest, descriptor, references } = image;
   const names = references.map((reference) => familiarReference(parseReference(reference)));
   return {
     Id: `sha256:${image.id}`,
     Digest: descriptor.digest,
     RepoTags: names.filter((name) => !name.includes('@')),
-    RepoDigests: references.map(
-      (reference) => `${repositoryName(parseReference(reference))}@${descriptor.digest}`,
-    ),
+    RepoDigests: [
+      ...new Set(references.map((name) => `${repositoryName(parseReference(name))}@${digestOf(name)}`)),
+    ],
     Parent: '',
     Comment: config.history?.at(-1)?.comment ?? '',
     Created: config.created ?? '',

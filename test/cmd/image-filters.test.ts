@@ -15,6 +15,7 @@ const image = (
   id: digit.repeat(64),
   digest: makeDigest('sha256', digit.repeat(64)),
   references: names,
+  digests: names.map(() => makeDigest('sha256', digit.repeat(64))),
   names,
   created,
   size: 100,
