@@ -206,7 +206,7 @@ function withScratch(action) {
     return action(scratch);
   } finally {
     // What ran in it may still be tidying up.
-    rmSync(scratch, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
+    rmSync(scratch, { recursive: true, force: true, maxRetries: 100, retryDelay: 50 });
   }
 }
 

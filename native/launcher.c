@@ -14,6 +14,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launcher-start.h"
+
 extern char **environ;
 
 enum { EXIT_NOT_STARTED = 125, MOST_DESCRIPTORS = 16 };
@@ -89,6 +91,12 @@ int main(int argc, char **argv)
     char node[PATH_MAX], script[PATH_MAX];
     if (find_main(script, sizeof script) < 0)
         return fail("find main.cjs", "the path of the launcher cannot be read");
+#ifndef FIRST_WORD
+    const int skipped = argc == 5 && strcmp(argv[1], "--root") == 0 ? 2 : 0;
+    int code = argc == 3 + skipped && strcmp(argv[1 + skipped], "start") == 0 ? start_prepared(skipped ? argv[2] : NULL, argv[2 + skipped], script) : -1;
+    if (code >= 0)
+        return code;
+#endif
     if (find_node(node, sizeof node) < 0)
         return fail("start node", "no executable named node in PATH; install Node.js 20 or newer");
     char **arguments = calloc((size_t)argc + 4, sizeof *arguments);

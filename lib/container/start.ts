@@ -40,7 +40,26 @@ export async function startContainer(
   options: StartOptions = {},
 ): Promise<Started> {
   const { records, data } = await prepareStart(stores, record, 'detach', options);
+  if (options.fresh !== true) await keepPlan(stores, record, records);
   return startDetached('run', records, data);
+}
+
+/** Plans the start of a container that was just made, for whoever starts it. What cannot be planned now is planned then. */
+export async function prepareLaterStart(stores: ContainerStores, record: ContainerRecord): Promise<void> {
+  const { isRepeatable } = await import('./prepared.js');
+  if (!isRepeatable(record, stores.env)) return;
+  const { records } = await prepareStart(stores, record, 'detach', {});
+  await keepPlan(stores, record, records);
+}
+
+async function keepPlan(
+  stores: ContainerStores,
+  record: ContainerRecord,
+  records: Parameters<typeof startDetached>[1],
+): Promise<void> {
+  const { isRepeatable, writePrepared } = await import('./prepared.js');
+  const joins = records.some(([op, , how]) => op === 'net-of' || (op === 'ns' && how === 'of'));
+  if (!joins && isRepeatable(record, stores.env)) writePrepared(stores, record, records);
 }
 
 /**

@@ -23,7 +23,8 @@ export function wantsLog(env: Environment): boolean {
 /** Loads the log once; from then on `logger()` writes JSON lines to standard error, complete even when the process dies. */
 export async function enableLog(): Promise<void> {
   if (current !== silent) return;
-  const { pino } = await import('pino');
+  // Bundled, a CommonJS module has its exports in `default` alone.
+  const { default: pino } = await import('pino');
   current = pino({ level: 'debug', base: { pid: process.pid } }, pino.destination({ fd: 2, sync: true }));
 }
 

@@ -3,7 +3,7 @@ import { createContainer } from '../container/create.js';
 import type { ContainerRecord } from '../container/record.js';
 import { requireTerminal } from '../container/require-terminal.js';
 import type { RunOptions } from '../container/run-options.js';
-import { startContainer, startInForeground } from '../container/start.js';
+import { prepareLaterStart, startContainer, startInForeground } from '../container/start.js';
 import type { ContainerStores } from '../container/stores.js';
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
@@ -57,8 +57,14 @@ export async function createOnly(
   image: string,
   request: RunRequest,
 ): Promise<RunningContainer> {
-  const { created } = await prepare(session, image, request, 'start-later');
+  const { stores, created } = await prepare(session, image, request, 'start-later');
+  await prepareLaterStart(stores, created.record).catch(leaveToStart);
   return { id: created.record.id, name: created.record.name };
+}
+
+/** What this host lacks for a start is said by the start: until then it may have it. */
+function leaveToStart(error: unknown): void {
+  if (!(error instanceof CoracleError)) throw error;
 }
 
 type Prepared = {

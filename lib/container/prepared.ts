@@ -1,0 +1,103 @@
+/**
+ * The plan of a container's next start, kept with all it was made from: the launcher (native/launcher-start.c) starts the
+ * container with it as long as nothing of that has changed, and Node.js is not needed. Where anything differs, is missing or
+ * fails, the start is done anew here. Form: native/PROTOCOL.md 2.9.
+ */
+import { realpathSync, rmSync, statSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { hasErrno, ioError } from '../errors.js';
+import { writeFileAtomic } from '../host/files.js';
+import type { Environment } from '../host/paths.js';
+import { nativePath } from '../native/location.js';
+import { encodePlan, type PlanRecord } from '../native/plan.js';
+import type { ContainerRecord } from './record.js';
+import { type ContainerStores, containerPlaces } from './stores.js';
+
+/** Variables that decide what a start is made of. */
+const variables = ['HOME', 'PATH', 'XDG_CACHE_HOME', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME', 'XDG_RUNTIME_DIR'];
+/** Files of the host that do. */
+const hostFiles = [
+  '/etc/resolv.conf',
+  '/run/systemd/resolve/resolv.conf',
+  '/etc/hosts',
+  '/etc/subuid',
+  '/etc/subgid',
+  '/etc/passwd',
+  '/dev/net/tun',
+];
+
+/** What the launcher itself tells us. */
+const ofLauncher = ['CORACLE_DESCRIPTORS', 'CORACLE_EXTRA_CA_CERTS'];
+
+/** Whether such a plan holds for another start: it has nothing that belongs to one start alone. */
+export function isRepeatable(record: ContainerRecord, env: Environment): boolean {
+  const { network, secrets, log, options, autoRemove } = record;
+  const ownVariables = Object.keys(env).filter(
+    (name) => name.startsWith('CORACLE_') && !ofLauncher.includes(name) && name !== 'CORACLE_ROOT',
+  );
+  return (
+    ownVariables.length === 0 &&
+    env.NOTIFY_SOCKET === undefined &&
+    secrets === undefined &&
+    !autoRemove &&
+    log?.driver !== 'passthrough' &&
+    options.hostsFile === undefined &&
+    ['none', 'host', 'pasta', 'slirp4netns'].includes(network)
+  );
+}
+
+/** Keeps the plan; one that cannot be described in the file's form is not kept. */
+export function writePrepared(
+  stores: Pick<ContainerStores, 'paths' | 'runtime' | 'env'>,
+  record: ContainerRecord,
+  plan: readonly PlanRecord[],
+): void {
+  const { directory, socketDirectory } = containerPlaces(stores, record.id);
+  const program = realpathSync(nativePath('coracle-sv'));
+  const lines = [
+    'coracle-prepared 1',
+    `name ${record.name}`,
+    `program ${program}`,
+    `socket ${socketDirectory}`,
+    ...variables.map((name) => line('env', name, stores.env[name])),
+    ...[
+      `${directory}/container.json`,
+      program,
+      process.argv[1] ?? '',
+      configFile(stores.env),
+      ...hostFiles,
+    ].flatMap((path) => (path === '' ? [] : [stamp(path)])),
+    `addresses ${addresses()}`,
+  ];
+  const path = `${directory}/prepared`;
+  if (lines.some((text) => text.includes('\n') || text.includes('\0'))) return rmSync(path, { force: true });
+  writeFileAtomic(path, Buffer.concat([Buffer.from(`${lines.join('\n')}\n\n`), encodePlan(plan)]));
+}
+
+function line(kind: string, name: string, value: string | undefined): string {
+  return value === undefined ? `un${kind} ${name}` : `${kind} ${name} ${value}`;
+}
+
+/** What tells a file from another, or from itself as it was. Links are followed. */
+function stamp(path: string): string {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+    return `file ${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs} ${path}`;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'ENOTDIR')) return `absent ${path}`;
+    throw ioError(`read ${path}`, error);
+  }
+}
+
+function configFile(env: Environment): string {
+  if (env.XDG_CONFIG_HOME?.startsWith('/')) return `${env.XDG_CONFIG_HOME}/coracle/config.json`;
+  return env.HOME === undefined ? '' : `${env.HOME}/.config/coracle/config.json`;
+}
+
+/** The host's addresses with their prefixes, sorted. */
+function addresses(): string {
+  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  return [...new Set(all.map(({ address, cidr }) => `${address}/${cidr?.split('/')[1] ?? ''}`))]
+    .sort()
+    .join(',');
+}
