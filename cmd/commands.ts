@@ -91,7 +91,12 @@ export const commands: readonly CommandEntry[] = [
   entry('Build and run', 'working rm', 'Remove working containers', () => import('./working-rm.js'), [
     'working delete',
   ]),
-  entry('Build and run', 'working mount', 'Mount working containers', () => import('./working-mount.js')),
+  entry(
+    'Build and run',
+    'working mount',
+    'Mount working containers for programs of this host',
+    () => import('./working-mount.js'),
+  ),
   entry(
     'Build and run',
     'working umount',

@@ -4,7 +4,7 @@ import { type Mounting, mountNamed, mountOptions } from './mounting.js';
 
 export const command = defineCommand({
   name: 'working mount',
-  summary: 'Mount working containers for programs of this host, in coracle unshare',
+  summary: 'Mount working containers for programs of this host',
   operands: '[CONTAINER...]',
   count: [0, Number.POSITIVE_INFINITY],
   completes: 'working',

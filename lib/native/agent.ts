@@ -7,6 +7,7 @@ import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { CoracleError } from '../errors.js';
 import type { IdMap } from '../host/id-map.js';
+import { logger } from '../host/log.js';
 import { addon } from './addon.js';
 import { AgentChannel, requestFlags } from './agent-channel.js';
 import { type AgentPath, type Entry, readEntry, type Time } from './agent-entry.js';
@@ -31,6 +32,10 @@ export type OpenAgentOptions = {
 
 /** Starts an agent. @throws HOST when user namespaces do not work here. */
 export function openAgent(options: OpenAgentOptions): Agent {
+  logger().debug(
+    { idMap: options.idMap.how, roots: options.roots.map(({ path }) => path) },
+    'file agent started',
+  );
   return startAgent([
     ...idMapRecords(options.idMap),
     ...options.roots.map(

@@ -1,6 +1,7 @@
 /** Starts `coracle-sv run` and `exec` in the three modes of native/PROTOCOL.md 2.4, without node:child_process. */
 import { closeSync, readSync } from 'node:fs';
 import { CoracleError } from '../errors.js';
+import { logger } from '../host/log.js';
 import { addon } from './addon.js';
 import { nativePath } from './location.js';
 import { encodePlan, type PlanRecord } from './plan.js';
@@ -187,7 +188,12 @@ function spawnSupervisor(
   command: SupervisorCommand,
   fds: readonly (readonly [child: number, parent: number])[],
 ): number {
-  return addon().spawn(nativePath('coracle-sv'), ['coracle-sv', command], environment(), { fds, cwd: '/' });
+  const pid = addon().spawn(nativePath('coracle-sv'), ['coracle-sv', command], environment(), {
+    fds,
+    cwd: '/',
+  });
+  logger().debug({ command, pid }, 'supervisor started');
+  return pid;
 }
 
 /** newuidmap and pasta are looked up in PATH; TERM is for nobody here. */

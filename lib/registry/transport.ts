@@ -6,6 +6,7 @@
 import type { Agent as HttpAgent, RequestOptions } from 'node:http';
 import type { Agent as HttpsAgent } from 'node:https';
 import { CoracleError } from '../errors.js';
+import { logger } from '../host/log.js';
 import { networkError, printable } from './errors.js';
 import { exchange, type RequestBody, type Timeouts } from './exchange.js';
 import { type Environment, proxyAuthorization, proxyFor } from './proxy.js';
@@ -72,6 +73,7 @@ export class Transport {
 
   async #sendOnce(request: HttpRequest): Promise<HttpResponse> {
     const { url, action } = request;
+    const begun = Date.now();
     const timeouts = { ...this.#options.timeouts, answer: request.answerTimeout };
     try {
       const secure = url.protocol === 'https:';
@@ -79,6 +81,16 @@ export class Transport {
       const options = secure ? await this.#secureOptions(request) : await this.#plainOptions(request);
       const message = await exchange(send, options, request.body, timeouts);
       this.#contacted = true;
+      // Neither headers nor queries: both may hold credentials.
+      logger().debug(
+        {
+          method: request.method,
+          url: `${url.origin}${url.pathname}`,
+          status: message.statusCode,
+          ms: Date.now() - begun,
+        },
+        'registry answered',
+      );
       const idle = this.#options.timeouts.idle;
       return {
         method: request.method,

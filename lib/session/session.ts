@@ -2,7 +2,7 @@
 import type { ContainerSurroundings } from '../container/stores.js';
 import { CoracleError } from '../errors.js';
 import { type Configuration, readConfiguration } from '../host/config.js';
-import { enableLog, wantsLog } from '../host/log.js';
+import { enableLog, logger, wantsLog } from '../host/log.js';
 import { cacheDirectory, configPath, defaultRoot, type Environment } from '../host/paths.js';
 import type { Stores } from '../image/stores.js';
 import { networkModes } from '../network/network-flags.js';
@@ -61,7 +61,11 @@ export class Session {
       ...stores,
       env: this.env,
       cache: context.cache,
-      driver: (forced) => chooseDriver(forced ?? this.#forcedDriver(), context).driver,
+      driver: (forced) => {
+        const choice = chooseDriver(forced ?? this.#forcedDriver(), context);
+        logger().debug(choice, 'storage driver chosen');
+        return choice.driver;
+      },
       unpack: async (image) => {
         const { unpackImage } = await import('../image/unpack.js');
         return unpackImage(image, stores);
@@ -123,6 +127,8 @@ export class Session {
   async #open(): Promise<Stores> {
     if (this.#options.debug === true || wantsLog(this.env)) await enableLog();
     const { openStores } = await import('../image/stores.js');
-    return openStores({ root: this.root, env: this.env });
+    const stores = openStores({ root: this.root, env: this.env });
+    logger().debug({ root: stores.paths.root, runtime: stores.runtime }, 'store opened');
+    return stores;
   }
 }

@@ -219,7 +219,7 @@ testWith(built, 'completion offers commands, options and values', async (t) => {
   const cli = openCli(t);
   t.regex(await cli.ok(['completion', 'bash']), /complete -o default -F _coracle coracle/);
   t.deepEqual((await cli.ok(['__complete', 'im'])).split('\n'), ['images', 'import', 'image', '']);
-  t.regex(await cli.ok(['__complete', 'run', '--de']), /^--detach\n--detach-keys\n--debug\n$/);
+  t.regex(await cli.ok(['__complete', 'run', '--de']), /^--detach\n--detach-keys\n--device\n--debug\n$/);
   t.is(await cli.ok(['__complete', 'build', '--progress', 'r']), 'rawjson\n');
   const offers = async (...words: readonly string[]): Promise<string> =>
     (await cli.ok(['__complete', ...words])).trimEnd();
@@ -254,4 +254,22 @@ testWith(built, 'output that cannot be written is an error, not a crash', async 
   t.is(full.code, 125);
   t.regex(full.stderr, /^coracle: write output: no space left on the device\nhint/);
   t.is((await shell('"$0" --root "$1" nosuch 2> /dev/full')).code, 125);
+});
+
+testWith(ready, '--debug and CORACLE_DEBUG tell in JSON lines on standard error what happens', async (t) => {
+  const cli = openCli(t);
+  for (const { code, stdout, stderr } of [
+    await cli.run(['--debug', 'images']),
+    await cli.run(['images'], { env: { CORACLE_DEBUG: '1' } }),
+  ]) {
+    t.is(code, 0, stderr);
+    t.regex(stdout, /^REPOSITORY/);
+    const lines = stderr
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { msg: string; root?: string });
+    t.is(lines.find(({ msg }) => msg === 'store opened')?.root, cli.root);
+  }
+  const quiet = await cli.run(['images'], { env: { CORACLE_DEBUG: '0' } });
+  t.is(quiet.stderr, '');
 });
