@@ -13,7 +13,7 @@ export const command = defineCommand({
   examples: [
     ['coracle network create shop', 'Containers of run --network shop find each other by name'],
     ['coracle network create --subnet 10.90.0.0/24 --gateway 10.90.0.1 lab', 'Addresses of your choice'],
-    ['coracle network create --internal back', 'Nothing leaves it, and nothing comes in'],
+    ['coracle network create --internal back', 'Nothing leaves it'],
     ['coracle network create --ipv6 --opt mtu=1400 six', 'Also addresses of IPv6'],
   ],
   options: [

@@ -45,9 +45,16 @@ struct forwarder {
     struct connection *dead;
     struct session *dead_sessions;
     char *datagram;
+    /** Clients' addresses can be shown to the container. */
+    bool shows_source;
 };
 
 int forward_watch(struct forwarder *forwarder, int fd, uint32_t events, struct source *source);
+
+/** Prepares the network namespace we are in for source_assume; false where the kernel does not let us. */
+bool source_prepare(void);
+/** Has the socket connect from the client's address; false when it cannot, and then it is of no use. */
+bool source_assume(int fd, const union address *client, const union address *target);
 
 /** Accepts connections of a TCP listener. */
 void tcp_accept(struct forwarder *forwarder, struct source *source, uint32_t events);

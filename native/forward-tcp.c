@@ -164,13 +164,14 @@ static void side_ready(struct forwarder *forwarder, struct source *source, uint3
         relay_both(forwarder, connection);
 }
 
-static int open_service(const struct published *port) {
+/** `client` is the address to connect from; NULL: the container's own. */
+static int open_service(const struct published *port, const union address *client) {
     const int yes = 1;
     int fd = socket(port->target.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0)
         return -1;
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if (connect(fd, &port->target.any, port->target_size) < 0 && errno != EINPROGRESS) {
+    if ((client && !source_assume(fd, client, &port->target)) || (connect(fd, &port->target.any, port->target_size) < 0 && errno != EINPROGRESS)) {
         close(fd);
         return -1;
     }
@@ -184,10 +185,12 @@ static void refuse(int fd) {
     close(fd);
 }
 
-static void start_connection(struct forwarder *forwarder, const struct published *port, int client) {
+static void start_connection(struct forwarder *forwarder, const struct published *port, int client, const union address *from) {
     const int yes = 1;
     struct connection *connection = port->target_size > 0 ? calloc(1, sizeof *connection) : NULL;
-    int service = connection ? open_service(port) : -1;
+    int service = connection && forwarder->shows_source ? open_service(port, from) : -1;
+    if (service < 0 && connection)
+        service = open_service(port, NULL);
     if (service < 0) {
         free(connection);
         refuse(client);
@@ -208,13 +211,15 @@ void tcp_accept(struct forwarder *forwarder, struct source *source, uint32_t eve
     const struct published *port = (const struct published *)source;
     (void)events;
     for (int i = 0; i < ACCEPT_BATCH; i++) {
-        int fd = accept4(port->listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        union address from = {0};
+        socklen_t size = sizeof from;
+        int fd = accept4(port->listener, &from.any, &size, SOCK_NONBLOCK | SOCK_CLOEXEC);
         if (fd < 0) {
             /* Out of descriptors the listener stays ready: do not spin on it. */
             if (errno == EMFILE || errno == ENFILE || errno == ENOMEM || errno == ENOBUFS)
                 nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL);
             return;
         }
-        start_connection(forwarder, port, fd);
+        start_connection(forwarder, port, fd, &from);
     }
 }

@@ -78,18 +78,22 @@ static int keep_only(const int *listeners, size_t count, int netns) {
     return sys_close_range(next, ~0U, 0);
 }
 
-static int confine(int netns) {
+/** Of all capabilities it keeps the one that sockets with a client's address need, in the container's network alone. */
+static int confine(struct forwarder *forwarder, int netns) {
     struct rlimit files;
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
-    const struct __user_cap_data_struct none[2] = {{0}};
+    struct __user_cap_data_struct kept[2] = {{0}};
     if (netns >= 0 && setns(netns, CLONE_NEWNET) < 0)
         return -1;
+    forwarder->shows_source = netns >= 0 && source_prepare();
+    if (forwarder->shows_source)
+        kept[0].effective = kept[0].permitted = 1U << CAP_NET_ADMIN;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         setrlimit(RLIMIT_NOFILE, &files);
     }
     prctl(PR_SET_NAME, "coracle-forward");
-    if (syscall(SYS_capset, &header, none) < 0)
+    if (syscall(SYS_capset, &header, kept) < 0)
         return -1;
     return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
 }
@@ -137,7 +141,7 @@ static _Noreturn void serve(struct forwarder *forwarder, const struct plan *plan
 int forward_main(const struct plan *plan, const int *listeners, size_t count, int netns) {
     struct forwarder forwarder = {.port_count = count};
     signal(SIGPIPE, SIG_IGN);
-    if (keep_only(listeners, count, netns) < 0 || confine(netns) < 0)
+    if (keep_only(listeners, count, netns) < 0 || confine(&forwarder, netns) < 0)
         return EXIT_BROKEN;
     forwarder.ports = calloc(count, sizeof *forwarder.ports);
     forwarder.datagram = malloc(DATAGRAM_MAX);

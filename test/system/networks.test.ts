@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import type { ExecutionContext } from 'ava';
-import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
+import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import type { Cli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { missingDevice, missingProgram } from '../helpers/host.js';
@@ -33,10 +33,15 @@ async function lookUp(cli: Cli, from: string, ...words: readonly string[]): Prom
   return (await cli.run(['exec', from, 'nslookup', ...words])).stdout;
 }
 
-/** An address of this host that containers reach, and a server on it. */
-async function listen(t: ExecutionContext<unknown>): Promise<{ readonly url: string; count(): number }> {
+/** An address of this host that containers reach. */
+function hostAddress(): string {
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  const host = addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address ?? '';
+}
+
+/** A server on that address. */
+async function listen(t: ExecutionContext<unknown>): Promise<{ readonly url: string; count(): number }> {
+  const host = hostAddress();
   let count = 0;
   const server = createServer((socket) => {
     count++;
@@ -223,3 +228,48 @@ testWith(needs, 'a running container is put on a network and taken off', async (
   const none = await cli.run(['network', 'connect', 'b', 'nobody']);
   t.regex(none.stderr, /no such container/);
 });
+
+for (const network of ['pasta', 'slirp4netns', 'shop', 'inner']) {
+  testWith(
+    [...needs, missingProgram('slirp4netns')],
+    `published ports show the addresses of clients, those of the loopback apart: ${network}`,
+    async (t) => {
+      const cli = await openCliWithBusybox(t);
+      await cli.ok(['network', 'create', 'shop']);
+      await cli.ok(['network', 'create', '--internal', 'inner']);
+      const page = '#!/bin/sh\\necho; echo "=$REMOTE_ADDR="\\n';
+      const script = `mkdir -p /w/cgi-bin; printf '${page}' >/w/cgi-bin/peer; chmod +x /w/cgi-bin/peer; httpd -f -p 80 -h /w`;
+      const ports = ['-p', '80', '-p', '81'];
+      await cli.ok([
+        'run',
+        '-d',
+        '--name',
+        'box',
+        '--network',
+        network,
+        ...ports,
+        'busybox',
+        'sh',
+        '-c',
+        script,
+      ]);
+      const [, port = ''] = /:(\d+)/.exec(await cli.ok(['port', 'box', '80'])) ?? [];
+      const own = await addressOf(cli, 'box', network);
+      const seen = async (address: string): Promise<string | undefined> => {
+        try {
+          const text = await (await fetch(`http://${address}:${port}/cgi-bin/peer`)).text();
+          return /=\[?(?:::ffff:)?([\d.]+)\]?=/.exec(text)?.[1];
+        } catch {
+          return undefined; // it does not listen yet
+        }
+      };
+      t.is(await eventually(() => seen(hostAddress())), hostAddress());
+      t.is(await seen('127.0.0.1'), own);
+      const [, closed = ''] = /:(\d+)/.exec(await cli.ok(['port', 'box', '81'])) ?? [];
+      await t.throwsAsync(
+        fetch(`http://${hostAddress()}:${closed}/`, { signal: AbortSignal.timeout(5000) }),
+        { message: 'fetch failed' },
+      );
+    },
+  );
+}
