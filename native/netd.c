@@ -10,11 +10,13 @@
 #include <sys/epoll.h>
 #include <sys/file.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #include "firewall.h"
 #include "message.h"
@@ -155,6 +157,8 @@ static void member_ready(struct watch *watch, uint32_t events) {
 
 static void accept_member(struct netd *netd) {
     auto_close int fd = accept4(netd->listener.fd, NULL, NULL, SOCK_CLOEXEC);
+    if (fd < 0 && (errno == EMFILE || errno == ENFILE))
+        nanosleep(&(struct timespec){.tv_nsec = 10000000}, NULL); /* the listener stays ready: do not spin on it */
     struct member *member = fd < 0 || peer_uid(fd) != geteuid() ? NULL : calloc(1, sizeof *member);
     if (!member)
         return;
@@ -245,6 +249,15 @@ static _Noreturn void serve(struct netd *netd) {
     }
 }
 
+/** Three descriptors for each container: the usual limit would be reached by some three hundred. */
+static void raise_limit(void) {
+    struct rlimit files;
+    if (getrlimit(RLIMIT_NOFILE, &files) < 0)
+        return;
+    files.rlim_cur = files.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &files);
+}
+
 /** `coracle-sv netd PLANFILE`; descriptor 3 gets a byte when it listens, or a line that says why not. */
 int netd_main(int argc, char **argv) {
     struct failure failure = {0};
@@ -258,6 +271,7 @@ int netd_main(int argc, char **argv) {
     prctl(PR_SET_NAME, "coracle-netd");
     prctl(PR_SET_DUMPABLE, 0);
     signal(SIGPIPE, SIG_IGN);
+    raise_limit();
     umask(077);
     int file = open(argv[2], O_RDONLY | O_CLOEXEC);
     if (file < 0)

@@ -137,29 +137,34 @@ testWith(needs, 'packets do not pass from one network to another', async (t) => 
   t.is((await listening).stdout, '');
 });
 
-testWith(needs, 'a network leads to the world, an internal one nowhere', async (t) => {
-  const cli = await openCliWithBusybox(t);
-  const host = await listen(t);
-  const names = await resolver(t);
-  await cli.ok(['network', 'create', '--dns', names.place, 'open']);
-  await cli.ok(['network', 'create', '--internal', '--dns', names.place, 'closed']);
-  await serve(cli, 'out', '--network', 'open');
-  const powers = ['--cap-add', 'NET_ADMIN'];
-  const web = await serve(cli, 'web', '--network', 'closed', ...powers);
-  await serve(cli, 'in', '--network', 'closed', ...powers);
-  t.is(await fetchFrom(cli, 'out', host.url), 'the host');
-  t.regex(await lookUp(cli, 'out', 'example.com'), /Address: 192\.0\.2\.99$/m);
-  t.is(host.count(), 1);
-  const asked = names.names().length;
-  t.true(asked > 0);
-  t.is(await fetchFrom(cli, 'in', web), 'web');
-  t.notRegex(await cli.ok(['exec', 'in', 'ip', 'route']), /default/);
-  await cli.ok(['exec', 'in', 'ip', 'route', 'add', 'default', 'via', web.replace(/\d+$/, '1')]);
-  t.is(await fetchFrom(cli, 'in', host.url), '');
-  t.regex(await lookUp(cli, 'in', 'example.com'), /NXDOMAIN/);
-  t.is(host.count(), 1);
-  t.is(names.names().length, asked);
-});
+testWith(
+  needs,
+  'S37: a network leads to the world, an internal one nowhere, not even by its name server',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const host = await listen(t);
+    const names = await resolver(t);
+    await cli.ok(['network', 'create', '--dns', names.place, 'open']);
+    await cli.ok(['network', 'create', '--internal', '--dns', names.place, 'closed']);
+    await serve(cli, 'out', '--network', 'open');
+    const powers = ['--cap-add', 'NET_ADMIN'];
+    const web = await serve(cli, 'web', '--network', 'closed', ...powers);
+    await serve(cli, 'in', '--network', 'closed', ...powers);
+    t.is(await fetchFrom(cli, 'out', host.url), 'the host');
+    t.regex(await lookUp(cli, 'out', 'example.com'), /Address: 192\.0\.2\.99$/m);
+    t.is(host.count(), 1);
+    const asked = names.names().length;
+    t.true(asked > 0);
+    t.is(await fetchFrom(cli, 'in', web), 'web');
+    t.is(await cli.ok(['exec', 'in', 'cat', '/proc/sys/net/ipv6/conf/eth0/accept_ra']), '0\n');
+    t.notRegex(await cli.ok(['exec', 'in', 'ip', 'route']), /default/);
+    await cli.ok(['exec', 'in', 'ip', 'route', 'add', 'default', 'via', web.replace(/\d+$/, '1')]);
+    t.is(await fetchFrom(cli, 'in', host.url), '');
+    t.regex(await lookUp(cli, 'in', 'example.com'), /NXDOMAIN/);
+    t.is(host.count(), 1);
+    t.is(names.names().length, asked);
+  },
+);
 
 testWith(needs, 'name servers that fail are passed over, and when all do, that is said', async (t) => {
   const cli = await openCliWithBusybox(t);
