@@ -3,6 +3,7 @@ import { type CommandEntry, entry } from './command-entry.js';
 import { imageCommands } from './image-commands.js';
 import { networkCommands } from './network-commands.js';
 import { ociCommands } from './oci-commands.js';
+import { podCommands } from './pod-commands.js';
 import { volumeCommands } from './volume-commands.js';
 import { workingCommands } from './working-commands.js';
 
@@ -17,6 +18,7 @@ export const groups: readonly CommandGroup[] = [
   { name: 'artifact', summary: 'Files of any kind, in the store and at registries' },
   { name: 'manifest', summary: 'Lists of images for several platforms' },
   { name: 'network', summary: 'Networks of containers' },
+  { name: 'pod', summary: 'Containers that share a network and more' },
   { name: 'secret', summary: 'What containers are told in confidence' },
   { name: 'volume', summary: 'Directories that outlive containers' },
   { name: 'healthcheck', summary: 'Check how containers do' },
@@ -189,6 +191,7 @@ export const commands: readonly CommandEntry[] = [
     () => import('./commit.js'),
     ['container commit'],
   ),
+  ...podCommands,
   ...volumeCommands,
   ...ociCommands,
   ...workingCommands,

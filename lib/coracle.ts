@@ -12,8 +12,8 @@ import type { DoctorReport } from './doctor/report.js';
 import type { ImageRecord } from './image/image-record.js';
 import type { ImageSummary } from './image/image-summary.js';
 import type { RemoveImagesResult } from './image/remove-images.js';
-import { ArtifactVerbs } from './session/artifact-verbs.js';
 import type { Inspection } from './session/inspect.js';
+import { PodVerbs } from './session/pod-verbs.js';
 import type {
   BuildRequest,
   HostInformation,
@@ -39,7 +39,7 @@ export function openCoracle(options: OpenOptions = {}): Coracle {
  * or the beginning of one id, where a bare name means `localhost/NAME` before `docker.io/library/NAME`.
  * Every method throws CoracleError. `close` when done.
  */
-export class Coracle extends ArtifactVerbs {
+export class Coracle extends PodVerbs {
   /** Images made step by step. */
   readonly working: WorkingVerbs;
 

@@ -22,6 +22,7 @@ export { humanDuration } from './container/ages.js';
 export type { ResourceLimits } from './container/limits.js';
 export type { LogEntry, LogOptions } from './container/logs.js';
 export type { NamedLogEntry } from './container/merge-logs.js';
+export { type PodStatus, type PodView, parseShare } from './container/pod.js';
 export { parseNetwork, parseRunFlags, type RunFlags } from './container/run-flags.js';
 export type { ExecOptions, RunOptions } from './container/run-options.js';
 export type { NewSecret, Secret } from './container/secret-store.js';
@@ -61,6 +62,7 @@ export type { EventsRequest, StoreEvent } from './session/events.js';
 export type { Inspection } from './session/inspect.js';
 export type { MountedContainer } from './session/mounts.js';
 export type { NetworkUse, NetworkView } from './session/networks.js';
+export type { CreatePodRequest } from './session/pods.js';
 export type {
   PruneFilter,
   PruneImagesRequest,

@@ -203,6 +203,8 @@ _Noreturn void init_main(const struct init_arguments *arguments) {
         message_complain(arguments->report, MESSAGE_FAILURE, &failure);
         _exit(failure.code);
     }
+    if (arguments->plan->pause)
+        process_pause(&container.process);
     if (arguments->plan->init)
         process_start_with_reaper(&container.process);
     process_start(&container.process);

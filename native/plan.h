@@ -257,7 +257,7 @@ struct plan {
     const char *cwd, *user;
     /** A profile of AppArmor; NULL for none. */
     const char *apparmor;
-    bool home_env, tty, no_new_privileges, init, signal_proxy, output_only;
+    bool home_env, tty, no_new_privileges, init, pause, signal_proxy, output_only;
     unsigned umask;
     unsigned rows, columns;
     enum stdin_mode stdin_mode;

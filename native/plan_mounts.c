@@ -116,3 +116,10 @@ bool plan_add_device(struct plan *plan, char **arguments, size_t count) {
         *device = (struct plan_device){arguments[0], arguments[1]};
     return device && count == 2 && arguments[0][0] == '/' && arguments[1][0] == '/';
 }
+
+/** A word of options: nothing in it may end the option before it in a way of its own. */
+bool plan_set_fuse_options(struct plan *plan, char **arguments, size_t count) {
+    plan->fuse_options = arguments[0];
+    size_t length = strlen(arguments[0]);
+    return count == 1 && length < 8192 && strspn(arguments[0], "abcdefghijklmnopqrstuvwxyz0123456789=:,") == length;
+}

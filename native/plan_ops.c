@@ -52,6 +52,7 @@ FLAG_OP(set_root_read_only, root_read_only)
 FLAG_OP(set_home_env, home_env)
 FLAG_OP(set_nnp, no_new_privileges)
 FLAG_OP(set_init, init)
+FLAG_OP(set_pause, pause)
 FLAG_OP(set_signal_proxy, signal_proxy)
 FLAG_OP(set_output_only, output_only)
 FLAG_OP(set_keep_started, keep_started)
@@ -63,13 +64,6 @@ static bool set_id(struct plan *plan, char **arguments, size_t count) {
 
 static bool set_cwd(struct plan *plan, char **arguments, size_t count) {
     return count == 1 && plan_absolute(&plan->cwd, arguments[0]);
-}
-
-/** A word of options: nothing in it may end the option before it in a way of its own. */
-static bool set_fuse_options(struct plan *plan, char **arguments, size_t count) {
-    plan->fuse_options = arguments[0];
-    size_t length = strlen(arguments[0]);
-    return count == 1 && length < 8192 && strspn(arguments[0], "abcdefghijklmnopqrstuvwxyz0123456789=:,") == length;
 }
 
 static bool set_hostname(struct plan *plan, char **arguments, size_t count) {
@@ -315,7 +309,7 @@ static const struct plan_op ops[] = {
     {"work", ANY_ROOT, 1, 1, set_work},
     {"rootdir", ANY_CONTAINER, 1, 1, set_rootdir},
     {"fuse-program", ANY_ROOT, 1, 1, set_fuse_program},
-    {"fuse-options", PLAN_RUN, 1, 1, set_fuse_options},
+    {"fuse-options", PLAN_RUN, 1, 1, plan_set_fuse_options},
     {"volatile", PLAN_RUN, 0, 0, set_volatile},
     {"root-readonly", ANY_CONTAINER, 0, 0, set_root_read_only},
     {"ns", PLAN_RUN, 2, 3, set_ns},
@@ -359,6 +353,7 @@ static const struct plan_op ops[] = {
     {"rlimit", ANY_PROCESS, 3, 3, add_rlimit},
     {"oom-score-adj", PLAN_RUN | PLAN_CREATE | PLAN_ENTER, 1, 1, set_oom_score},
     {"init", PLAN_RUN, 0, 0, set_init},
+    {"pause", PLAN_RUN, 0, 0, set_pause},
     {"stop", PLAN_RUN, 2, 2, set_stop},
     {"timeout", ANY_OWN, 1, 1, set_timeout},
     {"restart", PLAN_RUN | PLAN_UPDATE, 2, 2, set_restart},

@@ -23,6 +23,7 @@ bool plan_set_mount_upper(struct plan *plan, char **arguments, size_t count);
 bool plan_set_mount_label(struct plan *plan, char **arguments, size_t count);
 bool plan_set_mount_inside(struct plan *plan, char **arguments, size_t count);
 bool plan_add_secret(struct plan *plan, char **arguments, size_t count);
+bool plan_set_fuse_options(struct plan *plan, char **arguments, size_t count);
 bool plan_add_device(struct plan *plan, char **arguments, size_t count);
 
 /* plan_networks.c */

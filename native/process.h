@@ -28,6 +28,7 @@ int process_enter_cwd(int root, const char *cwd, enum cwd_rule rule, struct fail
 /** New session, limits, keyring, privileges, execve. On failure reports it and exits with its code. */
 _Noreturn void process_start(const struct process *process);
 /** As process_start, but stays as the pid 1 that reaps orphans, forwards signals and ends with the process. */
+_Noreturn void process_pause(const struct process *process);
 _Noreturn void process_start_with_reaper(const struct process *process);
 
 #endif

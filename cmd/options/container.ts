@@ -261,7 +261,8 @@ export const refusedByRun = {
   'results of health checks are kept with the container': 'health-log-destination',
   'the start period takes the place of a start-up check':
     'health-startup-cmd health-startup-interval health-startup-retries health-startup-success health-startup-timeout',
-  'this version has no pods': 'pod pod-id-file infra requires',
+  'there are no dependencies but of namespaces': 'requires',
+  'use --pod': 'pod-id-file infra',
   'a foreground container is attached with all its streams': 'attach,a',
   'volumes are directories of this host': 'volume-driver storage-opt',
   'the runtime is built in': 'runtime isolation init-path conmon-pidfile systemd rootfs init-ctr',

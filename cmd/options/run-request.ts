@@ -57,6 +57,7 @@ export function runRequest(values: CreateValues, words: readonly string[]): RunR
     policy: readPullPolicy(values.pull),
     platform: values.platform,
     access: registryAccess(values),
+    inPod: values.pod,
     publishAll: values['publish-all'],
     replace: replaces(values),
     requireLimits: values['require-limits'],
@@ -156,7 +157,8 @@ function runFlags(values: CreateValues): Parameters<typeof parseRunFlags>[0] {
   };
 }
 
-function labelLines(path: string): string[] {
+/** The lines of a file of labels. */
+export function labelLines(path: string): string[] {
   const lines = readTextFile('--label-file', path).split('\n');
   return lines.map((line) => line.trim()).filter((line) => line !== '' && !line.startsWith('#'));
 }

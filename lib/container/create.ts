@@ -65,7 +65,10 @@ export async function createContainer(
 ): Promise<CreatedContainer> {
   const shared = await sharedNetwork(stores, asked);
   const resolved = await resolve(stores, asked, image, shared.networkContainer);
-  const snapshot = stores.snapshots.topOfImage(image.configDigest) ?? (await stores.unpack(image));
+  const snapshot =
+    asked.pod?.kind === 'holder'
+      ? undefined
+      : (stores.snapshots.topOfImage(image.configDigest) ?? (await stores.unpack(image)));
   const id = randomHex(32);
   const mounts = completeMounts(stores.paths, resolved.options, imageVolumes(image));
   checkMounts(stores, mounts);

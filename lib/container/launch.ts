@@ -87,6 +87,7 @@ export function launchSpec(
     oomScoreAdj: options.oomScoreAdj,
     hostname: record.hostname,
     sysctls: options.sysctls ?? {},
+    pause: options.pod?.kind === 'holder',
     init: options.init ?? false,
     stop: { signal: record.stopSignal, timeoutMs: record.stopTimeout * 1000 },
     timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,

@@ -40,6 +40,13 @@ export type VolumesFrom = {
   readonly relabel?: 'shared';
 };
 
+export type PodPart =
+  | { readonly kind: 'holder'; readonly share: readonly SharedByPod[] }
+  | { readonly kind: 'member'; readonly holder: string };
+
+/** What members of a pod may have in common. */
+export type SharedByPod = 'net' | 'ipc' | 'uts' | 'pid' | 'cgroup';
+
 export type RunOptions = {
   readonly name?: string | undefined;
   /** Arguments after the image: replace its Cmd. */
@@ -85,6 +92,8 @@ export type RunOptions = {
   readonly capabilityDrop?: readonly string[] | undefined;
   readonly security?: SecurityOptions | undefined;
   readonly ulimits?: readonly Rlimit[] | undefined;
+  /** A pod's holder of namespaces, or a member of a pod by the holder's id. */
+  readonly pod?: PodPart | undefined;
   /** What it gets of this host's devices; looked up, they are `deviceNodes`. */
   readonly devices?: readonly DeviceRequest[] | undefined;
   readonly deviceNodes?: readonly { readonly source: string; readonly destination: string }[] | undefined;

@@ -47,6 +47,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...confinementRecords(spec.confinement),
     ...limitRecords(spec.rlimits),
     ...optional('oom-score-adj', spec.oomScoreAdj),
+    ...flag('pause', spec.pause ?? false),
     ...flag('init', spec.init),
     ['stop', `${spec.stop.signal}`, `${spec.stop.timeoutMs}`],
     ...optional('timeout', spec.timeoutMs),

@@ -142,6 +142,8 @@ export type LaunchSpec = {
   /** A line for binfmt_misc's `register`: an emulator that the container alone has. */
   readonly binfmt?: string | undefined;
   readonly oomScoreAdj?: number | undefined;
+  /** Nothing is executed: a process that holds namespaces. */
+  readonly pause?: boolean | undefined;
   /** A reaper as pid 1 in front of the process. */
   readonly init: boolean;
   readonly stop: { readonly signal: number; readonly timeoutMs: number };

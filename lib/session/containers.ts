@@ -31,7 +31,8 @@ export async function listContainers(
   const now = Date.now();
   const views = store
     .list(removed ? store.records() : records)
-    .filter(({ status }) => options.all === true || isActive({ status }));
+    .filter(({ status }) => options.all === true || isActive({ status }))
+    .filter(({ record }) => record.options.pod?.kind !== 'holder');
   const sizes = options.size === true ? await containerSizes(session, views) : undefined;
   return views.map((view) => ({
     ...summarizeContainer(view, now),

@@ -67,6 +67,8 @@ export async function pruneContainers(session: Session, filter: PruneFilter = {}
   const failures: Failure[] = [];
   let bytes = 0;
   for (const view of new ContainerStore(stores.paths).list()) {
+    // A pod goes as a whole, or not at all.
+    if (view.record.options.pod?.kind === 'holder') continue;
     if (isActive(view) || isBeingStarted(stores, view) || !fits(view.record, filter)) continue;
     try {
       const size = await diskBytes(stores, view.directory);

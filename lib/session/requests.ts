@@ -39,6 +39,8 @@ export type RunRequest = RunOptions & {
   readonly replace?: boolean | undefined;
   /** A limit that cannot be applied is an error, not a warning. */
   readonly requireLimits?: boolean | undefined;
+  /** Name of the pod that it joins, or `new:NAME`. */
+  readonly inPod?: string | undefined;
   /** Publish every port the image exposes at a free port. */
   readonly publishAll?: boolean | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;

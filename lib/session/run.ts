@@ -78,15 +78,16 @@ async function prepare(
   request: RunRequest,
   purpose: 'start-now' | 'start-later' = 'start-now',
 ): Promise<Prepared> {
-  const { policy, platform, access, publishAll, replace, requireLimits, ...rest } = request;
-  const { onEvent, onWarning, onCreated, ...options } = rest;
-  if (options.limits !== undefined) await checkLimits(options.limits, request);
+  const { policy, platform, access, publishAll, replace, requireLimits, inPod, ...rest } = request;
+  const { onEvent, onWarning, onCreated, ...asked } = rest;
+  if (asked.limits !== undefined) await checkLimits(asked.limits, request);
   const record = await findImage(session, image, request);
   const stores = await session.allStores();
-  if (replace === true && options.name !== undefined) {
+  if (replace === true && asked.name !== undefined) {
     const { remove } = await import('./containers.js');
-    await remove(session, options.name, { force: true, ignoreMissing: true });
+    await remove(session, asked.name, { force: true, ignoreMissing: true });
   }
+  const options = inPod === undefined ? asked : await intoPod(session, inPod, asked);
   const images = await mountedImages(session, request);
   const full: RunOptions = {
     ...options,
@@ -100,6 +101,11 @@ async function prepare(
   onCreated?.({ id: created.record.id, name: created.record.name });
   for (const warning of created.warnings) onWarning?.(warning);
   return { stores, created };
+}
+
+async function intoPod(session: Session, pod: string, options: RunOptions): Promise<RunOptions> {
+  const { joinPod } = await import('./pods.js');
+  return joinPod(session, pod, options);
 }
 
 /** Says once what is not applied. @throws HOST where it has to be. */

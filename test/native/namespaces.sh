@@ -42,3 +42,13 @@ kill -TERM "$(sv_pid n2)"; ended n2
 ok $? 'leaves no process behind'
 kill -9 "$(sv_pid n3)"
 kill -TERM "$(sv_pid n1)"; ended n1
+
+fresh p1; fresh p2
+C='' X='pause\nnnp\n' run p1 detach pause
+is "$rc" 0 'a process that only holds namespaces'
+X="ns\tpid\tof\t$T/p1/s\nns\tnet\tof\t$T/p1/s\n" run p2 child sh -c 'sh -c "sleep 0.1 & exec true"; sleep 0.3; cat /proc/[0-9]*/status | grep "State:.Z"; grep CapEff /proc/1/status; ls /proc/1/fd /proc/1/root/'
+lacks 'State:.Z' 'reaps what others leave in its pid namespace'
+has 'CapEff:.0000000000000000' 'has no rights of its own'
+is "$(sed '/CapEff/d; /^$/d; /:$/d; /denied/d' "$T/out" | wc -l)" 0 'S1: and cannot be looked into'
+kill -TERM "$(sv_pid p1)"; ended p1
+is "$(sed 's/.*"code":\([0-9]*\),"signal":\([0-9]*\).*/\1 \2/' "$T/p1/exit")" '0 0' 'it ends when it is asked to'
