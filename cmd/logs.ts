@@ -1,11 +1,12 @@
 /** `coracle logs`. */
-import { CoracleError, type LogEntry, type NamedLogEntry } from '../lib/index.js';
+import { CoracleError, type LogEntry, type LogPiece, type NamedLogEntry } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { forEach } from './each.js';
 import { interruptible } from './interrupt.js';
 import { parseMoment } from './options/moment.js';
 import { latestOption, selectContainers } from './selection.js';
 import { BatchedOutput } from './terminal/batched-output.js';
+import { writeAll } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'logs',
@@ -55,6 +56,9 @@ export const command = defineCommand({
         return signal.aborted ? 130 : 0;
       }
       const code = await forEach(names, context, async (name) => {
+        const isWhole = [options.tail, options.since, options.until].every((limit) => limit === undefined);
+        if (isWhole && !values.timestamps)
+          return printAll(context.open().output(name, { ...options, signal }));
         const print = values.timestamps ? timedPrinter(output) : entryPrinter(output);
         for await (const entry of open(name, signal)) print(entry);
       });
@@ -80,6 +84,11 @@ function readTail(text: string | undefined): number | undefined {
   if (text === undefined || text === 'all' || text === '-1') return undefined;
   if (/^\d+$/.test(text)) return Number(text);
   throw new CoracleError('USAGE', `invalid argument "${text}" for --tail: must be a number or "all"`);
+}
+
+/** All of it, each stream to its own. */
+async function printAll(pieces: AsyncIterable<LogPiece>): Promise<void> {
+  for await (const { stream, data } of pieces) writeAll(stream === 'stderr' ? 2 : 1, data);
 }
 
 /** The container's bytes as they were, each stream to its own. */

@@ -20,7 +20,7 @@ export type { BuildSecret, BuildSsh, Entitlement, RunSettings } from './build/ru
 export { proxyArguments } from './build/scope.js';
 export { humanDuration } from './container/ages.js';
 export type { ResourceLimits } from './container/limits.js';
-export type { LogEntry, LogOptions } from './container/logs.js';
+export type { LogEntry, LogOptions, LogPiece } from './container/logs.js';
 export type { NamedLogEntry } from './container/merge-logs.js';
 export { type PodStatus, type PodView, parseShare } from './container/pod.js';
 export { parseNetwork, parseRunFlags, type RunFlags } from './container/run-flags.js';

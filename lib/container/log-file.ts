@@ -15,7 +15,7 @@ export function logFiles(path: string): readonly string[] {
     .map((file) => join(dirname(path), file));
 }
 
-const blockSize = 64 * 1024;
+const blockSize = 256 * 1024;
 
 /** A file that is appended to, line by line. */
 export class LineReader {
@@ -47,6 +47,17 @@ export class LineReader {
 
   /** The complete lines that have been written since the last call, with their newlines. */
   *lines(): Generator<Buffer> {
+    for (const text of this.blocks()) {
+      let start = 0;
+      for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10, start)) {
+        yield text.subarray(start, end + 1);
+        start = end + 1;
+      }
+    }
+  }
+
+  /** The same, many lines together; the reader's own until the next one is asked for, so it may be changed. */
+  *blocks(): Generator<Buffer> {
     for (;;) {
       const block = Buffer.allocUnsafe(blockSize);
       const count = readSync(this.#descriptor, block, 0, blockSize, this.#position);
@@ -54,12 +65,9 @@ export class LineReader {
       this.#position += count;
       const fresh = block.subarray(0, count);
       const text = this.#rest.length === 0 ? fresh : Buffer.concat([this.#rest, fresh]);
-      let start = 0;
-      for (let end = text.indexOf(10); end >= 0; end = text.indexOf(10, start)) {
-        yield text.subarray(start, end + 1);
-        start = end + 1;
-      }
-      this.#rest = text.subarray(start);
+      const end = text.lastIndexOf(10) + 1;
+      this.#rest = text.subarray(end);
+      if (end > 0) yield text.subarray(0, end);
     }
   }
 

@@ -3,11 +3,11 @@ import { dirname } from 'node:path';
 import { CoracleError } from '../errors.js';
 import { DirectoryChanges } from '../host/directory-changes.js';
 import { LineReader } from './log-file.js';
-import { type LogEntry, notBefore, parseLogLine } from './log-line.js';
+import { type LogEntry, type LogPiece, notBefore, outputOf, parseLogLine } from './log-line.js';
 import { isHeld } from './state.js';
 import type { ContainerView } from './view.js';
 
-export type { LogEntry } from './log-line.js';
+export type { LogEntry, LogPiece } from './log-line.js';
 
 export type LogOptions = {
   /** Go on until the container ends or `signal` is aborted. */
@@ -41,7 +41,30 @@ export async function* readLogs(view: ContainerView, options: LogOptions = {}): 
   try {
     if (options.tail === undefined) for (const entry of reader.read()) yield entry;
     else yield* reader.readLast(options.tail);
-    if (options.follow) yield* followed(reader, view.directory, dirname(log.path), options.signal);
+    const read = (): Iterable<LogEntry> => reader.read();
+    if (options.follow) yield* followed(read, view.directory, dirname(log.path), options.signal);
+  } finally {
+    reader.close();
+  }
+}
+
+/** Everything printed, as it was, in large pieces. @throws as `readLogs` */
+export async function* readOutput(
+  view: ContainerView,
+  options: Pick<LogOptions, 'follow' | 'signal'> = {},
+): AsyncGenerator<LogPiece> {
+  const { log } = view.record;
+  if (log?.driver !== 'k8s-file') {
+    yield* readLogs(view, options);
+    return;
+  }
+  const reader = new LogReader(log.path, () => undefined);
+  try {
+    for (const block of reader.readBlocks()) yield* outputOf(block);
+    if (options.follow !== true) return;
+    const read = (): Iterable<Buffer> => reader.readBlocks();
+    for await (const block of followed(read, view.directory, dirname(log.path), options.signal))
+      yield* outputOf(block);
   } finally {
     reader.close();
   }
@@ -69,11 +92,20 @@ class LogReader {
   }
 
   /** What was written since the last call. */
-  *read(): Generator<LogEntry> {
+  read(): Generator<LogEntry> {
+    return this.#read((reader) => this.#entries(reader));
+  }
+
+  /** The same as whole lines of the files, many together. */
+  readBlocks(): Generator<Buffer> {
+    return this.#read((reader) => reader.blocks());
+  }
+
+  *#read<T>(take: (reader: LineReader) => Iterable<T>): Generator<T> {
     this.#current ??= LineReader.openOldest(this.#path);
     while (this.#current !== undefined) {
       const newest = this.#current.isAt(this.#path);
-      yield* this.#entries(this.#current);
+      yield* take(this.#current);
       // It may have been moved on more than once meanwhile: the next newer file follows, not the newest.
       const next = newest ? undefined : this.#current.next(this.#path);
       if (next === undefined) return;
@@ -129,17 +161,17 @@ function lastLines(entries: Iterable<LogEntry>, count: number): LogEntry[][] {
 }
 
 /** New entries until the supervisor is gone and its last word was read. */
-async function* followed(
-  reader: LogReader,
+async function* followed<T>(
+  read: () => Iterable<T>,
   directory: string,
   logDirectory: string,
   signal: AbortSignal | undefined,
-): AsyncGenerator<LogEntry> {
+): AsyncGenerator<T> {
   const changes = new DirectoryChanges(logDirectory, signal);
   try {
     while (signal?.aborted !== true) {
       const held = isHeld(directory);
-      for (const entry of reader.read()) yield entry;
+      for (const entry of read()) yield entry;
       if (!held) return;
       await changes.wait();
     }

@@ -1,7 +1,7 @@
 /** The container verbs: names resolved, states derived, the work done by lib/container. */
 import { readAttachments } from '../container/attachments.js';
 import { ContainerStore } from '../container/container-store.js';
-import type { LogEntry, LogOptions } from '../container/logs.js';
+import type { LogEntry, LogOptions, LogPiece } from '../container/logs.js';
 import type { ExecOptions } from '../container/run-options.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
@@ -73,6 +73,17 @@ export async function* readContainerLogs(
   const { view } = await open(session, name);
   const { readLogs } = await import('../container/logs.js');
   yield* readLogs(view, options);
+}
+
+/** The same without times, in large pieces. */
+export async function* readContainerOutput(
+  session: Session,
+  name: string,
+  options: Pick<LogOptions, 'follow' | 'signal'>,
+): AsyncGenerator<LogPiece> {
+  const { view } = await open(session, name);
+  const { readOutput } = await import('../container/logs.js');
+  yield* readOutput(view, options);
 }
 
 /** Starts a command in a running container and leaves it alone. */
