@@ -276,7 +276,7 @@ testWith(
     t.is((await cli.run(['working', 'rename', 'other', 'work'])).code, 125);
     t.is((await cli.run(['working', 'from', '--name', 'work', 'scratch'])).code, 125);
     const absent = await cli.run(['working', 'rm', 'other', 'nobody']);
-    t.is(absent.code, 1);
+    t.is(absent.code, 125);
     t.regex(absent.stderr, /open working container nobody: there is none/);
     const archive = join(cli.directory, 'squashed.tar');
     await cli.ok(['working', 'commit', '-q', '--squash', '--rm', 'work', `oci-archive:${archive}:name`]);
