@@ -146,3 +146,20 @@ function makeDirectory(path: string, mode: number): void {
     makeDirectory(path, mode);
   }
 }
+
+/**
+ * Makes a directory and those above it that are missing. Not by Node's recursive mode, which never returns where a file
+ * system says ENOENT to a mkdir whose parent is there, as /proc does.
+ * @throws as mkdir(2) does
+ */
+export function makeDirectories(path: string, mode = 0o777): void {
+  try {
+    mkdirSync(path, { mode });
+  } catch (error) {
+    if (hasErrno(error, 'EEXIST') && statSync(path).isDirectory()) return;
+    const parent = dirname(path);
+    if (!hasErrno(error, 'ENOENT') || parent === path || existsSync(parent)) throw error;
+    makeDirectories(parent, mode);
+    makeDirectories(path, mode);
+  }
+}

@@ -1,7 +1,8 @@
 /** Files of a directory that is being filled: each is whole or not there. */
-import { mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { renameSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
+import { makeDirectories } from '../host/files.js';
 import { writeOutput } from '../host/output-file.js';
 import { randomHex } from '../host/random.js';
 import type { Digest } from '../oci/digest.js';
@@ -22,7 +23,7 @@ export class BlobFiles {
   makeDirectory(name = '.'): void {
     const path = join(this.directory, name);
     try {
-      mkdirSync(path, { recursive: true });
+      makeDirectories(path);
     } catch (error) {
       throw ioError(`make directory ${path}`, error);
     }

@@ -1,8 +1,8 @@
 /** The entries of an OCI layout as files below a directory, added to a layout that is there. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { writeFileAtomic } from '../host/files.js';
+import { makeDirectories, writeFileAtomic } from '../host/files.js';
 import { writeOutput } from '../host/output-file.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { annotationNames, layoutNames, parseLayoutIndex, serializeLayoutIndex } from '../oci/layout.js';
@@ -53,7 +53,7 @@ function nameOf({ digest, annotations }: Descriptor): string {
 
 function makeDirectory(path: string): void {
   try {
-    mkdirSync(path, { recursive: true });
+    makeDirectories(path);
   } catch (error) {
     if (!hasErrno(error, 'EEXIST', 'ENOTDIR')) throw ioError(`make directory ${path}`, error);
     throw new CoracleError('USAGE', `write layout to ${path}: it is not a directory`, { cause: error });

@@ -233,6 +233,7 @@ testWith(needs, 'damaged and lying sources are found out, and nothing gets a nam
       t.regex(failed.stderr, message, to);
     }
   };
+  await cli.ok(['copy', '-q', 'store:made', 'dir:good'], at);
   await cli.ok(['rmi', '-af']);
   truncateSync(layer, whole.length - 1);
   await fails(/only \d+ of \d+ bytes/);
@@ -248,6 +249,11 @@ testWith(needs, 'damaged and lying sources are found out, and nothing gets a nam
     if (name === index.manifests[0].digest.slice(7)) appendFileSync(join(blobs, name), ' ');
   await fails(/the bytes have digest/);
   t.is((await cli.run(['copy', 'made', 'dir:x'])).code, 125);
+  for (const to of ['oci:/proc/x', 'dir:/proc/x/y', 'docker-archive:/nowhere/x.tar:x']) {
+    const impossible = await cli.run(['copy', '-q', 'dir:good', to], { ...at, timeout: 20_000 });
+    t.is(impossible.code, 125, to);
+    t.regex(impossible.stderr, /x/);
+  }
 });
 
 testWith(needs, 'blobs of the longer digests go everywhere, and archives through pipes', async (t) => {
