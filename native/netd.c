@@ -60,7 +60,7 @@ static void uplink_decided(struct netd *netd) {
 
 static void uplink_failed(struct netd *netd, const struct failure *failure) {
     netd->uplink = UPLINK_FAILED;
-    snprintf(netd->uplink_problem, sizeof netd->uplink_problem, "containers reach each other, but not the world: %.100s%s%.60s", failure->object, failure->number ? ": " : "",
+    snprintf(netd->uplink_problem, sizeof netd->uplink_problem, "uplink: containers reach each other, but not the world: %.100s%s%.60s", failure->object, failure->number ? ": " : "",
              failure->number ? strerror(failure->number) : "");
     uplink_decided(netd);
 }

@@ -1,5 +1,6 @@
 /** Networks as things of the store, and what is left when processes are killed. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import type { Cli } from '../helpers/cli.js';
@@ -126,6 +127,8 @@ testWith(journeyNeeds, 'networks are made, listed, shown and removed', async (t)
     'coracle: create network front: there is one of this name',
   );
   t.is(await cli.ok(['network', 'create', '--ignore', 'front']), 'front\n');
+  t.is(await cli.ok(['__complete', 'network', 'rm', '']), 'back\nfront\n');
+  t.is(await cli.ok(['__complete', 'run', '--network', 'f']), 'front\n');
   t.is((await cli.run(['network', 'exists', 'front'])).code, 0);
   t.is((await cli.run(['network', 'exists', 'nothing'])).code, 1);
   t.regex(
@@ -198,3 +201,21 @@ testWith(
     await reaches(t, cli, 'client', 'web');
   },
 );
+
+testWith(needs, 'without a way out containers reach each other, and that is said', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const programs = join(cli.directory, 'programs');
+  mkdirSync(programs);
+  writeFileSync(join(programs, 'pasta'), '#!/bin/sh\necho it is broken >&2\nexit 1\n', { mode: 0o755 });
+  const env = { PATH: `${programs}:${cli.env.PATH}` };
+  await cli.ok(['network', 'create', 'shop']);
+  const run = ['run', '-d', '--name', 'box', '--network', 'shop', 'busybox', 'sleep', '1000'];
+  const { code, stderr } = await cli.run(run, { env });
+  t.is(code, 0);
+  t.regex(
+    stderr,
+    /uplink: containers reach each other, but not the world: pasta ended with status 1: it is broken/,
+  );
+  await serve(cli, 'web', 'shop');
+  await reaches(t, cli, 'box', 'web');
+});
