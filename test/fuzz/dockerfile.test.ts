@@ -115,6 +115,12 @@ function checkAgain(instruction: Instruction, file: Dockerfile): void {
   }
 }
 
+/** Milliseconds that this process has used: a busy machine makes nothing slower by it. */
+function processorTime(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 test('mutated Dockerfiles parse or fail with an error that has a place', (t) => {
   const seconds = Number(process.env.CORACLE_FUZZ_SECONDS ?? 0);
   const random = randomNumbers(20_260_101);
@@ -123,7 +129,7 @@ test('mutated Dockerfiles parse or fail with an error that has a place', (t) => 
   let slowest = 0;
   for (let run = 0; run < 6_000 || Date.now() - started < seconds * 1_000; run += 1) {
     const text = mutate(corpus[random(corpus.length)] ?? '', random);
-    const before = Date.now();
+    const before = processorTime();
     try {
       const file = check(text);
 
@@ -136,7 +142,7 @@ test('mutated Dockerfiles parse or fail with an error that has a place', (t) => 
       t.fail(`${JSON.stringify(text)}: ${error instanceof Error ? error.stack : error}`);
       return;
     }
-    slowest = Math.max(slowest, Date.now() - before);
+    slowest = Math.max(slowest, processorTime() - before);
   }
   t.true(accepted > 500, `${accepted} accepted`);
   t.true(slowest < 1_000, `${slowest} ms`);
