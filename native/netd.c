@@ -218,6 +218,8 @@ static void leave_if_idle(struct netd *netd, int64_t now) {
     if (netd->members || now < netd->idle_since + IDLE_MS)
         return;
     auto_close int start = openat(netd->directory, "start", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    if (start < 0 && errno == ENOENT)
+        _exit(0); /* the directory was removed: nobody finds us any more */
     if (start >= 0 && flock(start, LOCK_EX | LOCK_NB) == 0) {
         accept_member(netd);
         if (!netd->members) {

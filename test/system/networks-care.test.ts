@@ -1,5 +1,5 @@
 /** Networks as things of the store, and what is left when processes are killed. */
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
@@ -201,6 +201,16 @@ testWith(
     await reaches(t, cli, 'client', 'web');
   },
 );
+
+testWith(needs, 'a holder whose runtime directory was removed ends, too', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  await cli.ok(['network', 'create', 'shop']);
+  await serve(cli, 'web', 'shop');
+  await cli.ok(['rm', '-f', 'web']);
+  rmSync(cli.runtime, { recursive: true });
+  await eventually(async () => (holders(cli).length === 0 ? true : undefined));
+  t.pass();
+});
 
 testWith(needs, 'without a way out containers reach each other, and that is said', async (t) => {
   const cli = await openCliWithBusybox(t);
