@@ -26,22 +26,30 @@ const hostFiles = [
   '/dev/net/tun',
 ];
 
-/** What the launcher itself tells us. */
-const ofLauncher = ['CORACLE_DESCRIPTORS', 'CORACLE_EXTRA_CA_CERTS'];
+/** What the launcher itself tells us, and where the store is, which it knows. */
+const ofLauncher = ['CORACLE_DESCRIPTORS', 'CORACLE_EXTRA_CA_CERTS', 'CORACLE_ROOT'];
 
-/** Whether such a plan holds for another start: it has nothing that belongs to one start alone. */
+/**
+ * Whether such a plan holds for another start: it has nothing that belongs to one start alone, depends on other containers,
+ * on volumes or on files that are not looked at.
+ */
 export function isRepeatable(record: ContainerRecord, env: Environment): boolean {
-  const { network, secrets, log, options, autoRemove } = record;
-  const ownVariables = Object.keys(env).filter(
-    (name) => name.startsWith('CORACLE_') && !ofLauncher.includes(name) && name !== 'CORACLE_ROOT',
-  );
+  const { network, log, options, autoRemove, volumes } = record;
+  const own = Object.keys(env).filter((name) => name.startsWith('CORACLE_') && !ofLauncher.includes(name));
+  const parts = [
+    ...[record.secrets, record.images, record.networkContainer, record.sharedNamespaces],
+    ...[record.userContainer, record.userNamespace, options.pod, options.hostsFile, options.hostUsers],
+    ...[options.timezone, options.cdiSpecDirectories, options.passwdEntry, options.groupEntry],
+  ];
   return (
-    ownVariables.length === 0 &&
+    own.length === 0 &&
     env.NOTIFY_SOCKET === undefined &&
-    secrets === undefined &&
+    parts.every((part) => part === undefined || (Array.isArray(part) && part.length === 0)) &&
     !autoRemove &&
     log?.driver !== 'passthrough' &&
-    options.hostsFile === undefined &&
+    volumes.length === 0 &&
+    (options.devices ?? []).length === 0 &&
+    (options.mounts ?? []).every(({ type }) => type === 'bind' || type === 'tmpfs') &&
     ['none', 'host', 'pasta', 'slirp4netns'].includes(network)
   );
 }
