@@ -309,9 +309,13 @@ int start_prepared(const char *given_root, const char *name, const char *main_sc
     char *head = malloc(HEAD_SIZE);
     if (!head || !environment_is_plain() || !in_first_namespace() || !find_root(given_root, root, sizeof root) || !find_container(root, name, directory, sizeof directory))
         return -1;
-    snprintf(path, sizeof path, "%s/mount.json", directory);
-    if (access(path, F_OK) == 0)
-        return -1;
+    /* What is mounted has to be looked at; what a removal left is not to be started. */
+    static const char *const marks[] = {"mount.json", "removing"};
+    for (size_t i = 0; i < sizeof marks / sizeof *marks; i++) {
+        snprintf(path, sizeof path, "%s/%s", directory, marks[i]);
+        if (access(path, F_OK) == 0)
+            return -1;
+    }
     snprintf(path, sizeof path, "%s/prepared", directory);
     int file = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     bool started = file >= 0 && is_valid(file, head, &prepared) && start(program, file);
