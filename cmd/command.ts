@@ -74,6 +74,7 @@ export type Completes =
   | 'working'
   | 'secrets'
   | 'volumes'
+  | 'pods'
   | 'networks'
   | 'files'
   | 'shells'

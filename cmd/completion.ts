@@ -111,6 +111,8 @@ async function candidatesOf(what: Completes | undefined, context: Context): Prom
       return (await context.open().containers({ all: what === 'containers' })).map((one) => one.name);
     case 'volumes':
       return (await context.open().volumes()).map(({ name }) => name);
+    case 'pods':
+      return (await context.open().pods()).map(({ name }) => name);
     case 'working':
       return (await context.open().working.list()).map(({ name }) => name);
     case 'networks':

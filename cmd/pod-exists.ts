@@ -6,6 +6,7 @@ export const command = defineCommand({
   summary: 'Tell whether there is a pod',
   operands: 'POD',
   count: [1, 1],
+  completes: 'pods',
   examples: [['coracle pod exists shop || coracle pod create shop', 'Exit code 0 if there is one, 1 if not']],
   options: [],
   async handler(_values, [text = ''], { open }) {

@@ -11,6 +11,7 @@ export const command = defineCommand({
   summary: 'Show everything known about pods',
   operands: 'POD...',
   count: [0, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   examples: [
     ['coracle pod inspect shop', 'As JSON'],
     ["coracle pod inspect -f '{{.State}}' shop", 'One field'],

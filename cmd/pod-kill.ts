@@ -9,6 +9,7 @@ export const command = defineCommand({
   summary: 'Send a signal to the containers of pods',
   operands: 'POD...',
   count: [0, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   examples: [['coracle pod kill shop', 'KILL, to all of its containers']],
   options: [
     {

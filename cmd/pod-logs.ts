@@ -8,6 +8,7 @@ export const command = defineCommand({
   summary: 'Print the logs of the containers of a pod',
   operands: 'POD',
   count: [1, 1],
+  completes: 'pods',
   examples: [
     ['coracle pod logs -f --names shop', 'All of its containers, in the order of time'],
     ['coracle pod logs -c web shop', 'One of them'],

@@ -9,6 +9,7 @@ export const command = defineCommand({
   summary: 'Let the containers of pods stand still',
   operands: 'POD...',
   count: [0, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   examples: [['coracle pod pause shop', 'Until coracle pod unpause shop']],
   options: [...podSelectionOptions],
   async handler(values, operands, context) {

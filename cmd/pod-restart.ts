@@ -10,6 +10,7 @@ export const command = defineCommand({
   summary: 'Stop the containers of pods and start them again',
   operands: 'POD...',
   count: [0, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   examples: [['coracle pod restart shop', 'All of its containers']],
   options: [timeOption, ...podSelectionOptions],
   async handler(values, operands, context) {

@@ -11,6 +11,7 @@ export const command = defineCommand({
   summary: 'Remove pods with their containers',
   operands: 'POD...',
   count: [0, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   examples: [['coracle pod rm shop', 'If none of its containers runs']],
   options: [
     { name: 'force', short: 'f', kind: 'switch', summary: 'Also those whose containers run' },

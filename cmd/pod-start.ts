@@ -9,6 +9,7 @@ export const command = defineCommand({
   summary: 'Start the containers of pods',
   operands: 'POD...',
   count: [0, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   examples: [['coracle pod start shop', 'Its namespaces, then its containers']],
   options: [...podSelectionOptions],
   async handler(values, operands, context) {

@@ -8,6 +8,7 @@ export const command = defineCommand({
   summary: 'Show what the containers of pods use',
   operands: '[POD...]',
   count: [0, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   examples: [['coracle pod stats --no-stream shop', 'One answer about its containers']],
   options: stats.options,
   async handler(values, operands, context) {

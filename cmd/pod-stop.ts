@@ -10,6 +10,7 @@ export const command = defineCommand({
   summary: 'Stop the containers of pods',
   operands: 'POD...',
   count: [0, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   examples: [['coracle pod stop shop', 'Its containers, then what holds its namespaces']],
   options: [timeOption, ...podSelectionOptions],
   async handler(values, operands, context) {

@@ -8,6 +8,7 @@ export const command = defineCommand({
   summary: 'Show the processes of the containers of a pod',
   operands: 'POD [COLUMN...]',
   count: [1, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   stopAtOperand: true,
   examples: [['coracle pod top shop pid args', 'Of all of its containers that run']],
   options: [],

@@ -9,6 +9,7 @@ export const command = defineCommand({
   summary: 'Let paused pods go on',
   operands: 'POD...',
   count: [0, Number.POSITIVE_INFINITY],
+  completes: 'pods',
   examples: [['coracle pod unpause shop', 'What stood still goes on']],
   options: [...podSelectionOptions],
   async handler(values, operands, context) {

@@ -48,7 +48,7 @@ export const command = defineCommand({
     formatOption,
   ],
   refused: {
-    'this version has no pods': 'pod,p',
+    'coracle pod ps tells the containers of pods': 'pod,p',
     'namespaces are not listed': 'namespace ns',
     'other programs have stores of their own': 'external storage',
   },

@@ -2,7 +2,13 @@
 import type { OptionSpec } from '../command.js';
 
 export const namespaceOptions = [
-  { name: 'pod', kind: 'string', value: 'NAME', summary: 'Pod to be in; new:NAME makes one with its ports' },
+  {
+    name: 'pod',
+    kind: 'string',
+    value: 'NAME',
+    completes: 'pods',
+    summary: 'Pod to be in; new:NAME makes one with its ports',
+  },
   { name: 'pid', kind: 'string', value: 'MODE', summary: 'Pid namespace: private, host or container:NAME' },
   {
     name: 'ipc',

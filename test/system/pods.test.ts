@@ -11,6 +11,7 @@ testWith(journeyNeeds, 'containers of a pod share its network, its memory and it
   const cli = await openCliWithBusybox(t);
   const id = (await cli.ok(['pod', 'create', '--network', 'none', '--label', 'a=b', 'shop'])).trim();
   t.regex(id, /^[0-9a-f]{64}$/);
+  t.is(await cli.ok(['__complete', 'pod', 'stop', 's']), 'shop\n');
   t.is(
     await cli.ok(['pod', 'ps', '--format', '{{.Name}} {{.Status}} {{.NumberOfContainers}}']),
     'shop Created 1\n',
