@@ -205,8 +205,19 @@ function withScratch(action) {
   try {
     return action(scratch);
   } finally {
-    // What ran in it may still be tidying up.
-    rmSync(scratch, { recursive: true, force: true, maxRetries: 100, retryDelay: 50 });
+    removeBusy(scratch);
+  }
+}
+
+/** What ran in it may still be tidying up: a file that comes while others go means that all is looked at again. */
+function removeBusy(directory) {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return rmSync(directory, { recursive: true, force: true });
+    } catch (error) {
+      if (attempt === 100 || !['ENOTEMPTY', 'EBUSY'].includes(error.code)) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
+    }
   }
 }
 

@@ -19,6 +19,8 @@ const versionText = 'Directory Transport Version: 1.1\n';
 const versionPattern = /^Directory Transport Version: 1\.[0-9]+\n?$/;
 /** What may lie in such a directory besides. */
 const ownFile = /^(?:(?:sha512-)?[0-9a-f]{64,128}(?:\.manifest\.json)?|signature-\d+|.*\.signature-\d+)$/;
+/** What a copy that was killed was writing: it goes with the old files. */
+const unfinished = /^\.making-[0-9a-f]{16}$|^\..+\.[0-9a-f]{12}$|^.+\.[0-9a-f]{12}\.tmp$/;
 
 /** Whether an archive or directory has this form. */
 export async function isImageDirectory(archive: Archive): Promise<boolean> {
@@ -108,12 +110,13 @@ export function directoryTarget(path: string): ImageTarget {
 function checkDirectory(path: string): readonly string[] {
   try {
     const names = readdirSync(path);
-    const own = names.filter((name) => ownFile.test(name));
+    const own = names.filter((name) => ownFile.test(name) || unfinished.test(name));
     const known = [versionName, manifestName, ...own];
     const isImage =
       names.includes(versionName) && versionPattern.test(readFileSync(join(path, versionName), 'utf8'));
     const foreign = names.find((name) => !known.includes(name));
-    if (names.length === 0 || (isImage && foreign === undefined)) return own;
+    const isEmpty = names.every((name) => unfinished.test(name));
+    if (isEmpty || (isImage && foreign === undefined)) return own;
     throw new CoracleError('USAGE', `write dir:${path}: the directory holds something else`, {
       hint: 'name an empty directory, or one that does not exist',
     });
