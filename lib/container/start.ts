@@ -15,8 +15,9 @@ import { networkAtStart } from './network-at-start.js';
 import { notifySpec } from './notify.js';
 import type { ContainerRecord } from './record.js';
 import type { LaunchSecrets } from './secrets.js';
-import { isHeld } from './state.js';
+import { isHeld, readState } from './state.js';
 import { type ContainerPlaces, type ContainerStores, containerPlaces } from './stores.js';
+import { isActive } from './view.js';
 
 export type StartOptions = {
   /** A network planned just now can be handed in. */
@@ -82,9 +83,7 @@ async function prepareStart(
   options: StartOptions,
 ): Promise<{ readonly records: ReturnType<typeof planLaunch>; readonly data: Uint8Array | undefined }> {
   const places = containerPlaces(stores, record.id);
-  if (isHeld(places.directory)) {
-    throw new CoracleError('IN_USE', `start container ${record.name}: it is running already`);
-  }
+  await awaitEnd(places.directory, record.name);
   if (options.fresh !== true && existsSync(`${places.directory}/mount.json`)) {
     const { refuseStart } = await import('./mount.js');
     refuseStart(stores, record);
@@ -123,6 +122,20 @@ async function prepareStart(
   ensureDirectory(stores.paths.trash);
   return { records, data: secrets === undefined ? undefined : launchData(spec) };
 }
+
+/** The supervisor of an end that is known already may still be cleaning up. @throws IN_USE for a container that runs */
+async function awaitEnd(directory: string, name: string): Promise<void> {
+  for (const deadline = Date.now() + cleaningPatience; isHeld(directory); await pause(5)) {
+    if (isActive(readState(directory)) || Date.now() > deadline)
+      throw new CoracleError('IN_USE', `start container ${name}: it is running already`);
+  }
+}
+
+const pause = (milliseconds: number): Promise<void> =>
+  new Promise((resolve) => setTimeout(resolve, milliseconds));
+
+/** Milliseconds that the supervisor of a container that has ended is waited for. */
+const cleaningPatience = 10_000;
 
 async function joinedAtStart(
   stores: ContainerStores,

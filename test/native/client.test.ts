@@ -216,8 +216,7 @@ clientTest('a closed standard output ends the client as it would end a program',
   // Again and again: what is written before the other side has really gone is taken.
   const words = setInterval(() => supervisor.send(1, 'for nobody'), 20);
   t.teardown(() => clearInterval(words));
-  await supervisor.frame(7);
-  clearInterval(words);
+  // Its word to us may be lost with what it left unread; its end is not.
   t.is((await ended).code, 141);
 });
 
