@@ -1,5 +1,13 @@
 /** What a container's files look like from outside: cp, diff, export and commit, over all three storage drivers. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { type Cli, runProgram } from '../helpers/cli.js';
@@ -171,8 +179,11 @@ testWith(journeyNeeds, 'S34: a container that swaps directories for links leads 
     if (copied.code === 0) outcomes.done++;
     else outcomes.refused++;
     await cli.run(['cp', 'box:/swap/d/sentinel', join(cli.directory, 'back')]);
+    // In between, the path may name a directory of the container's; nothing of it is from outside.
     const back = join(cli.directory, 'back');
-    if (existsSync(back)) t.is(readFileSync(back, 'utf8'), 'from the host');
+    const found = (await runProgram('find', [back, '-type', 'f', '-exec', 'cat', '{}', '+'])).stdout;
+    t.true(['', 'from the host'].includes(found), found);
+    rmSync(back, { recursive: true, force: true });
   }
   t.log(`${outcomes.done} copied, ${outcomes.refused} refused`);
   t.true(outcomes.done > 0);
