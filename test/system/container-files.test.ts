@@ -1,13 +1,5 @@
 /** What a container's files look like from outside: cp, diff, export and commit, over all three storage drivers. */
-import {
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { type Cli, runProgram } from '../helpers/cli.js';
