@@ -17,7 +17,6 @@ import type { ContainerRecord } from './record.js';
 import type { LaunchSecrets } from './secrets.js';
 import { isHeld, readState } from './state.js';
 import { type ContainerPlaces, type ContainerStores, containerPlaces } from './stores.js';
-import { isActive } from './view.js';
 
 export type StartOptions = {
   /** A network planned just now can be handed in. */
@@ -126,7 +125,9 @@ async function prepareStart(
 /** The supervisor of an end that is known already may still be cleaning up. @throws IN_USE for a container that runs */
 async function awaitEnd(directory: string, name: string): Promise<void> {
   for (const deadline = Date.now() + cleaningPatience; isHeld(directory); await pause(5)) {
-    if (isActive(readState(directory)) || Date.now() > deadline)
+    // Between its exit record and its end it looks like one that starts.
+    const { status } = readState(directory);
+    if (status === 'running' || status === 'paused' || Date.now() > deadline)
       throw new CoracleError('IN_USE', `start container ${name}: it is running already`);
   }
 }

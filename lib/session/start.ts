@@ -12,10 +12,15 @@ import type { Session } from './session.js';
 /** Starts a container in the background; one that runs is left alone. */
 export async function start(session: Session, name: string, request: StartRequest): Promise<void> {
   const { stores, view } = await open(session, name);
-  if (isActive(view)) return;
+  if (view.status === 'running' || view.status === 'paused') return;
   requireWhole(view, 'start');
-  const started = await startContainer(stores, view.record);
-  for (const warning of started.warnings) request.onWarning?.(warning.prose);
+  try {
+    const started = await startContainer(stores, view.record);
+    for (const warning of started.warnings) request.onWarning?.(warning.prose);
+  } catch (error) {
+    // Somebody else's start came first, or the end of the last run was not over yet.
+    if (!(error instanceof CoracleError) || error.code !== 'IN_USE') throw error;
+  }
 }
 
 /** Starts a container in place of this process; one that runs is attached to. */
