@@ -2,8 +2,8 @@
 import { type ConfigChange, CoracleError, parseDuration } from '../lib/index.js';
 import { defineCommand, type Values } from './command.js';
 import { splitWords } from './options/split-words.js';
+import { addsHistory } from './options/working-flags.js';
 import { say, visible } from './terminal/output.js';
-import { addsHistory } from './working-run.js';
 
 const list = (name: string, value: string, summary: string, short?: string) =>
   ({ name, kind: 'list', value, summary, ...(short === undefined ? {} : { short }) }) as const;

@@ -1,9 +1,10 @@
 /** What `working copy` and `add` have in common. */
-import { CoracleError, type WorkingCopyRequest } from '../lib/index.js';
+import type { WorkingCopyRequest } from '../lib/index.js';
 import type { Context, OptionSpec, Values } from './command.js';
 import { interruptible } from './interrupt.js';
 import { readPullPolicy } from './options/pull-policy.js';
 import { registryAccess, registryOptions } from './options/registry.js';
+import { addsHistory } from './options/working-flags.js';
 import { printLine, say, visible } from './terminal/output.js';
 
 export const workingCopyOptions = [
@@ -57,8 +58,6 @@ export async function copyInto(
 ): Promise<number> {
   const [container = '', ...paths] = operands;
   const [sources, destination] = paths.length === 1 ? [paths, undefined] : [paths.slice(0, -1), paths.at(-1)];
-  if (values.ignorefile !== undefined && values.contextdir === undefined)
-    throw new CoracleError('USAGE', 'use --ignorefile: it goes with --contextdir');
   const { working } = open();
   const digest = await interruptible((signal) =>
     working[kind](container, {
@@ -69,7 +68,7 @@ export async function copyInto(
       excludes: values.exclude,
       contextDirectory: values.contextdir,
       ignoreFile: values.ignorefile,
-      addHistory: values['add-history'] || /^(1|true|yes|on)$/i.test(process.env.BUILDAH_HISTORY ?? ''),
+      addHistory: addsHistory(values['add-history']),
       digest: !values.quiet,
       ...more,
       signal,

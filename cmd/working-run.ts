@@ -5,6 +5,7 @@ import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { readAssignments } from './options/texts.js';
 import {
+  addsHistory,
   refusedOfWorking,
   workingHostOptions,
   workingSandboxOptions,
@@ -97,8 +98,3 @@ export const command = defineCommand({
     );
   },
 });
-
-/** BUILDAH_HISTORY is what scripts set. */
-export function addsHistory(flag: boolean): boolean {
-  return flag || /^(1|true|yes|on)$/i.test(process.env.BUILDAH_HISTORY ?? '');
-}

@@ -46,3 +46,8 @@ export const refusedOfWorking = {
   'commands get no devices': 'device',
   'the runtime is built in': 'runtime runtime-flag cni-config-dir cni-plugin-path',
 };
+
+/** BUILDAH_HISTORY is what scripts set. */
+export function addsHistory(flag: boolean): boolean {
+  return flag || /^(1|true|yes|on)$/i.test(process.env.BUILDAH_HISTORY ?? '');
+}

@@ -123,7 +123,7 @@ export type ChildStreams = {
 };
 
 /**
- * A supervisor of mode `child`: it dies with this process. `status` is a descriptor to read status lines from until its end;
+ * A supervisor of mode `child`, which dies with this process, or `foreground`. `status` is a descriptor to read status lines from until its end;
  * `data` is what records of the plan name, in memory only.
  */
 export function startChild(
@@ -163,24 +163,12 @@ export function runForeground(
   records: readonly PlanRecord[],
   data?: Uint8Array,
 ): { readonly code: number; readonly status: string } {
-  const plan = addon().memfd('coracle-plan', encodePlan(records));
-  const given = giveData(data);
-  const [read, write] = addon().pipe();
+  const { pid, status } = startChild(records, { stdin: 0, stdout: 1, stderr: 2 }, data);
   try {
-    const streams = [0, 1, 2].map((fd) => [fd, fd] as const);
-    const pid = spawnSupervisor('run', [
-      ...streams,
-      [planDescriptor, plan],
-      [statusDescriptor, write],
-      ...given,
-    ]);
-    closeSync(write);
     const { code = 125 } = addon().waitpid(pid, false) ?? {};
-    return { code, status: `${[...readLines(read)].join('\n')}\n` };
+    return { code, status: `${[...readLines(status)].join('\n')}\n` };
   } finally {
-    closeSync(read);
-    closeSync(plan);
-    for (const [, fd] of given) closeSync(fd);
+    closeSync(status);
   }
 }
 

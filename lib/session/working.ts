@@ -98,6 +98,8 @@ export async function copy(
   kind: 'copy' | 'add',
   request: WorkingCopyRequest,
 ): Promise<string | undefined> {
+  if (request.ignoreFile !== undefined && request.contextDirectory === undefined)
+    throw new CoracleError('USAGE', 'use --ignorefile: it goes with --contextdir');
   const stores = await session.allStores();
   return holding(stores, name, async (record, store) => {
     const { contextDirectory: root, ignoreFile, from: source } = request;
@@ -106,8 +108,6 @@ export async function copy(
     const { placed, roots } = placeSources(kind, sources);
     const ignore =
       ignoreFile === undefined ? undefined : { text: readIgnoreFile(ignoreFile), name: ignoreFile };
-    if (ignore !== undefined && root === undefined)
-      throw new CoracleError('USAGE', 'use --ignorefile: it goes with --contextdir');
     const mounted = mountedHere(stores, record, 'copy into');
     await settle(stores, record);
     const digest = await inWorkshop(

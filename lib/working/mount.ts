@@ -7,11 +7,10 @@ import { findProgram } from '../host/id-map.js';
 import { type MountPlaces, mountAt, mountState, refuseMounted, unmountAt } from '../image/mount-point.js';
 import { pathInStore } from '../image/stores.js';
 import type { PlanRecord } from '../native/plan.js';
-import { initLayer } from '../snapshot/init-layer.js';
 import { rootPlan } from '../snapshot/root-plan.js';
 import type { WorkingRecord } from './record.js';
 import { workingPlaces } from './working-store.js';
-import { normalise, parentOf, settle } from './workshop.js';
+import { lowerPaths, normalise, settle } from './workshop.js';
 
 export function placesOf(stores: BuildStores, record: WorkingRecord): MountPlaces {
   const { mountPoint: point, mount: mark } = workingPlaces(stores, record.id);
@@ -64,13 +63,8 @@ async function rootRecords(stores: BuildStores, record: WorkingRecord): Promise<
     );
   }
   const { fs, directory } = workingPlaces(stores, record.id);
-  const parent = parentOf(stores, record);
-  const layers = [
-    ...(parent === undefined ? [] : stores.snapshots.layerPaths(parent)),
-    initLayer(stores.paths),
-  ];
   const fuse = driver === 'fuse-overlayfs' ? findProgram('fuse-overlayfs', stores.env) : undefined;
-  return rootPlan(driver, layers, {
+  return rootPlan(driver, lowerPaths(stores, record), {
     upper: fs,
     work: await freshWork(stores, join(directory, 'work')),
     ...(fuse === undefined ? {} : { fuseProgram: fuse }),

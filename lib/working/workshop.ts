@@ -130,11 +130,16 @@ export async function openLowers(
   record: WorkingRecord,
   agent: Agent,
 ): Promise<readonly Handle[]> {
+  return Promise.all(lowerPaths(stores, record).map((path) => openInStore(agent, stores.paths, path)));
+}
+
+/** Their directories. */
+export function lowerPaths(
+  stores: Pick<Stores, 'paths' | 'snapshots'>,
+  record: WorkingRecord,
+): readonly string[] {
   const parent = parentOf(stores, record);
-  const layers = parent === undefined ? [] : stores.snapshots.layerPaths(parent);
-  return Promise.all(
-    [...layers, initLayer(stores.paths)].map((path) => openInStore(agent, stores.paths, path)),
-  );
+  return [...(parent === undefined ? [] : stores.snapshots.layerPaths(parent)), initLayer(stores.paths)];
 }
 
 /** Its files as they are now; changes go into its own layer where `writable` is set. */

@@ -87,30 +87,10 @@ testWith(needs, 'addresses of containers that were killed are free again', async
   const full = await cli.run(['run', '--rm', ...network, 'busybox', 'true']);
   t.regex(full.stderr, /allot address on network tiny: none of 10\.78\.0\.0\/29 is left/);
   await cli.ok(['rm', '-f', 'c']);
-  t.is(
-    await cli.ok([
-      'run',
-      '--rm',
-      ...network,
-      'busybox',
-      'sh',
-      '-c',
-      'ip -4 addr show eth0 | grep -c 10.78.0.4',
-    ]),
-    '1\n',
-  );
-  t.is(
-    await cli.ok([
-      'run',
-      '--rm',
-      ...network,
-      'busybox',
-      'sh',
-      '-c',
-      'ip -4 addr show eth0 | grep -c 10.78.0.4',
-    ]),
-    '1\n',
-  );
+  for (let again = 0; again < 2; again++) {
+    const script = 'ip -4 addr show eth0 | grep -c 10.78.0.4';
+    t.is(await cli.ok(['run', '--rm', ...network, 'busybox', 'sh', '-c', script]), '1\n');
+  }
 });
 
 testWith(journeyNeeds, 'networks are made, listed, shown and removed', async (t) => {
