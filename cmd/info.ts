@@ -27,7 +27,7 @@ export const command = defineCommand({
   },
 });
 
-function lines({ version, host, store, modes }: HostInformation): string[] {
+function lines({ version, host, store, modes, registries }: HostInformation): string[] {
   const because = (reason: string | undefined): string => (reason === undefined ? '' : ` (${reason})`);
   return [
     `coracle       ${version}`,
@@ -42,5 +42,19 @@ function lines({ version, host, store, modes }: HostInformation): string[] {
     `network       ${modes.network}${because(modes.networkReason)}`,
     `runtime       ${store.runtime}`,
     `configuration ${store.configuration}`,
+    `registries    ${registries.search.join(', ') || 'none'} for short names, ${registries.shortNameMode}`,
+    ...registries.tables.map((table) => `              ${describeTable(table)}`),
   ];
+}
+
+type Table = HostInformation['registries']['tables'][number];
+
+function describeTable({ prefix, location, blocked, insecure, mirrors }: Table): string {
+  const facts = [
+    ...(blocked ? ['blocked'] : []),
+    ...(insecure ? ['insecure'] : []),
+    ...(location === prefix || location === '' ? [] : [`at ${location}`]),
+    ...(mirrors.length === 0 ? [] : [`mirrors ${mirrors.map((mirror) => mirror.location).join(', ')}`]),
+  ];
+  return [prefix, ...facts].join(', ');
 }

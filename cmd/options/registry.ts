@@ -36,5 +36,12 @@ export function registryAccess(
     ...(values['cert-dir'] === undefined ? {} : { certDir: values['cert-dir'] }),
     ...(retry === undefined ? {} : { retry }),
     ...(delay === undefined ? {} : { retryDelay: delay * 1000 }),
+    chooseName,
   };
+}
+
+/** Asks at the terminal, where there is one; only a name that several registries may have comes to this. */
+async function chooseName(text: string, candidates: readonly string[]): Promise<string | undefined> {
+  const { choose } = await import('../terminal/choose.js');
+  return choose(`${text} may be any of these images:`, candidates);
 }

@@ -1,17 +1,6 @@
 /** Logging in and out: credentials checked against the registry, then written where other tools find them. */
-import { randomBytes } from 'node:crypto';
-import {
-  closeSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
-import { dirname } from 'node:path';
-import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { CoracleError } from '../errors.js';
+import { editUserFile } from '../host/user-file.js';
 import { requireObject, type UnknownRecord } from '../oci/guards.js';
 import { dockerAuthFile, normalizeKey, ownAuthFiles, readAuthFile, writableAuthFile } from './auth-file.js';
 import { createRegistryClient, type RegistryOptions } from './client.js';
@@ -100,47 +89,11 @@ function entryOf(credentials: Credentials): UnknownRecord {
   return { auth: Buffer.from(pair).toString('base64') };
 }
 
-/** Changes `auths` of a file under its lock, all else kept, the file replaced at once with mode 0600. */
+/** Changes `auths` of a file, all else kept. */
 async function editAuths(path: string, change: (auths: UnknownRecord) => UnknownRecord): Promise<void> {
-  const { default: lockfile } = await import('proper-lockfile');
-  mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
-  const target = throughLink(path);
-  const release = await lockfile.lock(target, {
-    realpath: false,
-    retries: { retries: 20, minTimeout: 50, maxTimeout: 500 },
+  await editUserFile(path, () => {
+    const document = readAuthFile(path)?.document ?? {};
+    const auths = requireObject(document.auths ?? {}, `${path}: auths`);
+    return `${JSON.stringify({ ...document, auths: change(auths) }, null, '\t')}\n`;
   });
-  try {
-    const document = readAuthFile(target)?.document ?? {};
-    const auths = requireObject(document.auths ?? {}, `${target}: auths`);
-    replaceFile(target, `${JSON.stringify({ ...document, auths: change(auths) }, null, '\t')}\n`);
-  } finally {
-    await release();
-  }
-}
-
-/** People keep such files elsewhere and link them; the link stays. */
-function throughLink(path: string): string {
-  try {
-    return realpathSync(path);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return path;
-    throw ioError(`resolve ${path}`, error);
-  }
-}
-
-function replaceFile(path: string, text: string): void {
-  const temporary = `${path}.${randomBytes(6).toString('hex')}`;
-  try {
-    const descriptor = openSync(temporary, 'wx', 0o600);
-    try {
-      writeFileSync(descriptor, text);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
-    }
-    renameSync(temporary, path);
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw ioError(`write ${path}`, error);
-  }
 }

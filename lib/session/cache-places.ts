@@ -1,7 +1,7 @@
 /** Registries as places of build caches. */
 import type { CacheOrigin, CachePlaces, CacheTarget } from '../build/cache-place.js';
 import { CoracleError } from '../errors.js';
-import { parseReference, type Reference } from '../oci/reference.js';
+import { parseReference, type Reference, repositoryName } from '../oci/reference.js';
 import { getBlob, hasBlob } from '../registry/blobs.js';
 import type { RegistryClient } from '../registry/client.js';
 import { getManifest, putManifest } from '../registry/manifests.js';
@@ -10,12 +10,17 @@ import { openRegistry, type RegistryAccess } from '../transfer/registry-access.j
 
 /** Opens caches in registries with the access a build has. */
 export function cachePlaces(access: RegistryAccess, onMessage: (text: string) => void): CachePlaces {
-  const open = (name: string): { readonly client: RegistryClient; readonly reference: Reference } => {
+  const open = (name: string): Opened => {
     const reference = parseReference(name);
-    const client = openRegistry(reference.registry, access, (event) => {
-      if (event.kind === 'message') onMessage(event.text);
-    });
-    return { client, reference };
+    let made: Promise<RegistryClient> | undefined;
+    const client = (): Promise<RegistryClient> => {
+      made ??= openRegistry(repositoryName(reference), access, (event) => {
+        if (event.kind === 'message') onMessage(event.text);
+      });
+      return made;
+    };
+    // what could not be opened needs no closing
+    return { client, reference, close: async () => (await made?.catch(() => undefined))?.close() };
   };
   return {
     origin: (name) => origin(name, open(name)),
@@ -23,34 +28,38 @@ export function cachePlaces(access: RegistryAccess, onMessage: (text: string) =>
   };
 }
 
-type Opened = { readonly client: RegistryClient; readonly reference: Reference };
+type Opened = {
+  readonly client: () => Promise<RegistryClient>;
+  readonly reference: Reference;
+  readonly close: () => Promise<void>;
+};
 
-function origin(name: string, { client, reference }: Opened): CacheOrigin {
+function origin(name: string, { client, reference, close }: Opened): CacheOrigin {
   return {
     name,
     manifest: async () => {
       try {
-        return (await getManifest(client, reference)).manifest;
+        return (await getManifest(await client(), reference)).manifest;
       } catch (error) {
         if (error instanceof CoracleError && error.code === 'NOT_FOUND') return undefined;
         throw error;
       }
     },
     blob: async function* (descriptor) {
-      const { chunks } = await getBlob(client, reference.repository, descriptor);
+      const { chunks } = await getBlob(await client(), reference.repository, descriptor);
       yield* chunks;
     },
-    close: () => client.close(),
+    close,
   };
 }
 
-function target(name: string, { client, reference }: Opened): CacheTarget {
+function target(name: string, { client, reference, close }: Opened): CacheTarget {
   const { repository } = reference;
   return {
     name,
-    has: (descriptor) => hasBlob(client, repository, descriptor),
-    put: (descriptor, bytes) => uploadBlob(client, repository, descriptor, bytes),
-    publish: (bytes, mediaType) => putManifest(client, reference, { bytes, mediaType }),
-    close: () => client.close(),
+    has: async (descriptor) => hasBlob(await client(), repository, descriptor),
+    put: async (descriptor, bytes) => uploadBlob(await client(), repository, descriptor, bytes),
+    publish: async (bytes, mediaType) => putManifest(await client(), reference, { bytes, mediaType }),
+    close,
   };
 }

@@ -139,7 +139,7 @@ async function openTarget(
   switch (place.kind) {
     case 'docker': {
       const { registryTarget } = await import('../transfer/place-registry.js');
-      return registryTarget(place.reference, accessOf(request, 'targetAccess'), onEvent);
+      return await registryTarget(place.reference, accessOf(request, 'targetAccess'), onEvent);
     }
     case 'oci':
     case 'oci-archive': {

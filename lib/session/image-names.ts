@@ -21,12 +21,13 @@ export function isPullable(text: string): boolean {
 }
 
 /** A name whose first part is no registry. */
-function isShortName(text: string): boolean {
+export function isShortName(text: string): boolean {
   if (parseReference(text).registry !== dockerHub) return false;
   const slash = text.indexOf('/');
   return slash < 0 || canonicalRegistry(text.slice(0, slash)) !== dockerHub;
 }
 
-function isReference(text: string): boolean {
+/** Whether a text can be a reference: it is no id and no digest. */
+export function isReference(text: string): boolean {
   return !isDigest(text) && !/^[0-9a-f]{64}$/.test(text) && text !== '';
 }

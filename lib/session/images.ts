@@ -21,13 +21,9 @@ export async function pull(session: Session, text: string, request: PullRequest)
   const { platform: wanted, policy = 'always', onEvent = silent, ...access } = request;
   const stores = await session.stores();
   const platform = await session.platform(wanted);
-  const { pullImage } = await import('../transfer/pull.js');
-  return pullImage(
-    stores,
-    text,
-    { ...access, policy, ...(platform === undefined ? {} : { platform }) },
-    onEvent,
-  );
+  const { pullNamed } = await import('./pull-named.js');
+  const options = { ...access, policy, ...(platform === undefined ? {} : { platform }) };
+  return pullNamed(stores, text, options, onEvent);
 }
 
 /** Pushes an image; without a destination under the name it was found by. */

@@ -8,6 +8,7 @@ import { configPath } from '../host/paths.js';
 import { readNetworkFacts } from '../network/host-facts.js';
 import { chooseMode } from '../network/plan-network.js';
 import { formatPlatform, hostPlatform } from '../oci/platform.js';
+import { readRegistries } from '../registry/registries.js';
 import type { HostInformation, VersionInformation } from './requests.js';
 import type { Session } from './session.js';
 import { coracleVersion } from './version.js';
@@ -47,6 +48,7 @@ export async function hostInformation(session: Session): Promise<HostInformation
       running: containers.filter(({ status }) => isActive({ status })).length,
       images: stores.images.list().length,
     },
+    registries: await registriesOf(session),
     modes: {
       ids: ids.how,
       idCount: ids.uid.reduce((sum, { size }) => sum + size, 0),
@@ -54,6 +56,11 @@ export async function hostInformation(session: Session): Promise<HostInformation
       ...networkMode(session),
     },
   };
+}
+
+async function registriesOf(session: Session): Promise<HostInformation['registries']> {
+  const { search, shortNameMode, entries, files } = await readRegistries(session.env);
+  return { search, shortNameMode, tables: entries, files };
 }
 
 function networkMode(session: Session): { readonly network: string; readonly networkReason?: string } {

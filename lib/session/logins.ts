@@ -3,6 +3,8 @@ import { CoracleError } from '../errors.js';
 import { canonicalRegistry } from '../oci/reference.js';
 import { type CredentialSources, storedCredentials } from '../registry/credentials.js';
 import { removeLogin, storeLogin, verifyLogin } from '../registry/login.js';
+import { isInsecure } from '../registry/pull-sources.js';
+import { readRegistries } from '../registry/registries.js';
 import type { RegistryAccess } from '../transfer/registry-access.js';
 import type { LoginRequest } from './requests.js';
 import type { Session } from './session.js';
@@ -12,9 +14,10 @@ export async function logIn(session: Session, registry: string, request: LoginRe
   const { username, password, tlsVerify, certDir, signal } = request;
   const credentials = { kind: 'password', username, password } as const;
   const sources = sourcesOf(session, registry, request.authfile);
+  const insecure = isInsecure(await readRegistries(session.env), sources.registry);
   await verifyLogin(credentials, {
     registry: sources.registry,
-    tlsVerify,
+    tlsVerify: tlsVerify ?? (insecure ? false : undefined),
     certDir,
     signal,
     env: session.env,

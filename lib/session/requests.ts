@@ -5,6 +5,7 @@ import type { ContainerSummary } from '../container/listing.js';
 import type { RunOptions } from '../container/run-options.js';
 import type { ContainerChange } from '../container/update.js';
 import type { WaitCondition } from '../container/wait-condition.js';
+import type { RegistryEntry } from '../registry/registries-file.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import type { TransferEvent } from '../transfer/events.js';
 import type { PullPolicy } from '../transfer/pull.js';
@@ -213,6 +214,13 @@ export type HostInformation = {
     readonly containers: number;
     readonly running: number;
     readonly images: number;
+  };
+  /** What registries.conf says. */
+  readonly registries: {
+    readonly search: readonly string[];
+    readonly shortNameMode: string;
+    readonly tables: readonly RegistryEntry[];
+    readonly files: readonly string[];
   };
   readonly modes: {
     readonly ids: string;

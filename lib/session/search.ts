@@ -2,6 +2,7 @@
 import { CoracleError } from '../errors.js';
 import { canonicalRegistry, parseReference, repositoryName } from '../oci/reference.js';
 import { listTags } from '../registry/manifests.js';
+import { readRegistries } from '../registry/registries.js';
 import { searchRepositories } from '../registry/search.js';
 import { ignoreEvents } from '../transfer/events.js';
 import { openRegistry, type RegistryAccess } from '../transfer/registry-access.js';
@@ -26,14 +27,27 @@ export type SearchResult = {
 
 const defaultLimit = 25;
 
-/** Repositories with a term in their names: `TERM` at Docker Hub, `REGISTRY/TERM`, or `REGISTRY/` for all. */
+/** Repositories with a term in their names: `TERM` at the registries of the search list, `REGISTRY/TERM`, or `REGISTRY/` for all. */
 export async function search(
   session: Session,
   text: string,
   { limit = defaultLimit, access = {} }: SearchRequest,
 ): Promise<readonly SearchResult[]> {
   const { registry, term } = parseSearchTerm(text);
-  const client = openRegistry(registry, { ...access, env: session.env }, ignoreEvents);
+  const registries =
+    registry === undefined ? (await readRegistries(access.env ?? session.env)).search : [registry];
+  if (registries.length === 0) throw new CoracleError('USAGE', `search ${text}: no registry to look in`);
+  const answers = registries.map((one) => searchOne(session, one, term, { limit, access }));
+  return (await Promise.all(answers)).flat();
+}
+
+async function searchOne(
+  session: Session,
+  registry: string,
+  term: string,
+  { limit = defaultLimit, access = {} }: SearchRequest,
+): Promise<readonly SearchResult[]> {
+  const client = await openRegistry(registry, { ...access, env: session.env }, ignoreEvents);
   try {
     const found = await searchRepositories(client, term, limit);
     return found.map(({ repository, ...rest }) => ({
@@ -46,15 +60,18 @@ export async function search(
   }
 }
 
-/** The registry and what to look for there. @throws USAGE, INVALID */
-export function parseSearchTerm(text: string): { readonly registry: string; readonly term: string } {
+/** The registry, undefined for those of the search list, and what to look for there. @throws USAGE, INVALID */
+export function parseSearchTerm(text: string): {
+  readonly registry: string | undefined;
+  readonly term: string;
+} {
   const slash = text.indexOf('/');
   const first = slash < 0 ? '' : text.slice(0, slash);
   const isRegistry = first === 'localhost' || /[.:]/.test(first);
   const term = isRegistry ? text.slice(slash + 1) : text;
   if (text === '' || text.length > 1024)
     throw new CoracleError('USAGE', 'search: the term is empty or too long');
-  if (!isRegistry) return { registry: 'docker.io', term };
+  if (!isRegistry) return { registry: undefined, term };
   // Says what is wrong with the name, where something is.
   return { registry: canonicalRegistry(parseReference(`${first}/x`).registry), term };
 }
@@ -66,7 +83,7 @@ export async function repositoryTags(
   { limit = defaultLimit, access = {} }: SearchRequest,
 ): Promise<{ readonly name: string; readonly tags: readonly string[] }> {
   const reference = parseReference(text.replace(/^docker:\/\//, ''));
-  const client = openRegistry(reference.registry, { ...access, env: session.env }, ignoreEvents);
+  const client = await openRegistry(repositoryName(reference), { ...access, env: session.env }, ignoreEvents);
   try {
     const tags = await listTags(client, reference.repository);
     return { name: repositoryName(reference), tags: tags.slice(0, limit) };

@@ -30,18 +30,22 @@ export type FetchedImage = {
 const indexDepth = 2;
 
 /**
- * Fetches what a reference points at, chooses from an index, and stores the documents. Throws NOT_FOUND when an
+ * Takes what a reference points at, the root, chooses from an index, and stores the documents. Throws NOT_FOUND when an
  * index has nothing for the platform, UNSUPPORTED for artifacts that are no images.
  */
 export async function fetchImage(
   stores: Stores,
   origin: BlobOrigin,
   reference: Reference,
-  options: { readonly platform: Platform | undefined; readonly signal: AbortSignal },
+  options: {
+    readonly root: FetchedManifest;
+    readonly platform: Platform | undefined;
+    readonly signal: AbortSignal;
+  },
 ): Promise<FetchedImage> {
-  const { client } = origin;
+  const { client, repository } = origin;
   const name = formatReference(reference);
-  const first = await getManifest(client, reference);
+  const first = options.root;
   let current: FetchedManifest = first;
   for (let depth = 0; ; depth++) {
     await stores.content.put(current.bytes);
@@ -54,8 +58,8 @@ export async function fetchImage(
     if (depth === indexDepth)
       throw new CoracleError('INVALID', `pull ${name}: its indexes are nested too deeply`);
     const chosen = chooseManifest(name, manifest, options.platform ?? hostPlatform());
-    const { tag: _tag, ...bare } = reference;
-    current = await getManifest(client, { ...bare, digest: chosen.digest }, chosen);
+    const { digest } = chosen;
+    current = await getManifest(client, { registry: client.registry, repository, digest }, chosen);
   }
 }
 

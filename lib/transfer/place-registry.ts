@@ -5,7 +5,7 @@ import { getManifest, putManifest } from '../registry/manifests.js';
 import { mountBlob, uploadBlob, uploadStream } from '../registry/uploads.js';
 import type { OnTransferEvent } from './events.js';
 import type { ImageSource, ImageTarget } from './place.js';
-import { openRegistry, type RegistryAccess } from './registry-access.js';
+import { type OpenedImage, openImage, openRegistry, type RegistryAccess } from './registry-access.js';
 
 /** Opens an image of a registry for reading; nothing is sent yet. */
 export function registrySource(
@@ -14,16 +14,29 @@ export function registrySource(
   onEvent: OnTransferEvent,
 ): ImageSource {
   const { registry, repository } = reference;
-  const client = openRegistry(registry, access, onEvent);
+  let opened: Promise<OpenedImage> | undefined;
+  const open = (): Promise<OpenedImage> => {
+    opened ??= openImage(reference, access, onEvent);
+    return opened;
+  };
   return {
     name: repositoryName(reference),
-    root: () => getManifest(client, reference),
-    child: (descriptor) =>
-      getManifest(client, { registry, repository, digest: descriptor.digest }, descriptor),
-    open: (blob) => readBlob(client, repository, blob),
+    root: async () => (await open()).root,
+    child: async (descriptor) => {
+      const { client, repository: place } = await open();
+      const { digest } = descriptor;
+      return getManifest(client, { registry: client.registry, repository: place, digest }, descriptor);
+    },
+    open: async function* (blob) {
+      const { client, repository: place } = await open();
+      yield* readBlob(client, place, blob);
+    },
     isMade: () => false,
     origin: { registry, repository },
-    close: () => client.close(),
+    close: async () => {
+      // what could not be opened has been closed
+      await (await opened?.catch(() => undefined))?.client.close();
+    },
   };
 }
 
@@ -33,14 +46,14 @@ export type RegistryTargetOptions = {
 };
 
 /** Opens a name at a registry for writing; nothing is sent yet. */
-export function registryTarget(
+export async function registryTarget(
   reference: Reference,
   access: RegistryAccess,
   onEvent: OnTransferEvent,
   { byDigest = false }: RegistryTargetOptions = {},
-): ImageTarget {
+): Promise<ImageTarget> {
   const { registry, repository } = reference;
-  const client = openRegistry(registry, access, onEvent);
+  const client = await openRegistry(repositoryName(reference), access, onEvent);
   return {
     name: repositoryName(reference),
     registry,

@@ -15,7 +15,7 @@ import { ignoreEvents, layerEventId, type OnTransferEvent } from './events.js';
 import { type FetchedImage, fetchImage } from './fetch-image.js';
 import { GrowingFile } from './growing-file.js';
 import { runParallel } from './parallel.js';
-import { openRegistry, type RegistryAccess } from './registry-access.js';
+import { openImage, type RegistryAccess } from './registry-access.js';
 
 /** When to ask the registry: always; unless the store has the name; always, but be content with what is here when that fails; never. */
 export type PullPolicy = 'always' | 'missing' | 'newer' | 'never';
@@ -64,19 +64,22 @@ async function pull(
   onEvent: OnTransferEvent,
 ): Promise<void> {
   const reference = parseReference(name);
-  const client = openRegistry(reference.registry, options, onEvent);
-  const origin = { client, repository: reference.repository };
+  const { root, ...origin } = await openImage(reference, options, onEvent);
   const signal = options.signal ?? new AbortController().signal;
   const lease = stores.staging.lease();
   try {
-    const image = await fetchImage(stores, origin, reference, { platform: options.platform, signal });
+    const image = await fetchImage(stores, origin, reference, {
+      root,
+      platform: options.platform,
+      signal,
+    });
     warnOfForeignPlatform(image, options, onEvent);
     await fetchLayers(stores, origin, image, { signal, onEvent });
     stores.images.setTag(name, image.descriptor, image.configDigest);
     writeEvent(stores.paths, 'image', 'pull', { id: digestHex(image.configDigest), name });
   } finally {
     lease.release();
-    await client.close();
+    await origin.client.close();
   }
 }
 

@@ -12,7 +12,7 @@ import {
   serializeManifest,
 } from '../oci/manifest.js';
 import { isImageConfig, isIndex, isLayer } from '../oci/media-types.js';
-import { parseReference, type Reference } from '../oci/reference.js';
+import { parseReference, type Reference, repositoryName } from '../oci/reference.js';
 import { putManifest } from '../registry/manifests.js';
 import { defaultLevels, type LayerEncoding } from './compressed-layers.js';
 import { ignoreEvents, type OnTransferEvent } from './events.js';
@@ -50,7 +50,7 @@ export async function pushImage(
   const image = typeof source === 'string' ? stores.images.resolve(source) : source;
   const reference = parseReference(destination);
   const { compression: kind = 'gzip' } = options;
-  const client = openRegistry(reference.registry, options, onEvent);
+  const client = await openRegistry(repositoryName(reference), options, onEvent);
   const encoding = { kind, level: options.level ?? defaultLevels[kind] };
   const target: PushTarget = { stores, client, repository: reference.repository, encoding, onEvent };
   const lease = stores.staging.lease();

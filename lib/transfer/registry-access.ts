@@ -1,8 +1,14 @@
 /** How a transfer reaches its registry: TLS, credentials and retries as a person asks for them. */
 import { userInfo } from 'node:os';
+import { CoracleError } from '../errors.js';
+import { formatReference, type Reference } from '../oci/reference.js';
 import { createRegistryClient, type RegistryClient } from '../registry/client.js';
 import { parseCredentials, storedCredentials } from '../registry/credentials.js';
+import { type FetchedManifest, getManifest } from '../registry/manifests.js';
 import type { Environment } from '../registry/proxy.js';
+import { isInsecure, type PullSource, pullSources } from '../registry/pull-sources.js';
+import { readRegistries } from '../registry/registries.js';
+import type { ChooseName } from '../registry/short-names.js';
 import type { OnTransferEvent } from './events.js';
 
 /** The options all transfers with registries share. */
@@ -21,16 +27,79 @@ export type RegistryAccess = {
   readonly retryDelay?: number;
   /** Ends the transfer; what is half there stays for a later one. */
   readonly signal?: AbortSignal;
+  /** Asks which of several registries' images a name without a registry means; missing where nobody can be asked. */
+  readonly chooseName?: ChooseName;
   /** For proxies, certificates and the place of stored credentials; the process's own by default. */
   readonly env?: Environment;
 };
 
-/** A client for a registry; nothing is sent yet. The caller closes it. */
-export function openRegistry(
-  registry: string,
+/** A client for what is below a name, `host[:port][/repository]`; nothing is sent yet. The caller closes it. @throws UNAUTHORIZED where registries.conf blocks it */
+export async function openRegistry(
+  name: string,
   access: RegistryAccess,
   onEvent: OnTransferEvent,
-): RegistryClient {
+): Promise<RegistryClient> {
+  const insecure = isInsecure(await readRegistries(access.env ?? process.env), name);
+  return makeClient(name.split('/')[0] ?? name, insecure ? { tlsVerify: false, ...access } : access, onEvent);
+}
+
+/** An image that was found, and the registry that has it: a mirror, or where its name leads. */
+export type OpenedImage = {
+  /** The caller closes it. */
+  readonly client: RegistryClient;
+  /** There. */
+  readonly repository: string;
+  readonly root: FetchedManifest;
+};
+
+/**
+ * Reads what a reference points at from the first of its places that has it.
+ * @throws what the last place said, and the others before it
+ */
+export async function openImage(
+  reference: Reference,
+  access: RegistryAccess,
+  onEvent: OnTransferEvent,
+): Promise<OpenedImage> {
+  const sources = pullSources(await readRegistries(access.env ?? process.env), reference);
+  const failures: string[] = [];
+  for (const source of sources) {
+    const client = makeClient(source.reference.registry, sourceAccess(source, reference, access), onEvent);
+    try {
+      const root = await getManifest(client, source.reference);
+      return { client, repository: source.reference.repository, root };
+    } catch (error) {
+      await client.close();
+      if (!(error instanceof CoracleError) || error.code === 'ABORTED') throw error;
+      if (source !== sources.at(-1)) {
+        failures.push(error.message);
+        onEvent({ kind: 'message', text: `${error.message}; trying the next place` });
+      } else throw failures.length === 0 ? error : withFailures(error, failures);
+    }
+  }
+  throw new CoracleError('INTERNAL', `read ${formatReference(reference)}: no place to read it from`);
+}
+
+function withFailures(error: CoracleError, failures: readonly string[]): CoracleError {
+  const { code, message, hint } = error;
+  return new CoracleError(code, `${message} (mirrors failed too: ${failures.join('; ')})`, {
+    cause: error,
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+/** What was given for the registry of a name is not for a mirror's eyes. */
+function sourceAccess(
+  { insecure, reference: { registry } }: PullSource,
+  asked: Reference,
+  access: RegistryAccess,
+): RegistryAccess {
+  const { creds, certDir, ...rest } = access;
+  const own = registry === asked.registry ? access : rest;
+  return insecure ? { tlsVerify: false, ...own } : own;
+}
+
+function makeClient(registry: string, access: RegistryAccess, onEvent: OnTransferEvent): RegistryClient {
   const env = access.env ?? process.env;
   const { creds, authfile, tlsVerify, certDir, signal, retry, retryDelay } = access;
   const uid = process.getuid?.() ?? userInfo().uid;

@@ -91,9 +91,9 @@ test('answers that are none are refused, names that cannot be are passed over', 
   t.deepEqual(parseSearch('{}', 'search'), []);
 });
 
-test('a term has a registry in front, or means Docker Hub', (t) => {
-  t.deepEqual(parseSearchTerm('debian'), { registry: 'docker.io', term: 'debian' });
-  t.deepEqual(parseSearchTerm('team/app'), { registry: 'docker.io', term: 'team/app' });
+test('a term has a registry in front, or means the registries of the search list', (t) => {
+  t.deepEqual(parseSearchTerm('debian'), { registry: undefined, term: 'debian' });
+  t.deepEqual(parseSearchTerm('team/app'), { registry: undefined, term: 'team/app' });
   t.deepEqual(parseSearchTerm('index.docker.io/x'), { registry: 'docker.io', term: 'x' });
   t.deepEqual(parseSearchTerm('localhost:5000/'), { registry: 'localhost:5000', term: '' });
   t.deepEqual(parseSearchTerm('quay.io/team/app'), { registry: 'quay.io', term: 'team/app' });
