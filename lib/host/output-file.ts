@@ -5,7 +5,7 @@ import { basename, dirname, join } from 'node:path';
 import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { writeStream } from './gathered-write.js';
+import { EarlySync, writeStream } from './gathered-write.js';
 import { randomHex } from './random.js';
 
 /** Writes a stream to a path, or to standard output for `-`. A file that was there stays until the new one is complete. */
@@ -21,10 +21,12 @@ async function replaceFile(destination: string, bytes: AsyncIterable<Buffer>): P
   const temporary = join(dirname(destination), `.${basename(destination)}.${randomHex(6)}`);
   try {
     const file = await openTarget(temporary, 'wx', destination);
+    const sync = new EarlySync(file);
     try {
-      await writeStream(file, bytes, `write ${destination}`);
-      await file.sync();
+      await writeStream(file, bytes, `write ${destination}`, sync);
+      await sync.finish();
     } finally {
+      await sync.settle();
       await file.close();
     }
     await rename(temporary, destination);

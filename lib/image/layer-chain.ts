@@ -10,12 +10,13 @@ import { join } from 'node:path';
 import { waitForLock } from '../content/partial-ingest.js';
 import { CoracleError } from '../errors.js';
 import type { HeldLock } from '../host/staging.js';
-import { applyLayer } from '../layer/apply.js';
+import { type AppliedLayer, applyLayer } from '../layer/apply.js';
 import type { Compression } from '../layer/compression.js';
 import { decompress } from '../layer/compression.js';
 import type { Agent, Handle } from '../native/agent.js';
 import type { ChainId, DiffId } from '../oci/chain-id.js';
 import { digestHex } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
 import type { ActiveSnapshot, CommittedLayer } from '../snapshot/snapshot-store.js';
 import { layerChainIds } from './layer-chain-ids.js';
@@ -27,6 +28,8 @@ export type ApplySource = {
   readonly compression: Compression | 'auto';
   /** Called with the uncompressed bytes so far. */
   readonly onProgress?: (bytes: number) => void;
+  /** Find out whether the files alone give the tar again. */
+  readonly compare?: boolean;
 };
 
 export class LayerChain {
@@ -76,9 +79,10 @@ export class LayerChain {
 
   /**
    * Extracts the next layer and compares its diffID with the config's.
+   * @returns whether its files alone give its tar again, where `compare` asks for it.
    * @throws INTEGRITY when they differ; the chain must then be abandoned.
    */
-  async apply(source: ApplySource): Promise<void> {
+  async apply(source: ApplySource): Promise<Pick<AppliedLayer, 'canonical'>> {
     const diffId = this.#diffIds[this.#next];
     const chainId = this.#chainIds[this.#next];
     if (diffId === undefined || chainId === undefined) {
@@ -94,6 +98,7 @@ export class LayerChain {
     }
     this.#staged[this.#staged.length - 1] = { active, facts: { chainId, diffId, size: applied.size } };
     this.#next++;
+    return applied;
   }
 
   /**
@@ -144,14 +149,17 @@ export class LayerChain {
     }
   }
 
-  async #extract(active: ActiveSnapshot, source: ApplySource): Promise<{ diffId: DiffId; size: number }> {
+  async #extract(active: ActiveSnapshot, source: ApplySource): Promise<AppliedLayer> {
     const agent = await this.#openAgent();
     const top = await openInStore(agent, this.#stores.paths, active.fs, { writable: true });
     const handle = await agent.stack([top, ...this.#handles], { writable: true });
     const tar = decompress(source.bytes, source.compression);
     const target = { agent, handle, idMap: this.#stores.idMap() };
-    const { onProgress } = source;
-    const applied = await applyLayer(tar, target, onProgress === undefined ? {} : { onProgress });
+    const { onProgress, compare } = source;
+    const applied = await applyLayer(tar, target, {
+      ...present('onProgress', onProgress),
+      ...present('compare', compare),
+    });
     await agent.release(handle);
     this.#handles.unshift(top);
     this.#warnings.push(...applied.warnings);

@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import type { IdMap } from '../host/id-map.js';
 import type { Agent } from '../native/agent.js';
 import { type DiffId, parseDiffId } from '../oci/chain-id.js';
+import { CanonicalTar } from './canonical-tar.js';
 import { LayerExtractor } from './layer-extractor.js';
 import { defaultTarLimits, type TarLimits } from './tar-entry.js';
 import { readTar } from './tar-reader.js';
@@ -22,6 +23,8 @@ export type ApplyOptions = {
   readonly limits?: TarLimits;
   /** Called after each chunk with the tar bytes so far. */
   readonly onProgress?: (bytes: number) => void;
+  /** Find out whether the files alone give the tar again. */
+  readonly compare?: boolean;
 };
 
 export type AppliedLayer = {
@@ -32,6 +35,8 @@ export type AppliedLayer = {
   readonly entries: number;
   /** What could not be kept, such as device nodes; for the user. */
   readonly warnings: readonly string[];
+  /** `diffTar` makes these very bytes of the files; false where that is not certain, or was not asked. */
+  readonly canonical: boolean;
 };
 
 /**
@@ -55,11 +60,13 @@ export async function applyLayer(
       yield chunk;
     }
   }
-  for await (const entry of readTar(hashed(), limits)) {
+  const canonical = options.compare === true ? new CanonicalTar() : undefined;
+  for await (const entry of readTar(hashed(), limits, canonical)) {
     const pending = extractor.apply(entry);
     if (pending !== undefined) await pending;
   }
   await extractor.finish();
   const diffId = parseDiffId(`sha256:${hash.digest('hex')}`, 'diffID');
-  return { diffId, size, entries: extractor.entries, warnings: extractor.warnings };
+  const { entries, warnings } = extractor;
+  return { diffId, size, entries, warnings, canonical: canonical?.finish() === true };
 }

@@ -33,6 +33,8 @@ export type TarSink = {
   entry(header: TarHeader, offset: number | undefined): void;
   data(chunk: Buffer): void;
   end(): void;
+  /** Everything that is no content, in its place: headers, padding, and what follows the last entry. */
+  raw?(bytes: Buffer): void;
 };
 
 type State =
@@ -80,6 +82,7 @@ export class TarParser {
     this.#chunk = chunk;
     this.#at = 0;
     while (this.#step());
+    if (this.#state.kind === 'done' && this.#at < chunk.length) this.#sink.raw?.(chunk.subarray(this.#at));
   }
 
   /** Bytes of content that come next and may be passed over by `skip` instead of pushed; 0 after anything else. */
@@ -254,6 +257,7 @@ export class TarParser {
 
   #padding(): boolean {
     const passed = Math.min(this.#pad, this.#chunk.length - this.#at);
+    if (passed > 0) this.#sink.raw?.(this.#chunk.subarray(this.#at, this.#at + passed));
     this.#at += passed;
     this.#pad -= passed;
     if (this.#pad > 0) return false;
@@ -266,6 +270,7 @@ export class TarParser {
     if (this.#carry === undefined && this.#chunk.length - this.#at >= size) {
       const bytes = this.#chunk.subarray(this.#at, this.#at + size);
       this.#at += size;
+      this.#sink.raw?.(bytes);
       use(bytes);
       return true;
     }
@@ -277,6 +282,7 @@ export class TarParser {
     const bytes = this.#carry;
     this.#carry = undefined;
     this.#carried = 0;
+    this.#sink.raw?.(bytes);
     use(bytes);
     return true;
   }

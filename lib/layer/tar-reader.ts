@@ -1,7 +1,10 @@
 /** Reading an archive entry by entry from an asynchronous source. */
 import { CoracleError } from '../errors.js';
 import { defaultTarLimits, type TarEntry, type TarHeader, type TarLimits } from './tar-entry.js';
-import { TarParser } from './tar-parser.js';
+import { TarParser, type TarSink } from './tar-parser.js';
+
+/** Told of an archive's parts as they are parsed, ahead of whoever reads the entries. */
+export type TarObserver = Pick<TarSink, 'entry'> & Required<Pick<TarSink, 'raw'>>;
 
 type Item =
   | { readonly kind: 'entry'; readonly header: TarHeader }
@@ -15,8 +18,9 @@ type Item =
 export async function* readTar(
   source: AsyncIterable<Uint8Array>,
   limits: TarLimits = defaultTarLimits,
+  observer?: TarObserver,
 ): AsyncGenerator<TarEntry, void> {
-  const feed = new TarFeed(source, limits);
+  const feed = new TarFeed(source, limits, observer);
   try {
     for (let header = await feed.nextHeader(); header !== undefined; header = await feed.nextHeader()) {
       yield { ...header, content: contentOnce(feed, header) };
@@ -51,13 +55,17 @@ class TarFeed {
   #ended = false;
   #current: TarHeader | undefined;
 
-  constructor(source: AsyncIterable<Uint8Array>, limits: TarLimits) {
+  constructor(source: AsyncIterable<Uint8Array>, limits: TarLimits, observer: TarObserver | undefined) {
     this.#source = source[Symbol.asyncIterator]();
     this.#parser = new TarParser(
       {
-        entry: (header) => this.#items.push({ kind: 'entry', header }),
+        entry: (header, offset) => {
+          observer?.entry(header, offset);
+          this.#items.push({ kind: 'entry', header });
+        },
         data: (chunk) => this.#items.push({ kind: 'data', chunk }),
         end: () => this.#items.push({ kind: 'end' }),
+        raw: (bytes) => observer?.raw(bytes),
       },
       limits,
     );

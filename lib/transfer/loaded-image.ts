@@ -50,9 +50,9 @@ export async function storeLoadedImage(
   const known = stores.images.find(digestHex(blob.digest));
   if (known !== undefined && stores.images.topSnapshot(known) !== undefined)
     return name(stores, known.descriptor, image);
-  await unpackLayers(stores, config, image, blob.digest, onEvent);
+  const canonical = await unpackLayers(stores, config, image, blob.digest, onEvent);
   const layers = await describeLayers(stores, diffIds, image);
-  await keepForeignTars(stores, diffIds, image);
+  await keepForeignTars(stores, diffIds, image, canonical);
   const manifest: ImageManifest = {
     kind: 'manifest',
     mediaType: ociTypes.manifest,
@@ -70,14 +70,16 @@ function name(stores: Stores, descriptor: Descriptor, image: LoadedImage): Image
   return { ...record, references: image.references };
 }
 
+/** @returns the layers whose files are known to give their tar again. */
 async function unpackLayers(
   stores: Stores,
   config: ImageConfig,
   image: LoadedImage,
   configDigest: ImageRecord['configDigest'],
   onEvent: OnTransferEvent,
-): Promise<void> {
+): Promise<ReadonlySet<DiffId>> {
   const { diff_ids: diffIds } = config.rootfs;
+  const canonical = new Set<DiffId>();
   const chain = await LayerChain.open(stores, diffIds);
   try {
     for (let index = chain.next; index !== undefined; index = chain.next) {
@@ -85,11 +87,14 @@ async function unpackLayers(
       const id = diffId === undefined ? '' : layerEventId(diffId);
       const onProgress = (current: number): void =>
         onEvent({ kind: 'layer', id, status: 'extracting', current });
-      await chain.apply({ bytes: image.openLayer(index), compression: 'auto', onProgress });
+      const bytes = image.openLayer(index);
+      const applied = await chain.apply({ bytes, compression: 'auto', onProgress, compare: true });
+      if (applied.canonical && diffId !== undefined) canonical.add(diffId);
       onEvent({ kind: 'layer', id, status: 'done' });
     }
     await finishUnpack(chain, { configDigest }, stores);
     for (const text of chain.warnings) onEvent({ kind: 'message', text });
+    return canonical;
   } finally {
     await chain.abandon();
   }
@@ -119,6 +124,7 @@ async function keepForeignTars(
   stores: Stores,
   diffIds: readonly DiffId[],
   image: LoadedImage,
+  canonical: ReadonlySet<DiffId>,
 ): Promise<void> {
   const chain = layerChainIds(diffIds);
   const reader = new LayerReader(stores);
@@ -126,7 +132,7 @@ async function keepForeignTars(
     for (const [index, diffId] of diffIds.entries()) {
       const chainId = chain[index];
       const record = chainId === undefined ? undefined : stores.snapshots.byChainId(chainId);
-      if (record === undefined || stores.content.has(diffId)) continue;
+      if (record === undefined || stores.content.has(diffId) || canonical.has(diffId)) continue;
       const { diffId: found } = await measureLayer(
         await reader.source(record),
         present('clampMtime', record.clampMtime),

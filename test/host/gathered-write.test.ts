@@ -3,7 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import test from 'ava';
 import { CoracleError } from '../../lib/errors.js';
-import { writePieces, writeStream } from '../../lib/host/gathered-write.js';
+import { EarlySync, writePieces, writeStream } from '../../lib/host/gathered-write.js';
 import { temporaryDirectory } from '../helpers/host.js';
 
 /** A file whose writes take at most `limit` bytes each, as on a nearly full disk. */
@@ -58,4 +58,20 @@ test("the stream's own error goes through, a failed write is told as such", asyn
   const error = await t.throwsAsync(writeStream(full, endless(), 'write it'), { instanceOf: CoracleError });
   t.is(error?.code, 'NO_SPACE');
   await full.close();
+});
+
+test('what fails on its way to the disk early is told at the end, where the kernel tells nothing again', async (t) => {
+  const full = new Error('EIO');
+  let early = 0;
+  const datasync = async (): Promise<void> => {
+    early++;
+    throw full;
+  };
+  const sync = new EarlySync({ datasync, sync: async () => undefined } as unknown as FileHandle);
+  sync.wrote(1024);
+  t.is(early, 0);
+  sync.wrote(64 * 1024 * 1024);
+  t.is(early, 1);
+  await sync.settle();
+  t.is(await t.throwsAsync(sync.finish()), full);
 });
