@@ -29,6 +29,7 @@ static int allow_forwarding(void) {
     /* Bridged packets are no business of the rules for forwarded ones. Neither file is there unless its module is. */
     write_file_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
     write_file_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-ip6tables", "0");
+    write_file_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/all/forwarding", "1"); /* not there where IPv6 is off */
     return write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", "1");
 }
 

@@ -3,7 +3,7 @@ import type { IdMap } from '../host/id-map.js';
 import { idMapRecords } from '../native/id-map-records.js';
 import type { PlanRecord } from '../native/plan.js';
 import type { NetworkFacts } from './host-facts.js';
-import { uplinkPrefix } from './plan-record.js';
+import { uplinkPrefix, uplinkPrefix6 } from './plan-record.js';
 
 /** The interface that leads out of the holder's namespace; native/firewall.h knows it. */
 const uplink = 'uplink0';
@@ -19,15 +19,18 @@ export function holderIdMap(store: IdMap, uid: number, gid: number): IdMap {
   };
 }
 
-/** Without pasta and slirp4netns, containers reach each other and nothing else. */
+/** Without pasta and slirp4netns, containers reach each other and nothing else; slirp4netns leads out by IPv4 alone. */
 export function holderPlan(directory: string, idMap: IdMap, facts: NetworkFacts): readonly PlanRecord[] {
   return [['dir', directory], ...idMapRecords(idMap), ...uplinkRecords(facts)];
 }
 
-function uplinkRecords({ pasta, slirp4netns, tun, hostSubnets }: NetworkFacts): PlanRecord[] {
+function uplinkRecords({ pasta, slirp4netns, tun, hostSubnets, hostAddress6 }: NetworkFacts): PlanRecord[] {
   if (!tun) return [];
   const prefix = uplinkPrefix(hostSubnets);
-  if (pasta !== undefined) return [['net-helper', 'pasta', pasta, ...pastaArguments(prefix)]];
+  if (pasta !== undefined) {
+    const six = hostAddress6 === undefined ? withoutSix : withSix;
+    return [['net-helper', 'pasta', pasta, ...pastaArguments(prefix), ...six]];
+  }
   return slirp4netns === undefined
     ? []
     : [['net-helper', 'slirp4netns', slirp4netns, ...slirpArguments(prefix)]];
@@ -35,12 +38,16 @@ function uplinkRecords({ pasta, slirp4netns, tun, hostSubnets }: NetworkFacts): 
 
 /** As for a container's own pasta (S36): nothing of the host's loopback, no ports. */
 const pastaArguments = (prefix: string): readonly string[] => [
-  ...['--quiet', '--config-net', '--ipv4-only', '--no-map-gw', '--ns-ifname', uplink],
+  ...['--quiet', '--config-net', '--no-map-gw', '--ns-ifname', uplink],
   ...['-a', `${prefix}.2`, '-n', '24', '-g', `${prefix}.1`],
   ...['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none'],
-  ...['--no-dhcp', '--no-dhcpv6', '--no-ndp', '--no-ra'],
-  ...['--netns-only', '--netns', '@NETNS@'],
+  ...['--no-dhcp', '--no-dhcpv6', '--no-ra', '--netns-only', '--netns', '@NETNS@'],
 ];
+
+const withoutSix: readonly string[] = ['--ipv4-only', '--no-ndp'];
+
+/** The way out has to answer who has its address. */
+const withSix: readonly string[] = ['-a', `${uplinkPrefix6}2`, '-g', `${uplinkPrefix6}1`];
 
 const slirpArguments = (prefix: string): readonly string[] => [
   ...['--configure', '--mtu=65520', '--disable-host-loopback', '--enable-sandbox', '--enable-seccomp'],

@@ -22,6 +22,8 @@ export type NetworkFacts = {
   readonly hostSubnets: readonly string[];
   /** An IPv4 address of the host other than loopback. */
   readonly hostAddress: string | undefined;
+  /** An IPv6 address of the host that others reach; undefined where no route of IPv6 leads out. */
+  readonly hostAddress6: string | undefined;
 };
 
 /** For containers without any network: nothing needs to be read. */
@@ -34,6 +36,7 @@ export const noNetworkFacts: NetworkFacts = {
   hosts: '',
   hostSubnets: [],
   hostAddress: undefined,
+  hostAddress6: undefined,
 };
 
 export function readNetworkFacts(env: Environment): NetworkFacts {
@@ -45,7 +48,8 @@ export function readNetworkFacts(env: Environment): NetworkFacts {
     resolvedConf: readText('/run/systemd/resolve/resolv.conf'),
     hosts: readText('/etc/hosts'),
     hostSubnets: hostSubnets(),
-    hostAddress: outwardAddress(),
+    hostAddress: outwardAddress('IPv4'),
+    hostAddress6: leadsOut6(readText('/proc/net/ipv6_route')) ? outwardAddress('IPv6') : undefined,
   };
 }
 
@@ -55,9 +59,16 @@ export function hostSubnets(): string[] {
   return addresses.flatMap(({ cidr }) => (cidr === null ? [] : [cidr]));
 }
 
-function outwardAddress(): string | undefined {
+function outwardAddress(wanted: 'IPv4' | 'IPv6'): string | undefined {
   const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  return addresses.find(({ internal, family }) => !internal && family === 'IPv4')?.address;
+  return addresses.find(
+    ({ internal, family, address }) => !internal && family === wanted && !address.startsWith('fe80:'),
+  )?.address;
+}
+
+/** Whether there is a default route by an interface other than the loopback, which has one that refuses. */
+function leadsOut6(table: string): boolean {
+  return /^0{32} 00 .* (?!lo$)\S+$/m.test(table);
 }
 
 function canOpenTun(): boolean {
