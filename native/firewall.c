@@ -119,6 +119,24 @@ static void masquerade(struct netlink_request *request) {
     expression_end(request, expression_begin(request, "masq"));
 }
 
+int firewall_check_sources(int socket) {
+    const uint32_t nowhere = 0;
+    struct netlink_request request = {0};
+    mark(&request, NFNL_MSG_BATCH_BEGIN);
+    size_t rule = rule_begin(&request, "early");
+    match_interface(&request, NFT_META_IIFNAME, FIREWALL_BRIDGE, false);
+    struct expression expression = expression_begin(&request, "fib");
+    put_number(&request, NFTA_FIB_DREG, NFT_REG_1);
+    put_number(&request, NFTA_FIB_RESULT, NFT_FIB_RESULT_OIF);
+    put_number(&request, NFTA_FIB_FLAGS, NFTA_FIB_F_SADDR | NFTA_FIB_F_IIF);
+    expression_end(&request, expression);
+    compare(&request, NFT_CMP_EQ, &nowhere, sizeof nowhere);
+    verdict(&request, NF_DROP);
+    netlink_close(&request, rule);
+    mark(&request, NFNL_MSG_BATCH_END);
+    return netlink_send(socket, &request, 1);
+}
+
 int firewall_load(int socket) {
     struct netlink_request request = {0};
     mark(&request, NFNL_MSG_BATCH_BEGIN);

@@ -4,6 +4,8 @@
 
 #include "util.h"
 
+/** All bridges' names begin so. */
+#define FIREWALL_BRIDGE "c"
 /** Bridges whose names begin so may reach the world; others, and bridges among each other, may not. */
 #define FIREWALL_OPEN_BRIDGE "ce"
 #define FIREWALL_CLOSED_BRIDGE "ci"
@@ -14,5 +16,11 @@
  * uplink, with the uplink's address, and what answers it. -1 with errno where the kernel has no nftables.
  */
 int firewall_load(int socket);
+
+/**
+ * Adds that nothing comes in by a bridge whose source is not of its network: answers would go to containers of another one. -1 with errno
+ * where the kernel has no such expression.
+ */
+int firewall_check_sources(int socket);
 
 #endif

@@ -25,13 +25,21 @@ struct source {
 struct connection;
 struct session;
 
+/** Where in the container a service listens; `size` is 0 where that is not known. */
+struct target {
+    union address address;
+    socklen_t size;
+};
+
+enum { TARGETS = 2 };
+
 /** One published port. */
 struct published {
     struct source source;
     int listener;
     bool udp;
-    union address target;
-    socklen_t target_size;
+    /** By IPv4 and by IPv6. */
+    struct target targets[TARGETS];
     /** UDP: sessions of clients, most recently used first. */
     struct session *sessions;
     size_t session_count;
@@ -45,16 +53,24 @@ struct forwarder {
     struct connection *dead;
     struct session *dead_sessions;
     char *datagram;
-    /** Clients' addresses can be shown to the container. */
+    /** Clients' addresses can be shown to the container; rtnetlink of its network. */
     bool shows_source;
+    int netlink;
 };
 
 int forward_watch(struct forwarder *forwarder, int fd, uint32_t events, struct source *source);
 
-/** Prepares the network namespace we are in for source_assume; false where the kernel does not let us. */
-bool source_prepare(void);
+/** Which target is asked first for a client, and which (also -1, none) when nobody listens there. */
+int forward_target(const struct published *port, const union address *client);
+int forward_other_target(const struct published *port, int target);
+
+/** Prepares the network namespace we are in for source_assume, by rtnetlink; false where the kernel does not let us. */
+bool source_prepare(int netlink);
 /** Has the socket connect from the client's address; false when it cannot, and then it is of no use. */
 bool source_assume(int fd, const union address *client, const union address *target);
+/** Has what a service sends to a client by UDP come to the socket that assumed the client's address, until that is taken back. */
+bool source_return(int netlink, const union address *client, const union address *target);
+void source_return_end(int netlink, const union address *client, const union address *target);
 
 /** Accepts connections of a TCP listener. */
 void tcp_accept(struct forwarder *forwarder, struct source *source, uint32_t events);

@@ -11,6 +11,7 @@
 #include "forward-loop.h"
 
 /* `ROUND_BYTES`: what one direction may move before other connections have their turn. */
+enum { INTEREST = EPOLLIN | EPOLLOUT | EPOLLRDHUP | (int)EPOLLET };
 enum { CLIENT, SERVICE, CHUNK = 1 << 20, ROUND_BYTES = 8 << 20, ACCEPT_BATCH = 64 };
 
 struct side {
@@ -27,6 +28,9 @@ struct side {
 struct connection {
     struct side sides[2];
     bool connected, dead;
+    const struct published *port;
+    /** What is tried when nobody listens where we asked; -1: nothing. */
+    int other;
     struct connection *next_dead;
 };
 
@@ -118,7 +122,7 @@ static int relay(struct side *from, struct side *to) {
 
 /* Edge-triggered: setting the same interest again reports what is still ready, after others had their turn. */
 static void requeue(struct forwarder *forwarder, struct side *side) {
-    forward_watch(forwarder, side->fd, EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &side->source);
+    forward_watch(forwarder, side->fd, INTEREST, &side->source);
 }
 
 static void relay_both(struct forwarder *forwarder, struct connection *connection) {
@@ -142,6 +146,32 @@ static bool is_connected(const struct side *side) {
     return getsockopt(side->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == 0;
 }
 
+/** `client` is the address to connect from; NULL: the container's own. */
+static int open_service(const struct target *target, const union address *client) {
+    const int yes = 1;
+    int fd = socket(target->address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0)
+        return -1;
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
+    if ((client && !source_assume(fd, client, &target->address)) || (connect(fd, &target->address.any, target->size) < 0 && errno != EINPROGRESS)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
+}
+
+/** A service may listen by one family of addresses only. */
+static void ask_other(struct forwarder *forwarder, struct connection *connection) {
+    struct side *side = &connection->sides[SERVICE];
+    int fd = connection->other < 0 ? -1 : open_service(&connection->port->targets[connection->other], NULL);
+    connection->other = -1;
+    drop_fd(&side->fd);
+    side->fd = fd;
+    side->readable = side->writable = false;
+    if (fd < 0 || forward_watch(forwarder, fd, INTEREST, &side->source) < 0)
+        close_connection(forwarder, connection, true);
+}
+
 static void side_ready(struct forwarder *forwarder, struct source *source, uint32_t events) {
     struct side *side = (struct side *)source;
     struct connection *connection = side->connection;
@@ -155,27 +185,13 @@ static void side_ready(struct forwarder *forwarder, struct source *source, uint3
         if (side != &connection->sides[SERVICE])
             return;
         if (!is_connected(side)) {
-            close_connection(forwarder, connection, true);
+            ask_other(forwarder, connection);
             return;
         }
         connection->connected = (events & EPOLLOUT) != 0;
     }
     if (connection->connected)
         relay_both(forwarder, connection);
-}
-
-/** `client` is the address to connect from; NULL: the container's own. */
-static int open_service(const struct published *port, const union address *client) {
-    const int yes = 1;
-    int fd = socket(port->target.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0)
-        return -1;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
-    if ((client && !source_assume(fd, client, &port->target)) || (connect(fd, &port->target.any, port->target_size) < 0 && errno != EINPROGRESS)) {
-        close(fd);
-        return -1;
-    }
-    return fd;
 }
 
 /* Refused by the service: the client sees a reset, as if it had asked the service itself. */
@@ -187,21 +203,25 @@ static void refuse(int fd) {
 
 static void start_connection(struct forwarder *forwarder, const struct published *port, int client, const union address *from) {
     const int yes = 1;
-    struct connection *connection = port->target_size > 0 ? calloc(1, sizeof *connection) : NULL;
-    int service = connection && forwarder->shows_source ? open_service(port, from) : -1;
+    int target = forward_target(port, from), service = -1;
+    struct connection *connection = target >= 0 ? calloc(1, sizeof *connection) : NULL;
+    if (connection && forwarder->shows_source)
+        service = open_service(&port->targets[target], from);
     if (service < 0 && connection)
-        service = open_service(port, NULL);
+        service = open_service(&port->targets[target], NULL);
     if (service < 0) {
         free(connection);
         refuse(client);
         return;
     }
+    connection->port = port;
+    connection->other = forward_other_target(port, target);
     setsockopt(client, IPPROTO_TCP, TCP_NODELAY, &yes, sizeof yes);
     const int fds[2] = {[CLIENT] = client, [SERVICE] = service};
     for (int i = 0; i < 2; i++)
         connection->sides[i] = (struct side){.source = {side_ready}, .connection = connection, .fd = fds[i], .pipe = {-1, -1}};
     for (int i = 0; i < 2; i++)
-        if (forward_watch(forwarder, fds[i], EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET, &connection->sides[i].source) < 0) {
+        if (forward_watch(forwarder, fds[i], INTEREST, &connection->sides[i].source) < 0) {
             close_connection(forwarder, connection, true);
             return;
         }

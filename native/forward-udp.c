@@ -23,6 +23,9 @@ struct session {
     int64_t used;
     union address client;
     socklen_t client_size;
+    /** Which of the port's targets; whether the client's address is shown to it, and whether it ever answered. */
+    int target;
+    bool shown, answered;
     union packet_info local;
     size_t local_size;
 };
@@ -73,6 +76,7 @@ static void answer(struct forwarder *forwarder, struct source *source, uint32_t 
         if (size < 0)
             return; /* EAGAIN, or the service's port is closed: nothing to pass on */
         session->used = monotonic_ms();
+        session->answered = true;
         struct iovec part = {forwarder->datagram, (size_t)size};
         struct msghdr message = {.msg_name = &session->client,
                                  .msg_namelen = session->client_size,
@@ -84,11 +88,18 @@ static void answer(struct forwarder *forwarder, struct source *source, uint32_t 
     }
 }
 
+static void disconnect(const struct forwarder *forwarder, struct session *session) {
+    if (session->shown)
+        source_return_end(forwarder->netlink, &session->client, &session->port->targets[session->target].address);
+    session->shown = false;
+    drop_fd(&session->fd);
+}
+
 static void end_session(struct forwarder *forwarder, struct published *port, struct session **link) {
     struct session *session = *link;
     *link = session->next;
     port->session_count--;
-    drop_fd(&session->fd);
+    disconnect(forwarder, session);
     session->next = forwarder->dead_sessions;
     forwarder->dead_sessions = session;
 }
@@ -111,17 +122,26 @@ static void make_room(struct forwarder *forwarder, struct published *port) {
     end_session(forwarder, port, link);
 }
 
-static struct session *open_session(struct forwarder *forwarder, struct published *port) {
+/** With the client's address where that can be, else with the container's own. */
+static int connect_session(struct forwarder *forwarder, struct session *session) {
+    const struct target *target = &session->port->targets[session->target];
+    for (int shown = forwarder->shows_source; shown >= 0; shown--) {
+        session->fd = socket(target->address.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+        session->shown = shown && source_assume(session->fd, &session->client, &target->address) && source_return(forwarder->netlink, &session->client, &target->address);
+        if (session->shown == shown && connect(session->fd, &target->address.any, target->size) == 0 && forward_watch(forwarder, session->fd, EPOLLIN, &session->source) == 0)
+            return 0;
+        disconnect(forwarder, session);
+    }
+    return -1;
+}
+
+static struct session *open_session(struct forwarder *forwarder, struct published *port, const union address *client, socklen_t size) {
     make_room(forwarder, port);
     struct session *session = calloc(1, sizeof *session);
     if (!session)
         return NULL;
-    session->source.ready = answer;
-    session->port = port;
-    session->fd = socket(port->target.any.sa_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (session->fd < 0 || connect(session->fd, &port->target.any, port->target_size) < 0 ||
-        forward_watch(forwarder, session->fd, EPOLLIN, &session->source) < 0) {
-        drop_fd(&session->fd);
+    *session = (struct session){.source = {answer}, .port = port, .client = *client, .client_size = size, .target = forward_target(port, client)};
+    if (connect_session(forwarder, session) < 0) {
         free(session);
         return NULL;
     }
@@ -138,16 +158,33 @@ static struct session *find_session(struct forwarder *forwarder, struct publishe
     if (session) {
         *link = session->next;
     } else {
-        session = open_session(forwarder, port);
+        session = open_session(forwarder, port, client, size);
         if (!session)
             return NULL;
-        session->client = *client;
-        session->client_size = size;
     }
     session->next = port->sessions;
     port->sessions = session;
     session->used = monotonic_ms();
     return session;
+}
+
+static bool is_refused(const struct session *session) {
+    int error = 0;
+    socklen_t size = sizeof error;
+    return getsockopt(session->fd, SOL_SOCKET, SO_ERROR, &error, &size) == 0 && error == ECONNREFUSED;
+}
+
+/* ECONNREFUSED reports an earlier datagram's fate; this one may go through. A service may also listen by one family of addresses only. */
+static void pass_on(struct forwarder *forwarder, struct session *session, size_t size) {
+    int other = forward_other_target(session->port, session->target);
+    if (send(session->fd, forwarder->datagram, size, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
+        send(session->fd, forwarder->datagram, size, MSG_DONTWAIT);
+    if (other < 0 || session->answered || !is_refused(session))
+        return;
+    disconnect(forwarder, session);
+    session->target = other;
+    if (connect_session(forwarder, session) == 0)
+        send(session->fd, forwarder->datagram, size, MSG_DONTWAIT);
 }
 
 void udp_receive(struct forwarder *forwarder, struct source *source, uint32_t events) {
@@ -161,13 +198,11 @@ void udp_receive(struct forwarder *forwarder, struct source *source, uint32_t ev
         ssize_t size = recvmsg(port->listener, &message, MSG_DONTWAIT);
         if (size < 0)
             return;
-        struct session *session = port->target_size > 0 ? find_session(forwarder, port, &client, message.msg_namelen) : NULL;
+        struct session *session = port->targets[0].size > 0 ? find_session(forwarder, port, &client, message.msg_namelen) : NULL;
         if (!session)
             continue;
         keep_local(session, &message);
-        /* ECONNREFUSED reports an earlier datagram's fate; this one may go through. */
-        if (send(session->fd, forwarder->datagram, (size_t)size, MSG_DONTWAIT) < 0 && errno == ECONNREFUSED)
-            send(session->fd, forwarder->datagram, (size_t)size, MSG_DONTWAIT);
+        pass_on(forwarder, session, (size_t)size);
     }
 }
 

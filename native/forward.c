@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/capability.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
@@ -30,29 +31,51 @@ int forward_watch(struct forwarder *forwarder, int fd, uint32_t events, struct s
  * The container's own address, never 127.0.0.1: a service must be able to tell a forwarded client from a local one. Without one in the
  * plan, what the container would use to reach the world: connecting a datagram socket sends nothing.
  */
-static bool own_address(struct published *port) {
+static bool own_address(struct target *target) {
     struct sockaddr_in world = {.sin_family = AF_INET, .sin_port = htons(9), .sin_addr.s_addr = htonl(0xc6336401)};
-    socklen_t size = sizeof port->target.v4;
-    in_port_t number = port->target.v4.sin_port;
+    socklen_t size = sizeof target->address.v4;
+    in_port_t number = target->address.v4.sin_port;
     auto_close int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (const struct sockaddr *)&world, sizeof world) < 0 || getsockname(fd, &port->target.any, &size) < 0)
+    if (fd < 0 || connect(fd, (const struct sockaddr *)&world, sizeof world) < 0 || getsockname(fd, &target->address.any, &size) < 0)
         return false;
-    port->target.v4.sin_port = number;
-    port->target_size = size;
+    target->address.v4.sin_port = number;
+    target->size = size;
     return true;
 }
 
-static bool set_target(struct published *port, const struct plan_port *wanted) {
-    in_port_t number = htons(wanted->container_port);
-    port->target.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = number};
-    port->target_size = sizeof port->target.v4;
-    if (!wanted->container_address || !*wanted->container_address)
-        return own_address(port);
-    if (inet_pton(AF_INET, wanted->container_address, &port->target.v4.sin_addr) == 1)
-        return true;
-    port->target.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = number};
-    port->target_size = sizeof port->target.v6;
-    return inet_pton(AF_INET6, wanted->container_address, &port->target.v6.sin6_addr) == 1;
+static void set_target(struct target *target, const char *address, uint16_t number) {
+    in_port_t port = htons(number);
+    *target = (struct target){.address.v4 = {.sin_family = AF_INET, .sin_port = port}};
+    if (inet_pton(AF_INET, address, &target->address.v4.sin_addr) == 1) {
+        target->size = sizeof target->address.v4;
+        return;
+    }
+    target->address.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
+    target->size = inet_pton(AF_INET6, address, &target->address.v6.sin6_addr) == 1 ? sizeof target->address.v6 : 0;
+}
+
+/** The first target is the container's address, of whatever family; the second one is of IPv6. */
+static void set_targets(struct published *port, const struct plan_port *wanted) {
+    if (wanted->container_address && *wanted->container_address) {
+        set_target(&port->targets[0], wanted->container_address, wanted->container_port);
+    } else {
+        port->targets[0].address.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(wanted->container_port)};
+        if (!own_address(&port->targets[0]))
+            port->targets[0].size = 0;
+    }
+    if (wanted->container_address6 && port->targets[0].address.any.sa_family == AF_INET)
+        set_target(&port->targets[1], wanted->container_address6, wanted->container_port);
+}
+
+int forward_target(const struct published *port, const union address *client) {
+    for (int i = 0; i < TARGETS; i++)
+        if (port->targets[i].size > 0 && port->targets[i].address.any.sa_family == client->any.sa_family)
+            return i;
+    return port->targets[0].size > 0 ? 0 : -1;
+}
+
+int forward_other_target(const struct published *port, int target) {
+    return port->targets[1 - target].size > 0 ? 1 - target : -1;
 }
 
 static int compare_numbers(const void *left, const void *right) {
@@ -85,7 +108,8 @@ static int confine(struct forwarder *forwarder, int netns) {
     struct __user_cap_data_struct kept[2] = {{0}};
     if (netns >= 0 && setns(netns, CLONE_NEWNET) < 0)
         return -1;
-    forwarder->shows_source = netns >= 0 && source_prepare();
+    forwarder->netlink = netns < 0 ? -1 : socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    forwarder->shows_source = forwarder->netlink >= 0 && source_prepare(forwarder->netlink);
     if (forwarder->shows_source)
         kept[0].effective = kept[0].permitted = 1U << CAP_NET_ADMIN;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -118,8 +142,8 @@ static int open_ports(struct forwarder *forwarder, const struct plan *plan, cons
 /* The helper gives the network namespace its address while we start: until then there may be none to find out. */
 static void find_targets(struct forwarder *forwarder, const struct plan *plan) {
     for (size_t i = 0; i < forwarder->port_count; i++)
-        if (forwarder->ports[i].target_size == 0 && !set_target(&forwarder->ports[i], &plan->ports.items[i]))
-            forwarder->ports[i].target_size = 0;
+        if (forwarder->ports[i].targets[0].size == 0)
+            set_targets(&forwarder->ports[i], &plan->ports.items[i]);
 }
 
 static _Noreturn void serve(struct forwarder *forwarder, const struct plan *plan) {

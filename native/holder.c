@@ -18,18 +18,20 @@
 #include "syscalls.h"
 #include "userns.h"
 
-/** Instead of the domain of a socket: let packets be forwarded. */
-enum { ASK_FORWARD = -1 };
+/** Instead of the domain of a socket: let packets be forwarded, also those of IPv6. */
+enum { ASK_FORWARD = -1, ASK_FORWARD6 = -2 };
 
 struct ask {
     int domain, type, protocol;
 };
 
+/** Of IPv4, only what comes from where its source is: answers would go to containers of another network. */
 static int allow_forwarding(void) {
     /* Bridged packets are no business of the rules for forwarded ones. Neither file is there unless its module is. */
     write_file_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-iptables", "0");
     write_file_at(AT_FDCWD, "/proc/sys/net/bridge/bridge-nf-call-ip6tables", "0");
-    write_file_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/all/forwarding", "1"); /* not there where IPv6 is off */
+    if (write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/conf/all/rp_filter", "1") < 0)
+        return -1;
     return write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/ip_forward", "1");
 }
 
@@ -47,6 +49,8 @@ static _Noreturn void serve_sockets(int netns, int channel) {
         auto_close int made = -1;
         if (ask.domain == ASK_FORWARD)
             error = allow_forwarding() < 0 ? errno : 0;
+        else if (ask.domain == ASK_FORWARD6)
+            error = write_file_at(AT_FDCWD, "/proc/sys/net/ipv6/conf/all/forwarding", "1") < 0 ? errno : 0;
         else if ((made = socket(ask.domain, ask.type | SOCK_CLOEXEC, ask.protocol)) < 0)
             error = errno;
         if (send_fds(channel, &error, sizeof error, &made, made >= 0 ? 1 : 0) < 0)
@@ -171,6 +175,6 @@ int holder_socket(const struct holder *holder, int domain, int type, int protoco
     return ask_holder(holder, &(struct ask){domain, type, protocol}, &made) < 0 ? -1 : made;
 }
 
-int holder_forward(const struct holder *holder) {
-    return ask_holder(holder, &(struct ask){.domain = ASK_FORWARD}, NULL);
+int holder_forward(const struct holder *holder, int family) {
+    return ask_holder(holder, &(struct ask){.domain = family == AF_INET6 ? ASK_FORWARD6 : ASK_FORWARD}, NULL);
 }

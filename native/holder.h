@@ -18,7 +18,7 @@ struct holder {
 int holder_start(const struct plan *plan, struct holder *holder, struct failure *failure);
 /** A socket of the holder's network namespace, or -1 with errno. */
 int holder_socket(const struct holder *holder, int domain, int type, int protocol);
-/** Lets the namespace forward packets of IPv4; -1 with errno. */
-int holder_forward(const struct holder *holder);
+/** Lets the namespace forward packets of a family; -1 with errno. */
+int holder_forward(const struct holder *holder, int family);
 
 #endif

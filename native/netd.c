@@ -101,10 +101,13 @@ static void start_uplink(struct netd *netd) {
         fail(&failure, "network", 0, "neither pasta nor slirp4netns is there");
     else if (netfilter < 0 || firewall_load(netfilter) < 0)
         fail(&failure, "network", errno, "nftables");
-    else if (holder_forward(&netd->holder) < 0)
+    else if (holder_forward(&netd->holder, AF_INET) < 0)
         fail(&failure, "network", errno, "net.ipv4.ip_forward");
     else if (message_send(netd->holder.channel, &(struct message){.kind = MESSAGE_SPAWN}, NULL, 0) < 0)
         fail(&failure, "network", errno, "holder");
+    /* Where sources of IPv6 cannot be checked, or it is off, nothing of it is passed on. */
+    if (!failure.stage && firewall_check_sources(netfilter) == 0)
+        holder_forward(&netd->holder, AF_INET6);
     netd->uplink = UPLINK_STARTING;
     if (failure.stage)
         uplink_failed(netd, &failure);

@@ -160,7 +160,8 @@ struct plan_rlimit {
 
 struct plan_port {
     bool udp;
-    const char *host_address, *container_address;
+    /** `container_address6` is NULL where there is none. */
+    const char *host_address, *container_address, *container_address6;
     uint16_t host_port, container_port;
 };
 

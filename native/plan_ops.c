@@ -152,12 +152,19 @@ static bool set_net_helper(struct plan *plan, char **arguments, size_t count) {
 static bool add_port(struct plan *plan, char **arguments, size_t count) {
     uint64_t host, container;
     int protocol = CHOOSE(arguments[0], "tcp", "udp");
-    if (count != 5 || protocol < 0 || !parse_number(arguments[2], 65535, &host) || !parse_number(arguments[4], 65535, &container) || container == 0 ||
+    if (count < 5 || protocol < 0 || !parse_number(arguments[2], 65535, &host) || !parse_number(arguments[4], 65535, &container) || container == 0 ||
         plan->ports.count >= 1024)
         return false;
     struct plan_port *port = GROW(plan->ports);
     if (port)
-        *port = (struct plan_port){protocol == 1, arguments[1], arguments[3], (uint16_t)host, (uint16_t)container};
+        *port = (struct plan_port){
+            .udp = protocol == 1,
+            .host_address = arguments[1],
+            .container_address = arguments[3],
+            .container_address6 = count == 6 ? arguments[5] : NULL,
+            .host_port = (uint16_t)host,
+            .container_port = (uint16_t)container,
+        };
     return port;
 }
 
@@ -321,7 +328,7 @@ static const struct plan_op ops[] = {
     {"resolver", PLAN_NETWORK, 1, 1, plan_add_resolver},
     {"user-of", PLAN_RUN, 1, 1, set_user_of},
     {"net-of", PLAN_RUN, 1, 1, set_net_of},
-    {"publish", PLAN_RUN, 5, 5, add_port},
+    {"publish", PLAN_RUN, 5, 6, add_port},
     {"mount", ANY_CONTAINER, 4, 4, plan_add_mount},
     {"mount-layer", PLAN_RUN, 1, 1, plan_add_mount_layer},
     {"mount-upper", PLAN_RUN, 2, 2, plan_set_mount_upper},

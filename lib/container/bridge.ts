@@ -34,7 +34,9 @@ export function bridgeAtStart(stores: BridgeStores, record: NetworkedRecord): Ne
   const { places, files, warnings } = arrange(stores, record, facts);
   const directory = writeHolderPlan(stores, facts);
   const { directory: own } = containerPlaces(stores, record.id);
-  const address = places[0]?.four?.address ?? places[0]?.six?.address;
+  const [first] = places;
+  const address = first?.four?.address ?? first?.six?.address;
+  const six = first?.four === undefined ? undefined : first.six?.address;
   return {
     mode: 'bridge',
     address,
@@ -44,6 +46,7 @@ export function bridgeAtStart(stores: BridgeStores, record: NetworkedRecord): Ne
         ({ protocol, hostAddress, hostPort, containerPort }): PlanRecord => [
           ...(['publish', protocol, hostAddress, `${hostPort}`] as const),
           ...[address ?? '', `${containerPort}`],
+          ...(six === undefined ? [] : [six]),
         ],
       ),
     ],

@@ -3,7 +3,8 @@ import type { IdMap } from '../host/id-map.js';
 import { idMapRecords } from '../native/id-map-records.js';
 import type { PlanRecord } from '../native/plan.js';
 import type { NetworkFacts } from './host-facts.js';
-import { uplinkPrefix, uplinkPrefix6 } from './plan-record.js';
+import { uplinkPrefix6 } from './network-plan.js';
+import { uplinkPrefix } from './plan-record.js';
 
 /** The interface that leads out of the holder's namespace; native/firewall.h knows it. */
 const uplink = 'uplink0';

@@ -1,6 +1,9 @@
 /** What a container's network is made of: the choice, the records of its plan, the texts of its files. */
 import type { PlanRecord } from '../native/plan.js';
 
+/** What leads out by IPv6 has addresses of this prefix: a unique local one (RFC 4193), which nobody else will have drawn. */
+export const uplinkPrefix6 = 'fdc0:6f72:6163:6c65::';
+
 /** How a container reaches the network. */
 export type NetworkMode = 'none' | 'host' | 'pasta' | 'slirp4netns' | 'container' | 'bridge';
 

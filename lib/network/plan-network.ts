@@ -12,7 +12,13 @@ import {
   renderHosts,
   renderResolvConf,
 } from './name-files.js';
-import type { HostEntry, NetworkMode, NetworkPlan, PortMapping } from './network-plan.js';
+import {
+  type HostEntry,
+  type NetworkMode,
+  type NetworkPlan,
+  type PortMapping,
+  uplinkPrefix6,
+} from './network-plan.js';
 
 /** What was asked for; an undefined mode lets the host's facts decide. */
 export type NetworkRequest = {
@@ -27,7 +33,10 @@ export type NetworkRequest = {
 };
 
 /** The private subnet of every container: its default copies the host's address, which hides the host from it. */
-const subnet = { address: '10.0.2.100', gateway: '10.0.2.2', resolver: '10.0.2.3', bits: '24' } as const;
+const subnet = {
+  ...{ address: '10.0.2.100', gateway: '10.0.2.2', resolver: '10.0.2.3', bits: '24' },
+  ...{ address6: `${uplinkPrefix6}100`, gateway6: `${uplinkPrefix6}1` },
+} as const;
 
 const gatewayName = 'host-gateway';
 
@@ -52,7 +61,12 @@ export function planNetwork(request: NetworkRequest, facts: NetworkFacts): Netwo
   return {
     mode,
     address,
-    records: [...helperRecords(mode, facts), ...request.ports.map((port) => publishRecord(port))],
+    records: [
+      ...helperRecords(mode, facts),
+      ...request.ports.map((port) =>
+        publishRecord(port, mode === 'pasta' && facts.hostAddress6 !== undefined),
+      ),
+    ],
     warnings: names.warnings,
     files: {
       resolvConf:
@@ -151,7 +165,10 @@ function resolveGateway(entry: HostEntry, mode: NetworkMode, host: string | unde
 }
 
 function helperRecords(mode: NetworkMode, facts: NetworkFacts): PlanRecord[] {
-  if (mode === 'pasta') return [['net-helper', 'pasta', facts.pasta ?? 'pasta', ...pastaArguments]];
+  if (mode === 'pasta') {
+    const six = facts.hostAddress6 === undefined ? pastaWithoutSix : pastaWithSix;
+    return [['net-helper', 'pasta', facts.pasta ?? 'pasta', ...pastaArguments, ...six]];
+  }
   if (mode === 'slirp4netns') {
     return [['net-helper', 'slirp4netns', facts.slirp4netns ?? 'slirp4netns', ...slirpArguments]];
   }
@@ -160,18 +177,25 @@ function helperRecords(mode: NetworkMode, facts: NetworkFacts): PlanRecord[] {
 
 /** Its defaults would expose the host's loopback to the container and the container's ports to the host (S36). */
 const pastaArguments = [
-  ...['--quiet', '--config-net', '--ipv4-only', '--no-map-gw'],
+  ...['--quiet', '--config-net', '--no-map-gw'],
   ...['-a', subnet.address, '-n', subnet.bits, '-g', subnet.gateway],
   ...['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none'],
-  ...['--no-dhcp', '--no-dhcpv6', '--no-ndp', '--no-ra'],
-  ...['--netns-only', '--netns', '@NETNS@'],
+  ...['--no-dhcp', '--no-dhcpv6', '--no-ra', '--netns-only', '--netns', '@NETNS@'],
 ];
+
+/** Where the host has no way out by IPv6, which pasta takes as a mistake. */
+const pastaWithoutSix = ['--ipv4-only', '--no-ndp'];
+const pastaWithSix = ['-a', subnet.address6, '-g', subnet.gateway6];
 
 const slirpArguments = [
   ...['--configure', '--mtu=65520', '--disable-host-loopback', '--enable-sandbox', '--enable-seccomp'],
   ...['--netns-type=path', '--ready-fd', '@READY@', '@NETNS@', 'tap0'],
 ];
 
-function publishRecord({ protocol, hostAddress, hostPort, containerPort }: PortMapping): PlanRecord {
-  return ['publish', protocol, hostAddress, `${hostPort}`, subnet.address, `${containerPort}`];
+function publishRecord(
+  { protocol, hostAddress, hostPort, containerPort }: PortMapping,
+  hasSix: boolean,
+): PlanRecord {
+  const ends = [hostAddress, `${hostPort}`, subnet.address, `${containerPort}`];
+  return ['publish', protocol, ...ends, ...(hasSix ? [subnet.address6] : [])];
 }

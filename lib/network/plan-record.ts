@@ -1,6 +1,7 @@
 /** Decides what a new user-defined network is like. Pure. */
 import { CoracleError } from '../errors.js';
 import { checkNetworkName } from './network-flags.js';
+import { uplinkPrefix6 } from './network-plan.js';
 import type { NetworkRecord, NetworkSubnet } from './network-record.js';
 import {
   contains,
@@ -44,9 +45,6 @@ const defaultMtu = 65520;
 
 /** One of these is the holder's uplink: documentation's addresses (RFC 5737), which nobody else should have. */
 const uplinkSubnets = ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24'] as const;
-
-/** The same of IPv6: a unique local prefix (RFC 4193), which nobody else will have drawn. */
-export const uplinkPrefix6 = 'fdc0:6f72:6163:6c65::';
 
 /** An uplink subnet that this host is not on itself, without the last part of its addresses. */
 export function uplinkPrefix(host: readonly string[]): string {
@@ -151,7 +149,9 @@ function checkSubnet(name: string, text: string): Subnet {
   }
   const { first, last } = hostsOf(subnet);
   if (last - first < 1n) throw new CoracleError('USAGE', `create network ${name}: ${text} is too small`);
-  const uplink = [...uplinkSubnets, `${uplinkPrefix6}/64`].find((other) => overlap(subnet, parseSubnet(other) ?? subnet));
+  const uplink = [...uplinkSubnets, `${uplinkPrefix6}/64`].find((other) =>
+    overlap(subnet, parseSubnet(other) ?? subnet),
+  );
   if (uplink !== undefined) {
     throw new CoracleError(
       'USAGE',

@@ -51,6 +51,12 @@ export function witnessLibrary(cli: Cli): Buffer {
   return compile(cli, 'gcc', ['-shared', '-fPIC'], 'witness.c');
 }
 
+/** The program of test/fixtures/security/packets.c, to be bound into containers. */
+export function packetsProgram(cli: Cli): string {
+  compile(cli, 'gcc', ['-static'], 'packets.c');
+  return join(cli.directory, 'packets.c.out');
+}
+
 function compile(cli: Cli, compiler: string, flags: readonly string[], source: string): Buffer {
   const output = join(cli.directory, `${source}.out`);
   const made = spawnSync(compiler, [...flags, '-o', output, fixturePath('security', source)], {

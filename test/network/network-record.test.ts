@@ -185,7 +185,11 @@ test('the holder needs one id, and an uplink where there is one', (t) => {
   t.false(holderPlan('/d', map, noNetworkFacts).some(([op]) => op === 'net-helper'));
   const facts = { ...noNetworkFacts, tun: true, pasta: '/p' };
   const helper = holderPlan('/d', map, facts).find(([op]) => op === 'net-helper');
-  t.true(helper?.includes('--no-map-gw') && helper.includes('192.0.2.2'));
+  t.true(helper?.includes('--no-map-gw') && helper.includes('192.0.2.2') && helper.includes('--ipv4-only'));
+  const both = holderPlan('/d', map, { ...facts, hostAddress6: 'fd00::2' }).find(
+    ([op]) => op === 'net-helper',
+  );
+  t.true(both?.includes('fdc0:6f72:6163:6c65::2') && !both.includes('--ipv4-only'));
 });
 
 test('leases are kept, given back, taken from the dead and, at last, from those that do not run', (t) => {

@@ -157,6 +157,16 @@ test('S36: pasta gets no ports, no gateway map and an address of its own', (t) =
   t.deepEqual(publish, ['publish', 'tcp', '0.0.0.0', '8080', '10.0.2.100', '80']);
 });
 
+test('with a way out by IPv6 pasta has it, too', (t) => {
+  const ports = [{ ...tcp(8080, 80), hostPort: 8080 }];
+  const [without] = planNetwork({ ...request, ports }, facts).records;
+  t.true(without?.includes('--ipv4-only'));
+  const [helper, publish] = planNetwork({ ...request, ports }, { ...facts, hostAddress6: 'fd00::2' }).records;
+  t.false(helper?.includes('--ipv4-only') || helper?.includes('--no-ndp'));
+  t.true(helper?.includes('--no-ra') && helper.includes('fdc0:6f72:6163:6c65::100'));
+  t.deepEqual(publish?.slice(4), ['10.0.2.100', '80', 'fdc0:6f72:6163:6c65::100']);
+});
+
 test('name files carry resolvers, own names and asked-for hosts', (t) => {
   const { files } = planNetwork(
     {
