@@ -152,6 +152,12 @@ export const commands: readonly CommandEntry[] = [
     'Print or install a systemd unit that does so',
     () => import('./system-unit.js'),
   ),
+  entry(
+    'This host',
+    'system check',
+    'Check the store and mend what is damaged',
+    () => import('./system-check.js'),
+  ),
   entry('This host', 'system df', 'Show what the store takes on the disk', () => import('./system-df.js')),
   entry('This host', 'system prune', 'Remove what no container uses', () => import('./system-prune.js')),
   ...imageCommands,

@@ -152,6 +152,7 @@ function contextFor(raw: RawValues): Context {
         root: globals.root,
         storageDriver: globals['storage-driver'],
         debug: invocation.debug,
+        onWarning: (text) => say(visible(`warning: ${text}`)),
       });
       return invocation.opened;
     },

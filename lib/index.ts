@@ -18,6 +18,8 @@ export {
 } from './build/run-flags.js';
 export type { BuildSecret, BuildSsh, Entitlement, RunSettings } from './build/run-settings.js';
 export { proxyArguments } from './build/scope.js';
+export type { CheckOptions, CheckResult } from './check/check.js';
+export type { FindingKind, StoreFinding } from './check/finding.js';
 export { humanDuration } from './container/ages.js';
 export type { ResourceLimits } from './container/limits.js';
 export type { LogEntry, LogOptions, LogPiece } from './container/logs.js';

@@ -14,7 +14,7 @@ const rows: readonly (readonly string[])[] = [
   ['layer', 'sandbox'],
   ['image', 'network', 'volume'],
   ['build', 'container', 'transfer', 'runtime'],
-  ['working'],
+  ['working', 'check'],
   ['session', 'doctor'],
 ];
 /** Used by all, each other included. */

@@ -36,6 +36,8 @@ export type StorePaths = {
   readonly events: string;
   /** Space kept for the moment the disk is full. */
   readonly reserve: string;
+  /** Made when somebody was killed over unfinished work; the next command that ends looks at the store. */
+  readonly checkDue: string;
 };
 
 /** The rooms of the store at `root` (made absolute). Touches nothing. */
@@ -63,6 +65,7 @@ export function storePaths(root: string): StorePaths {
     locks: at('locks'),
     events: at('events'),
     reserve: at('reserve'),
+    checkDue: at('check-due'),
   };
 }
 

@@ -3,7 +3,7 @@
  * lock file in it; the kernel lets go of the lock when the process dies, and what then lies there is garbage.
  * An owner also holds the store's lease, so that a sweep does not take away blobs nothing points at yet.
  */
-import { existsSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from './files.js';
@@ -168,14 +168,40 @@ function leasePath(paths: StorePaths): string {
 
 /**
  * Moves what dead processes left in staging to the trash. Partial downloads stay: they are for resuming.
+ * That somebody was killed is noted: the store is looked at when there is time for it.
  * @returns how many owners were dead.
  */
 export function sweepStaging(paths: StorePaths, locks: Locks): number {
   if (ownersOf(paths).length === 0) return 0;
   return locks.withLock(join(paths.locks, sectionName), () => {
-    const dead = ownersOf(paths).filter((owner) => takeOver(owner, paths, locks));
+    const owners = ownersOf(paths);
+    // Who ends in good order takes the lock's file away first.
+    const locked = new Set(owners.filter((owner) => existsSync(join(owner, ownerLockName))));
+    const dead = owners.filter((owner) => takeOver(owner, paths, locks));
+    if (dead.some((owner) => locked.has(owner))) noteCrash(paths);
     return dead.length;
   });
+}
+
+/** Where nothing can be written, nothing could be mended either. */
+function noteCrash({ checkDue }: StorePaths): void {
+  try {
+    closeSync(openSync(checkDue, 'a', 0o600));
+  } catch (error) {
+    if (!hasErrno(error, 'EROFS', 'ENOSPC', 'EDQUOT')) throw ioError(`write ${checkDue}`, error);
+  }
+}
+
+/** Whether a killed process left its work, which this call takes note of: it answers true once. */
+export function takeCrashNote({ checkDue }: StorePaths): boolean {
+  if (!existsSync(checkDue)) return false;
+  try {
+    rmSync(checkDue);
+    return true;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT', 'EROFS')) return false;
+    throw ioError(`remove ${checkDue}`, error);
+  }
 }
 
 function ownersOf(paths: StorePaths): readonly string[] {

@@ -9,7 +9,8 @@ import { ensureReserve } from './reserve.js';
 /** The format this version writes. */
 export const storeVersion = 1;
 
-const layoutMarker = '{"imageLayoutVersion":"1.0.0"}';
+/** What `oci-layout` holds. */
+export const layoutMarker = '{"imageLayoutVersion":"1.0.0"}';
 
 /**
  * Makes the store usable: directories, the image layout's marker, the format number. The number is written

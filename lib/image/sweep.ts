@@ -2,6 +2,8 @@
  * What the store still needs, counted from disk: tags, manifests, layers and their snapshots, containers, the
  * build cache. Nothing is ever counted while somebody holds a lease, so that work in progress is safe.
  */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import { sweepPartials } from '../content/partials.js';
 import { CoracleError } from '../errors.js';
 import { ensureReserve } from '../host/reserve.js';
@@ -30,6 +32,8 @@ export type SweepOptions = {
    * records then name snapshots that are gone, which the builder takes as misses.
    */
   readonly buildCache: 'keep' | 'drop';
+  /** Milliseconds: what was made or renamed later stays. */
+  readonly minimumAge?: number;
 };
 
 export type SweepResult = {
@@ -63,7 +67,7 @@ export async function sweep(stores: Stores, options: SweepOptions): Promise<Swee
   const chainIdsOf = await loadChainIds();
   let result: SweepResult = { ...nothing, busy: true };
   stores.staging.alone(() => {
-    result = removeUnreferenced(stores, count(stores, options, chainIdsOf));
+    result = removeUnreferenced(stores, count(stores, options, chainIdsOf), options.minimumAge);
   });
   await emptyTrash(stores.paths, stores.removeTree);
   ensureReserve(stores.paths);
@@ -82,11 +86,30 @@ const nothing = { blobs: [], snapshots: [], bytes: 0, problems: [] } as const;
 /** A download nobody took up again for this many milliseconds is given up. */
 const partialAge = 7 * 24 * 3600 * 1000;
 
-function removeUnreferenced(stores: Stores, references: References): SweepResult {
+/** Blobs and snapshots of the store that `references` does not have and that are at least so old. */
+export function unreferenced(
+  { content, snapshots, paths }: Stores,
+  references: References,
+  minimumAge = 0,
+): { readonly blobs: readonly Digest[]; readonly snapshots: readonly SnapshotId[] } {
+  const now = Date.now();
+  const isOld = (path: string): boolean => {
+    if (minimumAge === 0) return true;
+    const found = statSync(path, { throwIfNoEntry: false });
+    return found !== undefined && now - found.ctimeMs >= minimumAge;
+  };
+  return {
+    blobs: content.list().filter((digest) => !references.blobs.has(digest) && isOld(content.pathOf(digest))),
+    snapshots: snapshots
+      .ids()
+      .filter((id) => !references.snapshots.has(id) && isOld(join(paths.snapshots, id))),
+  };
+}
+
+function removeUnreferenced(stores: Stores, references: References, minimumAge = 0): SweepResult {
   const { problems } = references;
   if (problems.length > 0) return { ...nothing, problems, busy: false };
-  const blobs = stores.content.list().filter((digest) => !references.blobs.has(digest));
-  const snapshots = stores.snapshots.ids().filter((id) => !references.snapshots.has(id));
+  const { blobs, snapshots } = unreferenced(stores, references, minimumAge);
   let bytes = sweepPartials(stores.paths, partialAge, Date.now());
   for (const id of snapshots) stores.snapshots.detach(id);
   for (const digest of blobs) {

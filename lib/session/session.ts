@@ -4,6 +4,7 @@ import { CoracleError } from '../errors.js';
 import { type Configuration, readConfiguration } from '../host/config.js';
 import { enableLog, logger, wantsLog } from '../host/log.js';
 import { cacheDirectory, configPath, defaultRoot, type Environment } from '../host/paths.js';
+import { takeCrashNote } from '../host/staging.js';
 import type { Stores } from '../image/stores.js';
 import { networkModes } from '../network/network-flags.js';
 import type { NetworkMode } from '../network/network-plan.js';
@@ -20,6 +21,8 @@ export type OpenOptions = {
   readonly debug?: boolean | undefined;
   /** Environment to read instead of the process's own. */
   readonly env?: Environment | undefined;
+  /** Told what the store itself has to say, such as damage that was found after a crash. */
+  readonly onWarning?: ((text: string) => void) | undefined;
 };
 
 /** What a session gives to builds and containers. */
@@ -105,7 +108,13 @@ export class Session {
 
   /** Ends what was started for this session; it can be used again, and then closed again. */
   async close(): Promise<void> {
-    await (await this.#stores)?.close();
+    const stores = await this.#stores;
+    if (stores === undefined) return;
+    if (takeCrashNote(stores.paths)) {
+      const { checkAfterCrash } = await import('./after-crash.js');
+      await checkAfterCrash(await this.allStores(), this.#options.onWarning);
+    }
+    await stores.close();
   }
 
   #forcedDriver(): string | undefined {

@@ -1,5 +1,6 @@
 /** The verbs about the store as a whole; `Coracle` has them too. Each loads what it needs. */
 
+import type { CheckOptions, CheckResult } from '../check/check.js';
 import type { NewSecret, Secret, SecretStore } from '../container/secret-store.js';
 import type { InstalledUnit } from '../host/boot-unit.js';
 import type { DiskUsage } from './disk-usage.js';
@@ -23,6 +24,13 @@ export abstract class StoreVerbs extends VolumeVerbs {
   async diskUsage(): Promise<DiskUsage> {
     const { diskUsage } = await import('./disk-usage.js');
     return diskUsage(this.session);
+  }
+
+  /** Checks the store: blobs, layers, records; mends what it can where `repair` says so. */
+  async checkStore(request: CheckOptions = {}): Promise<CheckResult> {
+    const { checkStore } = await import('../check/check.js');
+    const stores = await this.session.allStores();
+    return checkStore(stores, stores, request);
   }
 
   /** Removes containers that do not run. */

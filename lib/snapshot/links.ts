@@ -59,11 +59,17 @@ export class SnapshotLinks {
 
   /** Removes links to snapshots that are gone, and what killed writers left. */
   sweep(): void {
-    for (const name of readdirSync(this.#directory)) {
-      const path = join(this.#directory, name);
-      const id = name.endsWith('.tmp') ? undefined : readLink(path);
-      if (id === undefined || !this.#exists(id)) rmSync(path, { force: true });
-    }
+    for (const path of this.dangling()) rmSync(path, { force: true });
+  }
+
+  /** Paths of links to snapshots that are gone, and of what killed writers left. */
+  dangling(): readonly string[] {
+    return readdirSync(this.#directory)
+      .filter((name) => {
+        const id = name.endsWith('.tmp') ? undefined : readLink(join(this.#directory, name));
+        return id === undefined || !this.#exists(id);
+      })
+      .map((name) => join(this.#directory, name));
   }
 
   #path(digest: Digest): string {

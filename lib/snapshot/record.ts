@@ -36,6 +36,26 @@ export type SnapshotRecord = {
   readonly comment?: string;
 };
 
+/** What is known about a layer when it is committed. */
+export type LayerFacts = {
+  readonly chainId?: ChainId;
+  readonly diffId?: DiffId;
+  readonly size?: number;
+  readonly bytes?: number;
+  readonly clampMtime?: number;
+  readonly comment?: string;
+};
+
+/** The record of a snapshot on its place in a stack, topmost first. */
+export function newSnapshotRecord(
+  lowers: readonly [SnapshotId, ...SnapshotId[]],
+  facts: LayerFacts,
+): SnapshotRecord {
+  const [id, parent] = lowers;
+  const created = new Date().toISOString();
+  return { version: 1, id, ...present('parent', parent), lowers, ...facts, created };
+}
+
 const pattern = /^[a-z2-7]{26}$/;
 const alphabet = 'abcdefghijklmnopqrstuvwxyz234567';
 

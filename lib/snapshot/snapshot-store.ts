@@ -7,26 +7,28 @@
  * A RUN step: `prepare(parent)`, mount it, run, `commit`. A pulled layer: `prepare(parent)`, extract into `fs`,
  * `commit` with its chainID. A failed one: `discard`.
  */
-import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, rmSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, renameSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { CoracleError, ioError } from '../errors.js';
 import { fsyncDirectory, readJson, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import type { StagingArea } from '../host/staging.js';
 import { moveToTrash, type RemoveTree } from '../host/trash.js';
-import type { ChainId, DiffId } from '../oci/chain-id.js';
+import type { ChainId } from '../oci/chain-id.js';
 import type { Digest } from '../oci/digest.js';
-import { present } from '../oci/guards.js';
 import { SnapshotLinks } from './links.js';
 import {
   checkLayerCount,
   isSnapshotId,
+  type LayerFacts,
   layerLimit,
   newSnapshotId,
+  newSnapshotRecord,
   parseSnapshotRecord,
   type SnapshotId,
   type SnapshotRecord,
 } from './record.js';
+import { dropWork } from './work-directory.js';
 
 /** A snapshot being written. Its directories are on the store's file system. */
 export type ActiveSnapshot = {
@@ -43,16 +45,6 @@ export type ActiveSnapshot = {
   readonly lowers: readonly SnapshotId[];
 };
 
-/** What is known about a layer when it is committed. */
-export type LayerFacts = {
-  readonly chainId?: ChainId;
-  readonly diffId?: DiffId;
-  readonly size?: number;
-  readonly bytes?: number;
-  readonly clampMtime?: number;
-  readonly comment?: string;
-};
-
 /** An active snapshot and what its record shall say. */
 export type CommittedLayer = { readonly active: ActiveSnapshot; readonly facts: LayerFacts };
 
@@ -65,16 +57,18 @@ export class SnapshotStore {
   readonly #paths: StorePaths;
   readonly #staging: StagingArea;
   readonly #sync: SyncFileSystem;
-  readonly #chains: SnapshotLinks;
-  readonly #imageTops: SnapshotLinks;
+  /** By chainID. */
+  readonly chains: SnapshotLinks;
+  /** The uppermost layers of images, by their config's digest. */
+  readonly imageTops: SnapshotLinks;
 
   constructor(paths: StorePaths, staging: StagingArea, sync: SyncFileSystem) {
     this.#paths = paths;
     this.#staging = staging;
     this.#sync = sync;
     const exists = (id: SnapshotId): boolean => existsSync(join(paths.snapshots, id, recordName));
-    this.#chains = new SnapshotLinks(paths.chains, exists);
-    this.#imageTops = new SnapshotLinks(paths.imageTops, exists);
+    this.chains = new SnapshotLinks(paths.chains, exists);
+    this.imageTops = new SnapshotLinks(paths.imageTops, exists);
   }
 
   /**
@@ -92,17 +86,17 @@ export class SnapshotStore {
 
   /** The snapshot that holds the layers of a chainID. */
   byChainId(chainId: ChainId): SnapshotRecord | undefined {
-    return this.#find(this.#chains.read(chainId));
+    return this.#find(this.chains.read(chainId));
   }
 
   /** The uppermost layer's snapshot of an image, by its config's digest; undefined when it was never unpacked. */
   topOfImage(config: Digest): SnapshotRecord | undefined {
-    return this.#find(this.#imageTops.read(config));
+    return this.#find(this.imageTops.read(config));
   }
 
   /** Remembers the uppermost snapshot of an image. */
   setTopOfImage(config: Digest, id: SnapshotId): void {
-    this.#imageTops.replace(config, id);
+    this.imageTops.replace(config, id);
   }
 
   /** The layer directories of a snapshot's stack, absolute, topmost first. */
@@ -180,7 +174,7 @@ export class SnapshotStore {
     if (record === undefined) throw missingSnapshot(id);
     const described = { ...record, ...facts };
     this.#write(join(this.#paths.snapshots, id), described);
-    if (described.chainId !== undefined) this.#chains.claim(described.chainId, id);
+    if (described.chainId !== undefined) this.chains.claim(described.chainId, id);
     return described;
   }
 
@@ -188,6 +182,27 @@ export class SnapshotStore {
   async discard(active: ActiveSnapshot, remove: RemoveTree): Promise<void> {
     const path = moveToTrash(this.#paths, active.directory);
     if (path !== undefined) await remove(path);
+  }
+
+  /**
+   * Puts an active snapshot in the place of a committed one whose files or record are damaged, under that one's id. Returns
+   * what lay there, in the trash. A running container goes on with the files it has mounted: stop it first.
+   */
+  replace(id: SnapshotId, active: ActiveSnapshot, facts: LayerFacts): readonly string[] {
+    const record = newSnapshotRecord([id, ...active.lowers.slice(1)], facts);
+    dropWork(this.#paths, active.work);
+    this.#write(active.directory, record);
+    this.#sync(active.directory);
+    const path = join(this.#paths.snapshots, id);
+    try {
+      const trash = moveToTrash(this.#paths, path);
+      renameSync(active.directory, path);
+      fsyncDirectory(this.#paths.snapshots);
+      if (facts.chainId !== undefined) this.chains.claim(facts.chainId, id);
+      return trash === undefined ? [] : [trash];
+    } catch (error) {
+      throw ioError(`replace snapshot ${id}`, error);
+    }
   }
 
   /** The ids of all committed snapshots, also of those whose record is damaged. */
@@ -205,7 +220,7 @@ export class SnapshotStore {
   /** Takes a snapshot out of the store at once; its files go to the trash. Returns where they lie. */
   detach(id: SnapshotId): string | undefined {
     const chainId = this.#chainOf(id);
-    if (chainId !== undefined) this.#chains.drop(chainId, id);
+    if (chainId !== undefined) this.chains.drop(chainId, id);
     return moveToTrash(this.#paths, join(this.#paths.snapshots, id));
   }
 
@@ -217,8 +232,8 @@ export class SnapshotStore {
 
   /** Forgets links to snapshots that are gone. */
   sweepLinks(): void {
-    this.#chains.sweep();
-    this.#imageTops.sweep();
+    this.chains.sweep();
+    this.imageTops.sweep();
   }
 
   #publish(
@@ -232,7 +247,7 @@ export class SnapshotStore {
     this.#write(active.directory, record);
     const path = join(this.#paths.snapshots, active.id);
     renameSync(active.directory, path);
-    const owner = facts.chainId === undefined ? active.id : this.#chains.claim(facts.chainId, active.id);
+    const owner = facts.chainId === undefined ? active.id : this.chains.claim(facts.chainId, active.id);
     const other = owner === active.id ? undefined : this.get(owner);
     return other === undefined ? record : this.#yieldTo(other, path);
   }
@@ -275,20 +290,5 @@ function newRecord(
 ): SnapshotRecord {
   const [, below] = active.lowers;
   const parent = below === undefined ? undefined : batch.get(below);
-  const lowers = parent === undefined ? active.lowers : [active.id, ...parent.lowers];
-  const created = new Date().toISOString();
-  return { version: 1, id: active.id, ...present('parent', lowers[1]), lowers, ...facts, created };
-}
-
-/** Removes the work directory, or leaves it to the trash where files of other owners lie in it. */
-function dropWork(paths: StorePaths, work: string): void {
-  try {
-    // The kernel makes these with mode 000, and a volatile mount leaves a mark in the first.
-    for (const name of ['work', 'index'])
-      if (existsSync(join(work, name))) chmodSync(join(work, name), 0o700);
-    rmSync(work, { recursive: true, force: true });
-  } catch (error) {
-    if (!hasErrno(error, 'ENOTEMPTY', 'EACCES', 'EPERM')) throw error;
-    moveToTrash(paths, work);
-  }
+  return newSnapshotRecord([active.id, ...(parent?.lowers ?? active.lowers.slice(1))], facts);
 }
