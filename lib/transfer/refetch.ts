@@ -18,7 +18,7 @@ export async function refetchBlob(
   descriptor: Descriptor,
   access: RegistryAccess,
 ): Promise<void> {
-  const client = openRegistry(reference.registry, access, ignoreEvents);
+  const client = await openRegistry(reference.registry, access, ignoreEvents);
   const { repository } = reference;
   try {
     if (isManifest(descriptor.mediaType) || isIndex(descriptor.mediaType)) {
