@@ -17,6 +17,7 @@ export const command = defineCommand({
     ['coracle update --restart unless-stopped web', 'From now on, also if it runs'],
     ['coracle update --health-interval 5s web', 'Check more often; the count of failures begins anew'],
     ['coracle update --no-healthcheck web', 'Check no more'],
+    ['coracle update --memory 512m --cpus 1.5 web', 'Other limits, at once'],
   ],
   options: [
     {
@@ -33,16 +34,14 @@ export const command = defineCommand({
       'health-startup-cmd health-startup-interval health-startup-retries health-startup-success health-startup-timeout',
     'results of health checks are kept with the container': 'health-log-destination',
     'the environment is as the container was made with': 'env unsetenv',
-    'this version does not limit devices':
-      'blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops',
-    'this version has no such limit': 'cpu-rt-period cpu-rt-runtime memory-swappiness',
+    'cgroups of version 2 have no such limit': 'cpu-rt-period cpu-rt-runtime memory-swappiness kernel-memory',
     'name the container': 'latest,l',
   },
   async handler(values, [name = ''], { open }) {
     const change = {
       restart: values.restart === undefined ? undefined : readRestart(values.restart),
       health: readHealth(values),
-      limits: readLimits(values),
+      limits: readLimits(values, 'update'),
     };
     if (Object.values(change).every((value) => value === undefined)) {
       throw new CoracleError('USAGE', `update ${name}: nothing to change`, {

@@ -21,7 +21,6 @@ export { proxyArguments } from './build/scope.js';
 export type { CheckOptions, CheckResult } from './check/check.js';
 export type { FindingKind, StoreFinding } from './check/finding.js';
 export { humanDuration } from './container/ages.js';
-export type { ResourceLimits } from './container/limits.js';
 export type { LogEntry, LogOptions, LogPiece } from './container/logs.js';
 export type { NamedLogEntry } from './container/merge-logs.js';
 export { type PodStatus, type PodView, parseShare } from './container/pod.js';
@@ -55,6 +54,8 @@ export {
   openBundleRuntime,
   parseBundleProcess,
 } from './runtime/runtime.js';
+export type { CgroupMode, CgroupRequest } from './sandbox/cgroup-place.js';
+export type { DeviceLimit, ResourceLimits } from './sandbox/limits.js';
 export { parseSize } from './sandbox/sizes.js';
 export type { Artifact } from './session/artifacts.js';
 export type { ContainerSize } from './session/container-size.js';

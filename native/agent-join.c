@@ -41,7 +41,7 @@ static int open_inside(const struct plan *plan, const struct container_handles *
 }
 
 pid_t agent_join(const struct plan *plan, int *root, bool *single_id, struct failure *failure) {
-    struct container_handles container = {.pidfd = -1};
+    struct container_handles container = {.pidfd = -1, .cgroup = -1};
     if (container_ask(plan->container, &container, failure) < 0)
         return -1;
     *single_id = container.single_id;
@@ -50,8 +50,6 @@ pid_t agent_join(const struct plan *plan, int *root, bool *single_id, struct fai
         fail(failure, "clone", errno, "fork");
     if (pid == 0 && open_inside(plan, &container, root, failure) < 0)
         *root = -1;
-    close(container.pidfd);
-    for (size_t i = 0; i < NS_COUNT; i++)
-        close(container.namespaces[i]);
+    container_forget(&container);
     return pid;
 }

@@ -8,12 +8,6 @@
 #include "exec.h"
 #include "syscalls.h"
 
-static void forget(struct container_handles *handles) {
-    drop_fd(&handles->pidfd);
-    for (size_t i = 0; i < NS_COUNT; i++)
-        drop_fd(&handles->namespaces[i]);
-}
-
 static bool is_same(int first, int second) {
     struct stat a, b;
     return fstat(first, &a) == 0 && fstat(second, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
@@ -33,13 +27,13 @@ static int take_handles(struct birth *birth, enum plan_ns ns, int *user, struct 
 }
 
 static int ask_user(const char *socket, int *user, struct failure *failure) {
-    struct container_handles handles = {.pidfd = -1};
+    struct container_handles handles = {.pidfd = -1, .cgroup = -1};
     if (container_ask(socket, &handles, failure) < 0) {
         failure->stage = "namespaces";
         return -1;
     }
     *user = take_fd(&handles.namespaces[NS_USER]);
-    forget(&handles);
+    container_forget(&handles);
     return 0;
 }
 
@@ -47,7 +41,7 @@ static int ask(const struct plan *plan, struct birth *birth, int *user, struct f
     if (plan->user_of && ask_user(plan->user_of, user, failure) < 0)
         return -1;
     for (int ns = 0; ns < PLAN_NS_COUNT; ns++) {
-        struct container_handles handles = {.pidfd = -1};
+        struct container_handles handles = {.pidfd = -1, .cgroup = -1};
         if (!plan->ns_of[ns])
             continue;
         if (container_ask(plan->ns_of[ns], &handles, failure) < 0) {
@@ -55,7 +49,7 @@ static int ask(const struct plan *plan, struct birth *birth, int *user, struct f
             return -1;
         }
         int result = take_handles(birth, (enum plan_ns)ns, user, &handles, failure);
-        forget(&handles);
+        container_forget(&handles);
         if (result < 0)
             return -1;
     }

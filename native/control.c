@@ -65,16 +65,22 @@ static void do_stop(struct supervisor *supervisor, struct client *client, const 
 
 /** Descriptors travel with the first byte of the answer, so nothing may be queued before it. */
 static void send_namespaces(struct supervisor *supervisor, struct client *client) {
-    int fds[1 + NS_COUNT] = {supervisor->pidfd};
-    char frame[FRAME_HEADER + 64] = {FRAME_NAMESPACES};
+    int fds[2 + NS_COUNT] = {supervisor->pidfd};
+    char frame[FRAME_HEADER + 512] = {FRAME_NAMESPACES};
+    const struct plan_cgroup *cgroup = &supervisor->plan->cgroup;
+    size_t count = supervisor->cgroup.directory < 0 ? 1 + NS_COUNT : 2 + NS_COUNT;
     if (supervisor->phase != PHASE_RUNNING || supervisor->paused) {
         control_error(client, ESRCH, supervisor->paused ? "the container is paused" : "the container is not running");
         return;
     }
     memcpy(fds + 1, supervisor->namespaces, sizeof supervisor->namespaces);
-    int length = snprintf(frame + FRAME_HEADER, sizeof frame - FRAME_HEADER, "single=%d\n", supervisor->plan->ids.how == ID_MAP_SINGLE);
+    fds[1 + NS_COUNT] = supervisor->cgroup.directory;
+    size_t room = sizeof frame - FRAME_HEADER, length = (size_t)snprintf(frame + FRAME_HEADER, room, "single=%d\n", supervisor->plan->ids.how == ID_MAP_SINGLE);
+    if (*supervisor->cgroup.units.unit)
+        length += (size_t)snprintf(frame + FRAME_HEADER + length, room - length, "scope=%s %s %s\n", supervisor->cgroup.units.unit, cgroup->manager.bus ? "bus" : "private", cgroup->manager.socket);
+    frame[6] = (char)(length >> 8);
     frame[7] = (char)length;
-    if (client->out.end > client->out.start || send_fds(client->watch.fd, frame, FRAME_HEADER + (size_t)length, fds, N_ELEMENTS(fds)) != FRAME_HEADER + length)
+    if (client->out.end > client->out.start || send_fds(client->watch.fd, frame, FRAME_HEADER + length, fds, count) != (ssize_t)(FRAME_HEADER + length))
         client_leave(client);
 }
 

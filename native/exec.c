@@ -31,12 +31,25 @@ static int connect_socket(const char *path, struct failure *failure) {
     return take_fd(&fd);
 }
 
+/** `scope=UNIT private|bus SOCKET`. */
+static void read_scope(struct container_handles *container, const char *text) {
+    const char *line = strstr(text, "\nscope=");
+    container->unit = NULL;
+    if (!line)
+        return;
+    snprintf(container->text, sizeof container->text, "%s", line + sizeof "\nscope=" - 1);
+    char *rest = container->text, *unit = strsep(&rest, " "), *how = strsep(&rest, " "), *socket = strsep(&rest, "\n");
+    container->manager = (struct plan_manager){.bus = how && strcmp(how, "bus") == 0, .socket = socket};
+    container->unit = socket ? unit : NULL;
+}
+
 /** Asks S for the namespaces: one frame there, one frame with descriptors back. */
 int container_ask(const char *path, struct container_handles *container, struct failure *failure) {
     const char request[FRAME_HEADER] = {FRAME_NAMESPACES};
     char answer[FRAME_HEADER + 512] = {0};
-    int fds[1 + NS_COUNT];
+    int fds[2 + NS_COUNT];
     size_t count = N_ELEMENTS(fds);
+    container->cgroup = -1;
     auto_close int fd = connect_socket(path, failure);
     if (fd < 0)
         return -1;
@@ -46,12 +59,22 @@ int container_ask(const char *path, struct container_handles *container, struct 
         return fail(failure, "connect", ECONNRESET, "%s", path);
     if (answer[0] == FRAME_ERROR)
         return fail(failure, "exec", 0, "%.200s", answer + FRAME_HEADER + 4);
-    if (answer[0] != FRAME_NAMESPACES || count != N_ELEMENTS(fds))
+    if (answer[0] != FRAME_NAMESPACES || count < 1 + NS_COUNT)
         return fail(failure, "connect", EBADMSG, "%s", path);
     container->pidfd = fds[0];
     memcpy(container->namespaces, fds + 1, sizeof container->namespaces);
     container->single_id = strstr(answer + FRAME_HEADER, "single=1") != NULL;
+    if (count == N_ELEMENTS(fds))
+        container->cgroup = fds[1 + NS_COUNT];
+    read_scope(container, answer + FRAME_HEADER);
     return 0;
+}
+
+void container_forget(struct container_handles *container) {
+    drop_fd(&container->pidfd);
+    drop_fd(&container->cgroup);
+    for (size_t i = 0; i < NS_COUNT; i++)
+        drop_fd(&container->namespaces[i]);
 }
 
 static void become_session(const struct start_arguments *start) {
@@ -72,7 +95,7 @@ static int run_child(const struct plan *plan, const struct container_handles *co
 int exec_main(int argc, char **argv) {
     struct plan plan = {0};
     struct failure failure = {0};
-    struct container_handles container = {.pidfd = -1};
+    struct container_handles container = {.pidfd = -1, .cgroup = -1};
     (void)argc;
     if (start_prepare(argv, PLAN_EXEC, &plan, &failure) < 0 || container_ask(plan.socket, &container, &failure) < 0)
         return start_refuse(&failure);

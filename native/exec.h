@@ -6,17 +6,25 @@
 #include "message.h"
 #include "plan.h"
 
-/** What S hands out: the container's pidfd and namespaces. */
+enum { SCOPE_TEXT_SIZE = 400 };
+
+/** What S hands out: the container's pidfd and namespaces, its cgroup (-1: none). */
 struct container_handles {
     int pidfd;
     int namespaces[NS_COUNT];
     bool single_id;
+    int cgroup;
+    /** Of whom a place in the scope is asked, where the cgroup is in one: the unit, NULL else, and the manager of units. */
+    const char *unit;
+    struct plan_manager manager;
+    char text[SCOPE_TEXT_SIZE];
 };
 
 int exec_main(int argc, char **argv);
 
 /** Asks the supervisor that listens at `path` for the container's handles. */
 int container_ask(const char *path, struct container_handles *container, struct failure *failure);
+void container_forget(struct container_handles *container);
 
 /* join.c */
 /** Forks a process into the container; it ends in execve or tells its failure on `report`. `stdio` is ignored with a terminal.

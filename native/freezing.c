@@ -1,4 +1,4 @@
-/* Pausing a container and telling its processes, both through A, which alone may look at them and signal them. */
+/* Pausing a container, by its cgroup if it has one, and telling its processes; else through A, which alone may look at them and signal them. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,9 @@ int freezing_begin(struct supervisor *supervisor, bool pause) {
         return error;
     if (supervisor->freezing)
         return EBUSY;
-    error = ask(supervisor, MESSAGE_FREEZE, pause ? supervisor->pid : -supervisor->pid);
+    error = cgroup_freeze(supervisor, pause);
+    if (error == ENOENT)
+        error = ask(supervisor, MESSAGE_FREEZE, pause ? supervisor->pid : -supervisor->pid);
     supervisor->freezing = error == 0;
     supervisor->pausing = pause;
     return error;

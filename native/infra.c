@@ -155,25 +155,24 @@ static uint64_t init_namespaces(const struct infra *infra) {
 }
 
 /** Runs in a process that can be thrown away, as it could not come back. 0 in I, which is A's child. */
-static void enter_and_clone(const struct infra *infra, int answer) {
-    struct clone_args arguments = {.flags = init_namespaces(infra) | CLONE_PARENT};
+static void enter_and_clone(const struct infra *infra, int cgroup, int answer) {
     if (setns(infra->given->joined[PLAN_NS_PID], CLONE_NEWPID) < 0)
         _exit(errno);
-    pid_t pid = (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+    pid_t pid = sys_clone_into(init_namespaces(infra) | CLONE_PARENT, cgroup);
     if (pid == 0)
         return;
     _exit(pid < 0 ? errno : write_full(answer, &pid, sizeof pid) < 0 ? EPIPE : 0);
 }
 
 /** A pid namespace is entered by those who are born after. */
-static pid_t clone_inside(const struct infra *infra) {
+static pid_t clone_inside(const struct infra *infra, int cgroup) {
     int ends[2], status;
     pid_t pid = -1;
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -1;
     pid_t helper = fork();
     if (helper == 0) {
-        enter_and_clone(infra, ends[1]);
+        enter_and_clone(infra, cgroup, ends[1]);
         return 0;
     }
     close(ends[1]);
@@ -185,19 +184,22 @@ static pid_t clone_inside(const struct infra *infra) {
     return made ? pid : -1;
 }
 
-static pid_t clone_init(const struct infra *infra) {
-    return infra->given->joined[PLAN_NS_PID] >= 0 ? clone_inside(infra) : sys_clone(init_namespaces(infra), NULL);
+/** Born in the cgroup, its cgroup namespace begins there. */
+static pid_t clone_init(const struct infra *infra, int cgroup) {
+    return infra->given->joined[PLAN_NS_PID] >= 0 ? clone_inside(infra, cgroup) : sys_clone_into(init_namespaces(infra), cgroup);
 }
 
-static void spawn(struct infra *infra, const int fds[4], size_t count) {
+static void spawn(struct infra *infra, const int fds[5], size_t count) {
     struct failure failure = {0};
-    if (count == 4)
-        infra->init = clone_init(infra);
-    if (count != 4 || infra->init < 0) {
+    if (count >= 4)
+        infra->init = clone_init(infra, count == 5 ? fds[4] : -1);
+    if (count < 4 || infra->init < 0) {
         fail(&failure, "clone", errno, "namespaces of the container");
         message_complain(infra->channel, MESSAGE_FAILURE, &failure);
     }
-    if (count == 4 && infra->init == 0) {
+    if (count >= 4 && infra->init == 0) {
+        if (count == 5)
+            close(fds[4]);
         close(infra->channel);
         close(infra->signals);
         drop_fd(&infra->emulator);
@@ -231,7 +233,7 @@ static void freeze(struct infra *infra, int value, int pid_namespace) {
 static void serve_channel(struct infra *infra) {
     struct message message;
     struct failure failure = {0};
-    int fds[4];
+    int fds[5];
     size_t count = N_ELEMENTS(fds);
     int got = message_receive(infra->channel, &message, fds, &count, NULL);
     if (got <= 0)

@@ -11,6 +11,7 @@
 #include "process.h"
 #include "syscalls.h"
 #include "terminal.h"
+#include "units.h"
 
 struct joining {
     const struct container_handles *container;
@@ -93,14 +94,28 @@ static _Noreturn void join(struct joining *joining) {
     _exit(failure.code);
 }
 
+/** Born in the container's cgroup, whose limits hold for it. From outside of the scope nobody gets there but by systemd. */
+static pid_t clone_into(const struct container_handles *container, struct failure *failure) {
+    const pid_t self = getpid();
+    struct units units;
+    pid_t pid = sys_clone_into(0, container->cgroup);
+    if (pid >= 0 || container->cgroup < 0 || !container->unit || (errno != EACCES && errno != ENOENT))
+        return pid;
+    int result = units_open(&units, &container->manager, failure);
+    if (result == 0)
+        result = units_attach(&units, container->unit, "/supervisor", &self, 1, failure);
+    units_close(&units);
+    return result < 0 ? -1 : sys_clone_into(0, container->cgroup);
+}
+
 int join_spawn(const struct plan *plan, const struct container_handles *container, const int stdio[3], int report, struct failure *failure) {
     struct joining joining = {.container = container, .process = {.plan = plan, .report = report, .tied = plan->kind == PLAN_EXEC}, .terminal = {-1, -1}, .root = -1};
     memcpy(joining.process.stdio, stdio, sizeof joining.process.stdio);
-    pid_t pid = fork();
+    pid_t pid = clone_into(container, failure);
     if (pid == 0)
         join(&joining);
     if (pid < 0)
-        return fail(failure, "clone", errno, "fork");
+        return failure->stage ? -1 : fail(failure, "clone", errno, "process of the container's cgroup");
     int status;
     while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
         continue;

@@ -53,7 +53,7 @@ void lifecycle_write_live(struct supervisor *supervisor) {
     struct stat netns = {0};
     struct failure failure = {0};
     fstat(supervisor->namespaces[NS_NET], &netns);
-    struct live_record live = {.pid = supervisor->pid, .started = supervisor->started, .restarts = supervisor->restarts, .netns = netns.st_ino, .paused = supervisor->paused};
+    struct live_record live = {.pid = supervisor->pid, .started = supervisor->started, .restarts = supervisor->restarts, .netns = netns.st_ino, .paused = supervisor->paused, .cgroup = supervisor->cgroup.path};
     if (record_live(&supervisor->record, &live) < 0) {
         fail(&failure, "record", errno, "live");
         status_warning(&supervisor->status, &failure);
@@ -119,6 +119,7 @@ static void read_last_report(struct supervisor *supervisor) {
 
 void lifecycle_exited(struct supervisor *supervisor, int wait_status) {
     read_last_report(supervisor);
+    cgroup_look(supervisor);
     supervisor->wait_status = wait_status;
     supervisor->phase = PHASE_DRAINING;
     supervisor->kill.at = supervisor->timeout.at = 0;
@@ -127,6 +128,8 @@ void lifecycle_exited(struct supervisor *supervisor, int wait_status) {
     /* With its pid namespace all of it would have died. */
     if (plan_shares(supervisor->plan, PLAN_NS_PID) && supervisor->namespaces[NS_MOUNT] >= 0)
         message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_SWEEP}, &supervisor->namespaces[NS_MOUNT], 1);
+    if (plan_shares(supervisor->plan, PLAN_NS_PID))
+        cgroup_kill(supervisor);
     if (!relay_hurry(&supervisor->relay))
         lifecycle_drained(supervisor);
     else
@@ -248,7 +251,7 @@ static void record_end(struct supervisor *supervisor) {
     int code = exit_code(supervisor);
     time_text(finished);
     events_write(&supervisor->events, supervisor->cleaned ? "remove" : "cleanup", "");
-    struct exit_record exit = {.code = code, .signal = signal, .failure = &supervisor->failure, .started = supervisor->started, .finished = finished, .restarts = supervisor->restarts, .stopped = supervisor->user_stopped};
+    struct exit_record exit = {.code = code, .signal = signal, .oom = supervisor->cgroup.out_of_memory, .failure = &supervisor->failure, .started = supervisor->started, .finished = finished, .restarts = supervisor->restarts, .stopped = supervisor->user_stopped};
     record_exit_text(&exit, supervisor->exit_text);
     if (supervisor->record.lock >= 0) {
         struct failure failure = {0};
@@ -263,7 +266,7 @@ static void record_end(struct supervisor *supervisor) {
     if (failed)
         status_error(&supervisor->status, &supervisor->failure);
     else
-        status_exit(&supervisor->status, code, signal, 0);
+        status_exit(&supervisor->status, code, signal, supervisor->cgroup.out_of_memory);
     announce(supervisor, code);
 }
 
@@ -288,6 +291,7 @@ void lifecycle_over(struct supervisor *supervisor) {
     kill_infra(supervisor);
     if (!may_end_later(supervisor))
         lifecycle_reap(supervisor);
+    cgroup_remove(supervisor);
     sync_upper(supervisor);
     clean_without_infra(supervisor);
     supervisor->phase = PHASE_OVER;

@@ -18,7 +18,7 @@ enum message_kind {
     MESSAGE_FOUND,   /* A: answer to MESSAGE_PROCESSES; value is an errno, the descriptor holds the pids (pid_t) */
     MESSAGE_FROZEN,  /* A: answer to MESSAGE_FREEZE; value is an errno */
     /* S to A */
-    MESSAGE_SPAWN, /* descriptors: stdin, stdout, stderr, the report socket of I */
+    MESSAGE_SPAWN, /* descriptors: stdin, stdout, stderr, the report socket of I, its cgroup if it has one */
     MESSAGE_CLEAN,
     MESSAGE_PROCESSES, /* value is the pid of I; the descriptor is the container's pid namespace */
     MESSAGE_SWEEP,     /* the descriptor is the mount namespace of what is to be killed */

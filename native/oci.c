@@ -208,7 +208,7 @@ static int open_target(const struct plan *plan, struct container_handles *contai
 
 static int enter(struct creator *creator, struct failure *failure) {
     const struct plan *plan = &creator->plan;
-    struct container_handles container = {.pidfd = -1};
+    struct container_handles container = {.pidfd = -1, .cgroup = -1};
     const int streams[] = {0, 1, 2}, on = 1;
     int ends[2];
     if (open_target(plan, &container, failure) < 0)

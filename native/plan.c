@@ -176,7 +176,7 @@ void plan_free(struct plan *plan) {
         plan->ports.items,     plan->mounts.items,    plan->devices.items,         plan->masks.items,     plan->read_only_paths.items,
         plan->sysctls.items,   plan->passwd_lines.items, plan->group_lines.items,   plan->arguments.items, plan->environment.items,     plan->groups.items,    plan->rlimits.items,
         plan->removals.items,  plan->renames.items,   plan->roots.items,        plan->hooks.items,
-        plan->attachments.items, plan->resolvers.items,
+        plan->attachments.items, plan->resolvers.items, plan->cgroup.settings.items,
     };
     for (size_t i = 0; i < N_ELEMENTS(owned); i++)
         free(owned[i]);

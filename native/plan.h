@@ -197,6 +197,36 @@ struct plan_attachment {
     struct plan_resolvers resolvers;
 };
 
+/** Where the manager of the user's units listens: on a bus, or itself. */
+struct plan_manager {
+    bool bus;
+    const char *socket;
+};
+
+struct plan_setting {
+    const char *name, *value;
+};
+
+/** A scope of systemd; a part of our own cgroup; a directory by its path; a part of a pod's. */
+enum cgroup_kind { CGROUP_NONE, CGROUP_SCOPE, CGROUP_SPLIT, CGROUP_DIRECTORY, CGROUP_MEMBER };
+
+/** The container's cgroup, and what is written into files of it. */
+struct plan_cgroup {
+    enum cgroup_kind kind;
+    /** Where the hierarchy is mounted; the container's own cgroup; the one of the pod with all that is in it. */
+    const char *mount, *path, *pod;
+    const char *unit, *slice;
+    struct plan_manager manager;
+    /** Others will be put beside the container: the settings are for all of them. */
+    bool holds_pod;
+    /** S stays where it is. */
+    bool apart;
+    struct {
+        struct plan_setting *items;
+        size_t count;
+    } settings;
+};
+
 /** One directory the file agent may work in. */
 struct plan_root {
     uint32_t number;
@@ -267,6 +297,7 @@ struct plan {
     PLAN_LIST(struct plan_rlimit) rlimits;
     bool has_oom_score;
     int oom_score;
+    struct plan_cgroup cgroup;
 
     int stop_signal;
     uint64_t stop_timeout_ms, timeout_ms;

@@ -41,6 +41,11 @@ bool plan_set_pidfile(struct plan *plan, char **arguments, size_t count);
 bool plan_set_preserved(struct plan *plan, char **arguments, size_t count);
 bool plan_set_no_health(struct plan *plan, char **arguments, size_t count);
 
+/* plan_cgroup.c */
+bool plan_set_cgroup(struct plan *plan, char **arguments, size_t count);
+bool plan_add_cgroup_setting(struct plan *plan, char **arguments, size_t count);
+bool plan_set_cgroup_pod(struct plan *plan, char **arguments, size_t count);
+
 /* plan_bundle.c */
 bool plan_set_ns_path(struct plan *plan, char **arguments, size_t count);
 bool plan_set_capabilities(struct plan *plan, char **arguments, size_t count);

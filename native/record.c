@@ -82,15 +82,6 @@ static int replace(const struct record *record, const char *temporary, const cha
     return renameat(record->directory, temporary, record->directory, name);
 }
 
-int record_live(const struct record *record, const struct live_record *live) {
-    char text[512];
-    snprintf(text, sizeof text,
-             "{\"v\":1,\"sv\":%d,\"svStart\":%llu,\"boot\":\"%s\",\"pid\":%d,\"pidStart\":%llu,\"started\":\"%s\",\"restarts\":%u,\"netns\":%llu,\"paused\":%d}\n",
-             (int)getpid(), record->start_ticks, record->boot, (int)live->pid, record_start_ticks(live->pid), live->started, live->restarts,
-             (unsigned long long)live->netns, live->paused);
-    return replace(record, "live.new", "live", text);
-}
-
 /** Writes a JSON string's inside: plain ASCII stays, every other byte becomes an escape. */
 static void json_escape(const char *text, char *out, size_t room) {
     size_t length = 0;
@@ -102,6 +93,17 @@ static void json_escape(const char *text, char *out, size_t room) {
             length += (size_t)snprintf(out + length, room - length, "\\u%04x", byte);
     }
     out[length] = 0;
+}
+
+int record_live(const struct record *record, const struct live_record *live) {
+    char text[RECORD_SIZE], cgroup[RECORD_SIZE - 512] = "";
+    if (live->cgroup)
+        json_escape(live->cgroup, cgroup, sizeof cgroup);
+    snprintf(text, sizeof text,
+             "{\"v\":1,\"sv\":%d,\"svStart\":%llu,\"boot\":\"%s\",\"pid\":%d,\"pidStart\":%llu,\"started\":\"%s\",\"restarts\":%u,\"netns\":%llu,\"paused\":%d,\"cgroup\":\"%s\"}\n",
+             (int)getpid(), record->start_ticks, record->boot, (int)live->pid, record_start_ticks(live->pid), live->started, live->restarts,
+             (unsigned long long)live->netns, live->paused, cgroup);
+    return replace(record, "live.new", "live", text);
 }
 
 size_t record_exit_text(const struct exit_record *exit, char out[RECORD_SIZE]) {

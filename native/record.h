@@ -19,6 +19,8 @@ struct live_record {
     const char *started;
     unsigned restarts;
     uint64_t netns;
+    /** Of its processes; NULL without one. */
+    const char *cgroup;
 };
 
 struct exit_record {

@@ -66,6 +66,7 @@ static const char *hint_of(const struct failure *failure) {
         {"overlay", "choose another driver with --storage-driver fuse-overlayfs or copy; coracle doctor says which work here"},
         {"fuse", "install fuse-overlayfs and make /dev/fuse accessible; coracle doctor says more"},
         {"network", "choose another network with --network slirp4netns, host or none; coracle doctor says which work here"},
+        {"cgroup", "loginctl enable-linger keeps the user's systemd; --cgroups disabled does without cgroup and limits; coracle doctor says more"},
         {"user", "name a user of the image, or a number that the container has an id for; coracle info says how many those are"},
     };
     for (size_t i = 0; failure->stage && i < N_ELEMENTS(hints); i++)
@@ -79,7 +80,7 @@ static const char *verb_of(const char *stage) {
         {"exec", "execute"},        {"cwd", "enter"},        {"mount", "mount"},        {"mask", "mask"},        {"overlay", "mount overlay"},
         {"fuse", "start fuse-overlayfs"}, {"publish", "publish"}, {"user", "resolve user"}, {"network", "set up network"}, {"network-of", "use the network of the other container"}, {"idmap", "map ids"},
         {"userns", "create user namespace"}, {"seccomp", "load seccomp filter"}, {"lock", "lock"}, {"plan", "read plan"}, {"log", "open log"},
-        {"tty", "open terminal"}, {"sysctl", "set sysctl"}, {"binfmt", "register emulator"}, {"hostname", "set hostname"}, {"device", "add device"}, {"socket", "listen on"}, {"rlimit", "set limit"}, {"hook", "run hook"}, {"console", "hand on terminal"},
+        {"tty", "open terminal"}, {"sysctl", "set sysctl"}, {"binfmt", "register emulator"}, {"hostname", "set hostname"}, {"device", "add device"}, {"socket", "listen on"}, {"rlimit", "set limit"}, {"hook", "run hook"}, {"console", "hand on terminal"}, {"cgroup", "make cgroup"}, {"limit", "set limit"},
     };
     for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
         if (strcmp(stage, verbs[i][0]) == 0)

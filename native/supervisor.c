@@ -147,7 +147,7 @@ static int watch_signals(struct supervisor *supervisor, struct failure *failure)
 }
 
 int supervisor_spawn(struct supervisor *supervisor, struct failure *failure) {
-    int fds[4] = {-1, -1, -1, -1}, ends[2];
+    int fds[5] = {-1, -1, -1, -1, supervisor->cgroup.directory}, ends[2];
     const int on = 1;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return fail(failure, "init", errno, "socketpair");
@@ -155,10 +155,11 @@ int supervisor_spawn(struct supervisor *supervisor, struct failure *failure) {
     supervisor->report = (struct watch){.fd = ends[0], .ready = report_ready, .owner = supervisor};
     if (setsockopt(ends[0], SOL_SOCKET, SO_PASSCRED, &on, sizeof on) < 0 || watch_set(supervisor->epoll, &supervisor->report, EPOLLIN) < 0)
         return fail(failure, "init", errno, "report socket");
+    cgroup_renew(supervisor);
     int result = pipes_make(supervisor->plan, &supervisor->relay, fds, failure);
-    if (result == 0 && message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_SPAWN}, fds, N_ELEMENTS(fds)) < 0)
+    if (result == 0 && message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_SPAWN}, fds, fds[4] < 0 ? 4 : 5) < 0)
         result = fail(failure, "infra", errno, "channel");
-    for (size_t i = 0; i < N_ELEMENTS(fds); i++)
+    for (size_t i = 0; i < 4; i++)
         drop_fd(&fds[i]);
     return result;
 }
@@ -194,9 +195,14 @@ static int start_infra(struct supervisor *supervisor, struct failure *failure) {
         drop_fd(&supervisor->listeners[i]);
     if (side < 0)
         return -1;
-    int result = log_open(&supervisor->log, plan, failure);
+    const pid_t infra = birth_pid(&birth);
+    int result = cgroup_begin(supervisor, infra, failure); /* systemd is at work meanwhile */
+    if (result == 0)
+        result = log_open(&supervisor->log, plan, failure);
     if (result == 0 && plan->socket)
         result = relay_listen(&supervisor->relay, plan->socket, failure);
+    if (result == 0)
+        result = cgroup_finish(supervisor, infra, failure);
     if (result == 0)
         result = supervisor_spawn(supervisor, failure);
     struct failure ignored = {0};
@@ -255,6 +261,7 @@ int supervisor_run(const struct supervisor_options *options) {
     *supervisor = (struct supervisor){.plan = options->plan, .restart_policy = options->plan->restart, .restart_limit = options->plan->restart_limit, .checks = options->plan->health, .events = options->plan->events,
                                       .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
                                       .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pidfd = -1, .epoll = -1};
+    cgroup_init(&supervisor->cgroup);
     supervisor->membership.link.fd = supervisor->membership.netns = supervisor->membership.netlink = -1;
     supervisor->notified.fd = supervisor->channel.fd = supervisor->report.fd = supervisor->health.output.fd = supervisor->health.ended.fd = -1;
     for (size_t i = 0; i < NS_COUNT; i++)

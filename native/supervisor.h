@@ -3,6 +3,7 @@
 #ifndef CORACLE_SUPERVISOR_H
 #define CORACLE_SUPERVISOR_H
 
+#include "cgroup.h"
 #include "health.h"
 #include "membership.h"
 #include "message.h"
@@ -59,6 +60,7 @@ struct supervisor {
     bool restart_wanted;
     struct health health;
     struct membership membership;
+    struct cgroup cgroup;
     pid_t pid;
     int pidfd;
     int namespaces[NS_COUNT];

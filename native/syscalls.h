@@ -26,6 +26,12 @@ static inline pid_t sys_clone(uint64_t flags, int *pidfd) {
     return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
 }
 
+/** The same, born in a cgroup (-1: in ours). With CLONE_PARENT the signal at its end is ours. */
+static inline pid_t sys_clone_into(uint64_t flags, int cgroup) {
+    struct clone_args arguments = {.flags = flags | (cgroup >= 0 ? (uint64_t)CLONE_INTO_CGROUP : 0), .cgroup = cgroup >= 0 ? (uint64_t)cgroup : 0, .exit_signal = flags & CLONE_PARENT ? 0 : 17 /* SIGCHLD */};
+    return (pid_t)syscall(SYS_clone3, &arguments, sizeof arguments);
+}
+
 /** Tries again where the kernel could not tell whether `..` had left the root, because somebody renamed or mounted meanwhile. */
 static inline int sys_openat2(int directory, const char *path, uint64_t flags, uint64_t resolve) {
     struct open_how how = {.flags = flags | O_CLOEXEC, .resolve = resolve};

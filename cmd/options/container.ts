@@ -250,9 +250,9 @@ export const healthOptions = [
 
 /** Why options of docker's and podman's `run` are refused. */
 export const refusedByRun = {
-  'this version has no such limit':
-    'memory-swappiness kernel-memory cpu-count cpu-percent cpu-rt-period cpu-rt-runtime blkio-weight-device device-read-bps device-read-iops device-write-bps device-write-iops io-maxbandwidth io-maxiops oom-kill-disable',
-  'this version makes no cgroups': 'cgroup-parent cgroups cgroup-conf',
+  'cgroups of version 2 have no such limit':
+    'memory-swappiness kernel-memory cpu-rt-period cpu-rt-runtime oom-kill-disable',
+  'it is a limit of Windows': 'cpu-count cpu-percent io-maxbandwidth io-maxiops',
   'a user namespace has no rules for devices': 'device-cgroup-rule',
   'there is no privileged mode; give what is needed with --cap-add and --security-opt': 'privileged',
   'ids are mapped by --userns': 'uidmap gidmap subuidname subgidname',

@@ -11,7 +11,7 @@ import {
 } from './container.js';
 import { readHealth } from './health.js';
 import { accountOptions, deviceOptions, namespaceOptions } from './isolation.js';
-import { limitOptions, readLimits } from './limits.js';
+import { cgroupOptions, limitOptions, readCgroup, readLimits } from './limits.js';
 import { processOptions } from './process.js';
 import { readPullPolicy } from './pull-policy.js';
 import { registryAccess, registryOptions } from './registry.js';
@@ -30,6 +30,7 @@ export const createOptions = [
   ...deviceOptions,
   ...healthOptions,
   ...limitOptions,
+  ...cgroupOptions,
   {
     name: 'pull',
     kind: 'string',
@@ -98,6 +99,7 @@ function containerFields(values: CreateValues): RunRequest {
     timeout: values.timeout,
     health: readHealth(values),
     limits: readLimits(values),
+    cgroup: readCgroup(values),
     restart: values.restart === undefined ? undefined : readRestart(values.restart),
     log: readLog(values['log-driver'], values['log-opt']),
     signalProxy: values['sig-proxy'],

@@ -1,12 +1,13 @@
 /** A container in the words of `docker inspect` and `podman inspect`. Pure. */
+
 import { capabilityName } from '../sandbox/capabilities.js';
+import type { ResourceLimits } from '../sandbox/limits.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import { defaultShmSize } from '../sandbox/mounts.js';
 import { signalName } from '../sandbox/signals.js';
 import { parseVolumeOptions } from '../volume/volume-options.js';
 import type { VolumeStore } from '../volume/volume-store.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
-import type { ResourceLimits } from './limits.js';
 import { namespaceText } from './namespace-flags.js';
 import type { SecretUse, VolumeUse } from './record.js';
 import type { ContainerView } from './view.js';

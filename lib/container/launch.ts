@@ -4,6 +4,7 @@ import { CoracleError } from '../errors.js';
 import { findProgram } from '../host/id-map.js';
 import type { PlanRecord } from '../native/plan.js';
 import type { NetworkPlan } from '../network/network-plan.js';
+import type { CgroupSpec } from '../sandbox/cgroup-place.js';
 import type {
   CleanupSpec,
   JoinedNamespace,
@@ -37,6 +38,7 @@ export type LaunchChoice = {
   readonly joined?: readonly JoinedNamespace[] | undefined;
   readonly secrets?: LaunchSecrets | undefined;
   readonly notify?: NotifySpec | undefined;
+  readonly cgroup?: CgroupSpec | undefined;
   /** Nobody has seen the container yet: it goes when its process cannot be executed. */
   readonly fresh?: boolean | undefined;
   /** The client of a start in the foreground, where it differs from what the container was made with. */
@@ -85,6 +87,7 @@ export function launchSpec(
     },
     rlimits: options.ulimits ?? [],
     oomScoreAdj: options.oomScoreAdj,
+    cgroup: choice.cgroup,
     hostname: record.hostname,
     sysctls: options.sysctls ?? {},
     pause: options.pod?.kind === 'holder',

@@ -82,6 +82,7 @@ export function readLive(directory: string): LiveRecord | undefined {
     started: requireString(record.started, `${path}: started`),
     restarts: requireInteger(record.restarts, `${path}: restarts`),
     paused: record.paused === 1,
+    cgroup: typeof record.cgroup === 'string' && record.cgroup !== '' ? record.cgroup : undefined,
   };
 }
 

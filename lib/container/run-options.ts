@@ -2,14 +2,16 @@
  * What `run` and `create` take, typed. Every field is optional; an absent one means what the image or the
  * default says. `parseRunFlags` makes it from the texts of a command line.
  */
+
 import type { AttachmentRequest } from '../network/network-flags.js';
 import type { HostEntry, NetworkMode, PortRequest } from '../network/network-plan.js';
+import type { CgroupRequest } from '../sandbox/cgroup-place.js';
 import type { LogSpec, RestartPolicy } from '../sandbox/launch-spec.js';
+import type { ResourceLimits } from '../sandbox/limits.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import type { Rlimit } from '../sandbox/rlimit.js';
 import type { DeviceRequest } from './device-flags.js';
 import type { HealthOptions } from './healthcheck.js';
-import type { ResourceLimits } from './limits.js';
 import type { NamespaceChoices } from './namespace-flags.js';
 import type { SecretRequest } from './secret-flag.js';
 import type { UsernsChoice } from './userns.js';
@@ -115,8 +117,10 @@ export type RunOptions = {
   readonly oomScoreAdj?: number | undefined;
   readonly sysctls?: Readonly<Record<string, string>> | undefined;
   readonly init?: boolean | undefined;
-  /** What it may use. Kept, and applied where this host lets us. */
+  /** What it may use. */
   readonly limits?: ResourceLimits | undefined;
+  /** The cgroup that it is in; by default one where limits need it. */
+  readonly cgroup?: Pick<CgroupRequest, 'mode' | 'parent'> | undefined;
   /** Absolute; gets the host pid of its process. */
   readonly pidfile?: string | undefined;
   /** Who tells systemd that it is ready; `container` by default. */

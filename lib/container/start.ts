@@ -59,7 +59,10 @@ async function keepPlan(
 ): Promise<void> {
   const { isRepeatable, writePrepared } = await import('./prepared.js');
   const joins = records.some(([op, , how]) => op === 'net-of' || (op === 'ns' && how === 'of'));
-  if (!joins && isRepeatable(record, stores.env)) writePrepared(stores, record, records);
+  const placed = records.find(([op]) => op === 'cgroup')?.[1];
+  // Our own cgroup decides about some places; and what is not delegated now may be then.
+  const here = placed === 'directory' || (placed === undefined && record.options.limits !== undefined);
+  if (!joins && !here && isRepeatable(record, stores.env)) writePrepared(stores, record, records);
 }
 
 /**
@@ -105,6 +108,7 @@ async function prepareStart(
     userOf,
     secrets,
     notify,
+    cgroup: await cgroupOf(stores, record),
     fresh,
     client,
   });
@@ -137,6 +141,16 @@ const pause = (milliseconds: number): Promise<void> =>
 
 /** Milliseconds that the supervisor of a container that has ended is waited for. */
 const cleaningPatience = 10_000;
+
+/** What cannot be applied was said when the container was made. */
+async function cgroupOf(
+  stores: ContainerStores,
+  { id, options }: ContainerRecord,
+): Promise<LaunchChoice['cgroup']> {
+  if (options.limits === undefined && options.cgroup === undefined) return undefined;
+  const { cgroupAtStart } = await import('./cgroup-at-start.js');
+  return cgroupAtStart(stores.env, id, options).spec;
+}
 
 async function joinedAtStart(
   stores: ContainerStores,

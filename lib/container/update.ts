@@ -1,16 +1,17 @@
 /** Changing a container that exists: what it will be started with, and at once what its supervisor does with it. */
+
 import { CoracleError } from '../errors.js';
 import { writeFileAtomic } from '../host/files.js';
 import { encodePlan } from '../native/plan.js';
 import { planUpdate } from '../sandbox/launch-plan.js';
 import type { RestartPolicy } from '../sandbox/launch-spec.js';
+import type { ResourceLimits } from '../sandbox/limits.js';
 import { confinementFilter } from './confinement.js';
 import { eventsSpec, writeContainerEvent } from './container-events.js';
 import { healthPlan } from './health-plan.js';
 import { type ContainerHealthcheck, type HealthOptions, mergeHealthcheck } from './healthcheck.js';
 import { launchSpec } from './launch.js';
 import { connect } from './lifecycle.js';
-import type { ResourceLimits } from './limits.js';
 import type { ContainerRecord } from './record.js';
 import { readContainerRecord, writeContainerRecord } from './records.js';
 import { readSecrets } from './start.js';
@@ -24,12 +25,12 @@ export type ContainerChange = {
   readonly limits?: ResourceLimits | undefined;
 };
 
-/** @throws USAGE for a policy that --rm excludes, or settings of a check that does not exist. */
+/** @throws USAGE for a policy that --rm excludes, or settings of a check that does not exist; HOST for a limit that the kernel refuses */
 export async function updateContainer(
   stores: ContainerStores,
   view: ContainerView,
   change: ContainerChange,
-): Promise<void> {
+): Promise<{ readonly warnings: readonly string[] }> {
   const current = readContainerRecord(view.directory);
   if (current === undefined) {
     throw new CoracleError('NOT_FOUND', `update container ${view.record.name}: it is gone`);
@@ -38,9 +39,31 @@ export async function updateContainer(
   if (change.health !== undefined && record.healthcheck !== undefined) {
     await writeHealthPlan(stores, record, record.healthcheck, view.directory);
   }
+  // Before the record: a limit that the kernel refuses shall not keep the container from its next start.
+  const warnings = await applyLimits(view, record, change);
   writeContainerRecord(view.directory, record);
   writeContainerEvent(stores.paths, 'update', record);
-  if (change.restart === undefined && change.health === undefined) return;
+  if (change.restart !== undefined || change.health !== undefined)
+    await tellSupervisor(stores, view, record, change);
+  return { warnings };
+}
+
+async function applyLimits(
+  { live }: ContainerView,
+  record: ContainerRecord,
+  { limits }: ContainerChange,
+): Promise<readonly string[]> {
+  if (limits === undefined || live === undefined) return [];
+  const { changeLimits } = await import('./change-limits.js');
+  return changeLimits(record.name, live.cgroup, record.options.limits ?? {}, limits);
+}
+
+async function tellSupervisor(
+  stores: ContainerStores,
+  view: ContainerView,
+  record: ContainerRecord,
+  change: ContainerChange,
+): Promise<void> {
   const link = await connect(stores, view);
   if (link === undefined) return;
   const check = record.healthcheck;

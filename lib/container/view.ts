@@ -35,6 +35,8 @@ export type LiveRecord = {
   readonly started: string;
   readonly restarts: number;
   readonly paused: boolean;
+  /** Directory of the cgroup that its processes are in, where it has one of its own. */
+  readonly cgroup?: string | undefined;
 };
 
 /** Whether a supervisor has it, so that it cannot be started or removed. */

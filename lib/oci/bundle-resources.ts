@@ -1,5 +1,6 @@
 /** What a bundle wants of a cgroup: the member `linux.resources`, as files of cgroup version 2. */
 import { isGiven } from './bundle-guards.js';
+import { cpuMax, cpuWeight } from './cgroup-values.js';
 import {
   invalid,
   optional,
@@ -72,7 +73,7 @@ function filesOf(resources: UnknownRecord, where: string): (readonly [string, st
     ...file('memory.swap.max', swapOf(number(memory, 'limit'), number(memory, 'swap'), where)),
     ...file('pids.max', amount(number(pids, 'limit'))),
     ...file('cpu.weight', weightOf(number(cpu, 'shares'))),
-    ...file('cpu.max', cpuMax(number(cpu, 'quota'), number(cpu, 'period'))),
+    ...file('cpu.max', timeOf(number(cpu, 'quota'), number(cpu, 'period'))),
     ...file('cpuset.cpus', text(cpu, 'cpus') || undefined),
     ...file('cpuset.mems', text(cpu, 'mems') || undefined),
   ];
@@ -95,15 +96,11 @@ function swapOf(memory: number | undefined, both: number | undefined, where: str
   return `${both - memory}`;
 }
 
-/** From 2 to 262144 shares to a weight from 1 to 10000, as crun and runc do. */
 function weightOf(shares: number | undefined): string | undefined {
-  if (shares === undefined || shares <= 0) return undefined;
-  const inside = Math.min(Math.max(shares, 2), 262_144);
-  return `${1 + Math.floor(((inside - 2) * 9999) / 262_142)}`;
+  return shares === undefined || shares <= 0 ? undefined : `${cpuWeight(shares)}`;
 }
 
-function cpuMax(quota: number | undefined, period: number | undefined): string | undefined {
-  const limited = quota !== undefined && quota > 0;
-  if (!limited && (period === undefined || period <= 0)) return undefined;
-  return `${limited ? quota : 'max'} ${period === undefined || period <= 0 ? 100_000 : period}`;
+function timeOf(quota: number | undefined, period: number | undefined): string | undefined {
+  const some = [quota, period].some((value) => value !== undefined && value > 0);
+  return some ? cpuMax(quota, period) : undefined;
 }

@@ -4,7 +4,8 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileS
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { type CgroupWish, cgroupOf, scopeProperties } from './cgroups.js';
+import { cgroupOf } from '../host/cgroup.js';
+import { type CgroupWish, scopeProperties } from './cgroups.js';
 
 type Files = readonly (readonly [name: string, value: string])[];
 

@@ -1,7 +1,7 @@
 /** Control groups of version 2: what is to be made for a container, decided. */
-import { readFileSync, statfsSync } from 'node:fs';
 import { join, normalize } from 'node:path';
 import { CoracleError } from '../errors.js';
+import { cgroupMount, cgroupOf } from '../host/cgroup.js';
 import type { BundleLinux } from '../oci/bundle-linux.js';
 
 export type CgroupManager = 'cgroupfs' | 'systemd' | 'disabled';
@@ -105,16 +105,8 @@ export function scopeProperties(
   });
 }
 
-const mountPoint = '/sys/fs/cgroup';
-const cgroup2Magic = 0x6367_7270;
-
-/** The facts of this machine. */
+/** The facts of this machine: a hierarchy without controllers is none. */
 export function readCgroupFacts(): CgroupFacts {
-  const pure = statfsSync(mountPoint, { bigint: false }).type === cgroup2Magic;
-  return { mount: pure ? mountPoint : undefined, own: cgroupOf('self') ?? '/' };
-}
-
-/** The cgroup of a process in the hierarchy of version 2. */
-export function cgroupOf(pid: number | 'self'): string | undefined {
-  return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1];
+  const mount = cgroupMount();
+  return { mount: mount === '/sys/fs/cgroup' ? mount : undefined, own: cgroupOf('self') ?? '/' };
 }

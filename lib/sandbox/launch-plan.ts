@@ -1,6 +1,7 @@
 /** Spells launch and exec specs as the records of native/PROTOCOL.md 2. Pure: what is not in the spec is not in the plan. */
 import { idMapRecords } from '../native/id-map-records.js';
 import type { PlanRecord } from '../native/plan.js';
+import type { CgroupPlace, CgroupSpec } from './cgroup-place.js';
 import type {
   CleanupSpec,
   ConfinementSpec,
@@ -47,6 +48,7 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...confinementRecords(spec.confinement),
     ...limitRecords(spec.rlimits),
     ...optional('oom-score-adj', spec.oomScoreAdj),
+    ...cgroupRecords(spec.cgroup),
     ...flag('pause', spec.pause ?? false),
     ...flag('init', spec.init),
     ['stop', `${spec.stop.signal}`, `${spec.stop.timeoutMs}`],
@@ -161,6 +163,27 @@ function confinementRecords(confinement: ConfinementSpec): PlanRecord[] {
 
 function limitRecords(limits: LaunchSpec['rlimits']): PlanRecord[] {
   return limits.map(({ name, soft, hard }): PlanRecord => ['rlimit', name, `${soft}`, `${hard}`]);
+}
+
+function cgroupRecords(cgroup: CgroupSpec | undefined): PlanRecord[] {
+  if (cgroup === undefined) return [];
+  return [
+    placeRecord(cgroup.place),
+    ...cgroup.files.map(([name, value]): PlanRecord => ['cgroup-file', name, value]),
+  ];
+}
+
+function placeRecord(place: CgroupPlace): PlanRecord {
+  switch (place.kind) {
+    case 'split':
+      return ['cgroup', 'split', place.mount];
+    case 'directory':
+      return ['cgroup', 'directory', place.path];
+    default: {
+      const { kind, mount, unit, slice, manager } = place;
+      return ['cgroup', kind, mount, unit, slice ?? '-', manager.kind, manager.socket];
+    }
+  }
 }
 
 function restartRecords(restart: RestartPolicy | undefined): PlanRecord[] {

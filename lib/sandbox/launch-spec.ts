@@ -4,6 +4,7 @@
  */
 import type { IdMap } from '../host/id-map.js';
 import type { PlanRecord } from '../native/plan.js';
+import type { CgroupSpec } from './cgroup-place.js';
 import type { Mount } from './mount.js';
 import type { Rlimit } from './rlimit.js';
 
@@ -142,6 +143,8 @@ export type LaunchSpec = {
   /** A line for binfmt_misc's `register`: an emulator that the container alone has. */
   readonly binfmt?: string | undefined;
   readonly oomScoreAdj?: number | undefined;
+  /** Its own cgroup; none: it is where we are. */
+  readonly cgroup?: CgroupSpec | undefined;
   /** Nothing is executed: a process that holds namespaces. */
   readonly pause?: boolean | undefined;
   /** A reaper as pid 1 in front of the process. */

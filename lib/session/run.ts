@@ -80,7 +80,7 @@ async function prepare(
 ): Promise<Prepared> {
   const { policy, platform, access, publishAll, replace, requireLimits, inPod, ...rest } = request;
   const { onEvent, onWarning, onCreated, ...asked } = rest;
-  if (asked.limits !== undefined) await checkLimits(asked.limits, request);
+  if (asked.limits !== undefined || asked.cgroup !== undefined) await checkLimits(asked, request);
   const record = await findImage(session, image, request);
   const stores = await session.allStores();
   if (replace === true && asked.name !== undefined) {
@@ -110,13 +110,12 @@ async function intoPod(session: Session, pod: string, options: RunOptions): Prom
 
 /** Says once what is not applied. @throws HOST where it has to be. */
 export async function checkLimits(
-  limits: NonNullable<RunRequest['limits']>,
+  options: Pick<RunOptions, 'limits' | 'cgroup'>,
   request: Pick<RunRequest, 'requireLimits' | 'onWarning'>,
 ): Promise<void> {
-  const { limitsProblem, requireLimits } = await import('../container/limits.js');
-  if (request.requireLimits === true) requireLimits(limits);
-  const problem = limitsProblem(limits);
-  if (problem !== undefined) request.onWarning?.(`${problem.text}\nhint: ${problem.hint}`);
+  const { limitsProblem } = await import('../container/cgroup-at-start.js');
+  const problem = limitsProblem(process.env, options, request.requireLimits === true);
+  if (problem !== undefined) request.onWarning?.(problem);
 }
 
 async function findImage(session: Session, image: string, request: RunRequest): Promise<ImageRecord> {

@@ -13,7 +13,8 @@ export async function update(
   const { restart, health, limits } = request;
   const { stores, view } = await open(session, name);
   requireWhole(view, 'update');
-  if (limits !== undefined) await checkLimits(limits, request);
-  await updateContainer(stores, view, { restart, health, limits });
+  if (limits !== undefined) await checkLimits({ limits, cgroup: view.record.options.cgroup }, request);
+  const { warnings } = await updateContainer(stores, view, { restart, health, limits });
+  for (const warning of warnings) request.onWarning?.(warning);
   return { id: view.record.id, name: view.record.name };
 }

@@ -18,7 +18,7 @@ static const char *const words[] = {
     "proc", "sysfs", "bind", "tmpfs", "devpts", "ro,rec,nosuid", "mode=0755,size=1k", "create=file", "create=", ",,=,", "ro=", "K=V", "=V", "0777", "7777", "open", "once",
     "nofile", "nproc", "always", "on-failure", "no", "k8s-file", "json-file", "00ff", "0f0", "ro", "rw", "", "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
     "ns-path", "user", "root-slave", "capabilities", "ffffffffffffffff", "domainname", "console", "state", "hook", "create-container", "start-container", "hook-arg", "hook-env",
-    "target", "host", "slave", "5",
+    "target", "host", "slave", "5", "cgroup", "cgroup-file", "cgroup-pod", "scope", "split", "directory", "member", "apart", "private", "bus", "@x", "memory.max", "cgroup.kill", "a.slice",
 };
 
 static void parse_words(const uint8_t *data, size_t size) {

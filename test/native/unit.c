@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "buffer.h"
+#include "dbus.h"
 #include "dns.h"
 #include "identity.h"
 #include "log.h"
@@ -63,6 +64,46 @@ static void test_buffer(struct tally *tally) {
         buffer_take(&buffer, sizeof text);
     }
     ok(tally, good && buffer.data == NULL, "a buffer gives bytes back in order and then its memory");
+}
+
+/** JobRemoved as systemd sends it, byte by byte of a message that we wrote ourselves: its kind and fields are put in by hand. */
+static void test_dbus(struct tally *tally) {
+    const struct dbus_target target = {"org.x", "/org/x", "org.x.I", "JobRemoved"};
+    struct dbus_writer body = {0}, call;
+    struct dbus_message message;
+    dbus_put_u32(&body, 7);
+    dbus_put_string(&body, "/job/7");
+    dbus_put_string(&body, "a.scope");
+    dbus_put_string(&body, "done");
+    dbus_put_call(&call, &target, 3, "uoss", &body);
+    ok(tally, dbus_size(call.bytes) == call.size && dbus_parse(call.bytes, call.size, &message), "a call of D-Bus can be read again");
+    size_t at = 4;
+    const char *job = dbus_get_string(&message, &at), *unit = dbus_get_string(&message, &at), *result = dbus_get_string(&message, &at);
+    ok(tally, strcmp(message.member, "JobRemoved") == 0 && job && strcmp(unit, "a.scope") == 0 && strcmp(result, "done") == 0, "its member and its strings are found");
+    ok(tally, !dbus_get_string(&message, &at), "behind the last string there is none");
+    bool good = true;
+    for (size_t size = 0; size < call.size; size++)
+        good = good && !dbus_parse(call.bytes, size, &message);
+    ok(tally, good, "a message that is cut is none");
+    struct dbus_writer array = {0};
+    size_t begun = dbus_begin_array(&array, 8);
+    dbus_put_property(&array, "PIDs", "au");
+    size_t inner = dbus_begin_array(&array, 4);
+    dbus_put_u32(&array, 1);
+    dbus_put_u32(&array, 2);
+    dbus_end_array(&array, inner, 4);
+    dbus_end_array(&array, begun, 8);
+    uint32_t outer_size, inner_size;
+    memcpy(&outer_size, array.bytes, 4);
+    memcpy(&inner_size, array.bytes + inner - 4, 4);
+    ok(tally, outer_size == array.size - 8 && inner_size == 8, "arrays count their elements without what aligns the first");
+    char *const large = malloc(DBUS_CALL_MAX + 1);
+    memset(large, 'x', DBUS_CALL_MAX);
+    large[DBUS_CALL_MAX] = 0;
+    dbus_put_string(&body, large);
+    dbus_put_call(&call, &target, 1, "s", &body);
+    ok(tally, call.cut, "what does not fit is told");
+    free(large);
 }
 
 static void test_paths(struct tally *tally, const char *directory) {
@@ -235,6 +276,7 @@ int main(void) {
     test_numbers(&tally);
     test_encoding(&tally);
     test_buffer(&tally);
+    test_dbus(&tally);
     test_paths(&tally, directory);
     test_records(&tally);
     test_identity(&tally, directory);
