@@ -6,6 +6,29 @@
 #include "plan_ops.h"
 #include "plan_values.h"
 
+bool plan_set_stop(struct plan *plan, char **arguments, size_t count) {
+    uint64_t number;
+    if (count != 2 || !parse_number(arguments[0], 64, &number) || number == 0)
+        return false;
+    plan->stop_signal = (int)number;
+    return parse_number(arguments[1], INT64_MAX / 4, &plan->stop_timeout_ms);
+}
+
+bool plan_set_timeout(struct plan *plan, char **arguments, size_t count) {
+    return count == 1 && parse_number(arguments[0], INT64_MAX / 4, &plan->timeout_ms);
+}
+
+bool plan_set_restart(struct plan *plan, char **arguments, size_t count) {
+    uint64_t limit;
+    int policy = CHOOSE(arguments[0], "no", "always", "on-failure", "unless-stopped");
+    if (count != 2 || policy < 0 || !parse_number(arguments[1], UINT32_MAX, &limit))
+        return false;
+    plan->restart = (enum restart_policy)policy;
+    plan->restart_limit = (unsigned)limit;
+    plan->has_restart = true;
+    return true;
+}
+
 bool plan_set_health(struct plan *plan, char **arguments, size_t count) {
     struct plan_health *health = &plan->health;
     uint64_t retries, log_count, log_size;

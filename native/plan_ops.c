@@ -237,29 +237,6 @@ static bool set_oom_score(struct plan *plan, char **arguments, size_t count) {
     return true;
 }
 
-static bool set_stop(struct plan *plan, char **arguments, size_t count) {
-    uint64_t number;
-    if (count != 2 || !parse_number(arguments[0], 64, &number) || number == 0)
-        return false;
-    plan->stop_signal = (int)number;
-    return parse_number(arguments[1], INT64_MAX / 4, &plan->stop_timeout_ms);
-}
-
-static bool set_timeout(struct plan *plan, char **arguments, size_t count) {
-    return count == 1 && parse_number(arguments[0], INT64_MAX / 4, &plan->timeout_ms);
-}
-
-static bool set_restart(struct plan *plan, char **arguments, size_t count) {
-    uint64_t limit;
-    int policy = CHOOSE(arguments[0], "no", "always", "on-failure", "unless-stopped");
-    if (count != 2 || policy < 0 || !parse_number(arguments[1], UINT32_MAX, &limit))
-        return false;
-    plan->restart = (enum restart_policy)policy;
-    plan->restart_limit = (unsigned)limit;
-    plan->has_restart = true;
-    return true;
-}
-
 static bool set_log(struct plan *plan, char **arguments, size_t count) {
     uint64_t files;
     int format = CHOOSE(arguments[0], NULL, "k8s-file", "json-file", "journald", "passthrough");
@@ -364,9 +341,9 @@ static const struct plan_op ops[] = {
     {"cgroup-pod", PLAN_RUN, 0, 0, plan_set_cgroup_pod},
     {"init", PLAN_RUN, 0, 0, set_init},
     {"pause", PLAN_RUN, 0, 0, set_pause},
-    {"stop", PLAN_RUN, 2, 2, set_stop},
-    {"timeout", ANY_OWN, 1, 1, set_timeout},
-    {"restart", PLAN_RUN | PLAN_UPDATE, 2, 2, set_restart},
+    {"stop", PLAN_RUN, 2, 2, plan_set_stop},
+    {"timeout", ANY_OWN, 1, 1, plan_set_timeout},
+    {"restart", PLAN_RUN | PLAN_UPDATE, 2, 2, plan_set_restart},
     {"log", PLAN_RUN, 4, 5, set_log},
     {"remove", PLAN_RUN, 1, 1, add_removal},
     {"rename", PLAN_RUN, 2, 3, add_rename},

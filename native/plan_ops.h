@@ -34,6 +34,9 @@ bool plan_add_name(struct plan *plan, char **arguments, size_t count);
 bool plan_add_resolver(struct plan *plan, char **arguments, size_t count);
 
 /* plan_care.c */
+bool plan_set_stop(struct plan *plan, char **arguments, size_t count);
+bool plan_set_timeout(struct plan *plan, char **arguments, size_t count);
+bool plan_set_restart(struct plan *plan, char **arguments, size_t count);
 bool plan_set_health(struct plan *plan, char **arguments, size_t count);
 bool plan_set_events(struct plan *plan, char **arguments, size_t count);
 bool plan_set_notify(struct plan *plan, char **arguments, size_t count);
