@@ -1,7 +1,7 @@
 /** `coracle artifact pull`. */
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
-import { registryAccess, registryOptions, retryOptions } from './options/registry.js';
+import { registryAccess, registryOptions, retryOptions, trustOptions } from './options/registry.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine } from './terminal/output.js';
 
@@ -15,6 +15,7 @@ export const command = defineCommand({
   options: [
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress' },
     ...registryOptions,
+    ...trustOptions,
     ...retryOptions,
   ],
   refused: { 'encrypted artifacts are not supported': 'decryption-key' },

@@ -2,6 +2,7 @@
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { registryAccess, registryOptions, retryOptions } from './options/registry.js';
+import { readSigning, signOptions, signRefusals } from './options/sign.js';
 import { writeTextFile } from './options/texts.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine } from './terminal/output.js';
@@ -19,19 +20,18 @@ export const command = defineCommand({
   options: [
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress' },
     { name: 'digestfile', kind: 'string', value: 'FILE', summary: 'Write the digest to a file' },
+    ...signOptions,
     ...registryOptions,
     ...retryOptions,
   ],
-  refused: {
-    'this version does not sign':
-      'sign-by sign-by-sigstore sign-by-sigstore-private-key sign-passphrase-file',
-  },
+  refused: signRefusals,
   async handler(values, [name = '', destination], context) {
     const progress = transferProgress(values.quiet);
     try {
       const digest = await interruptible((signal) =>
         context.open().pushArtifact(name, destination, {
           targetAccess: registryAccess(values),
+          sign: readSigning(values),
           signal,
           onEvent: progress.onEvent,
         }),

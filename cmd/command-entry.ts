@@ -2,7 +2,7 @@
 import type { Command } from './command.js';
 
 export type CommandEntry = {
-  /** One word, or a group's word and a verb: `builder prune`. Aliases alike. */
+  /** One word, or a group's word and a verb of one or two: `builder prune`, `image trust show`. Aliases alike. */
   readonly name: string;
   readonly aliases?: readonly string[];
   readonly summary: string;

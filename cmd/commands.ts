@@ -206,16 +206,16 @@ export const commands: readonly CommandEntry[] = [
 
 /** What words mean: a command and how many of the words name it, or a group whose verb is missing or unknown. */
 export type Found =
-  | { readonly kind: 'command'; readonly entry: CommandEntry; readonly words: 1 | 2 }
+  | { readonly kind: 'command'; readonly entry: CommandEntry; readonly words: 1 | 2 | 3 }
   | { readonly kind: 'group'; readonly group: CommandGroup };
 
 /** Reads the beginning of `words`; undefined when the first one names nothing. */
 export function findCommand(words: readonly string[]): Found | undefined {
-  const [first = '', second] = words;
-  const pair = second === undefined ? undefined : entryOf(`${first} ${second}`);
-  if (pair !== undefined) return { kind: 'command', entry: pair, words: 2 };
-  const entry = entryOf(first);
-  if (entry !== undefined) return { kind: 'command', entry, words: 1 };
+  const [first = ''] = words;
+  for (const count of [3, 2, 1] as const) {
+    const entry = words.length < count ? undefined : entryOf(words.slice(0, count).join(' '));
+    if (entry !== undefined) return { kind: 'command', entry, words: count };
+  }
   const group = groups.find(({ name }) => name === first);
   return group === undefined ? undefined : { kind: 'group', group };
 }

@@ -1,7 +1,7 @@
 /** `coracle completion SHELL` prints a small script; the script asks `coracle __complete WORD...` for the candidates. */
 import { CoracleError } from '../lib/index.js';
 import { type Completes, type Context, defineCommand, globalOptions, type OptionSpec } from './command.js';
-import { findCommand, firstWords, verbsOf } from './commands.js';
+import { type CommandGroup, findCommand, firstWords, verbsOf } from './commands.js';
 import { writeAll } from './terminal/output.js';
 
 const scripts: Readonly<Record<string, string>> = {
@@ -66,7 +66,7 @@ async function candidatesFor(
   const rest = before.slice(operandPlaces(before, globalOptions)[0] ?? before.length);
   const found = findCommand(rest);
   if (found === undefined) return firstWords();
-  if (found.kind === 'group') return verbsOf(found.group).map(({ verb }) => verb);
+  if (found.kind === 'group') return nextWords(found.group, rest.slice(1));
   const { command: chosen } = await found.entry.load();
   const options: readonly OptionSpec[] = [...chosen.options, ...globalOptions];
   const given = rest.slice(found.words);
@@ -79,6 +79,13 @@ async function candidatesFor(
   if (current.startsWith('-'))
     return options.filter((option) => option.unsupported === undefined).map((option) => `--${option.name}`);
   return candidatesOf(chosen.completes, context);
+}
+
+/** What may follow a group's word, or the first word of a verb of two. */
+function nextWords(group: CommandGroup, given: readonly string[]): readonly string[] {
+  const verbs = verbsOf(group).map(({ verb }) => verb.split(' '));
+  const fitting = verbs.filter((words) => given.every((word, at) => words[at] === word));
+  return [...new Set(fitting.flatMap((words) => words[given.length] ?? []))];
 }
 
 /** The option that takes the word behind `word` as its value. */

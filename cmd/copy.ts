@@ -4,6 +4,7 @@ import { defineCommand, type Values } from './command.js';
 import { interruptible } from './interrupt.js';
 import { copyOptions, copyRefusals, sideAccess } from './options/copy.js';
 import { joinPlatform } from './options/platform-parts.js';
+import { readSigning } from './options/sign.js';
 import { writeTextFile } from './options/texts.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine, say } from './terminal/output.js';
@@ -43,6 +44,7 @@ export const command = defineCommand({
           compress: values['dest-compress'],
           recompress: values['dest-force-compress-format'],
           decompress: values['dest-decompress'],
+          sign: readSigning(values),
           additionalTags: values['additional-tag'],
           signal,
           onEvent: progress.onEvent,

@@ -98,5 +98,23 @@ export const imageCommands: readonly CommandEntry[] = [
     'Mount images for programs of this host, in coracle unshare',
     () => import('./image-mount.js'),
   ),
+  entry(
+    'Registries',
+    'image trust show',
+    'Show which images may be used, and whose signatures they need',
+    () => import('./image-trust-show.js'),
+  ),
+  entry(
+    'Registries',
+    'image trust set',
+    'Say which images may be used, and whose signatures they need',
+    () => import('./image-trust-set.js'),
+  ),
+  entry(
+    'Registries',
+    'generate-sigstore-key',
+    'Make a pair of keys to sign images with',
+    () => import('./generate-sigstore-key.js'),
+  ),
   entry('Images', 'image unmount', 'Unmount images', () => import('./image-unmount.js'), ['image umount']),
 ];

@@ -1,6 +1,7 @@
 /** `coracle import`. */
 import { defineCommand } from './command.js';
-import { joinPlatform } from './options/platform-parts.js';
+import { readPlatform } from './options/platform-parts.js';
+import { trustOptions } from './options/registry.js';
 import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
@@ -37,15 +38,15 @@ export const command = defineCommand({
     { name: 'arch', kind: 'string', value: 'ARCH', summary: 'The same, in parts' },
     { name: 'variant', kind: 'string', value: 'VARIANT', summary: 'The same, in parts' },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'Accepted: only the id is printed' },
+    ...trustOptions,
   ],
   async handler(values, [source = '', name], context) {
-    const { os, arch: architecture, variant } = values;
-    const flags = { architecture: '--arch', variant: '--variant' };
     const image = await context.open().importImage(source, {
       reference: name,
       changes: values.change,
       message: values.message,
-      platform: values.platform ?? joinPlatform({ os, architecture, variant }, flags),
+      platform: readPlatform(values),
+      signaturePolicy: values['signature-policy'],
     });
     printLine(`sha256:${image.id}`);
     return 0;

@@ -2,6 +2,7 @@
 import { isatty } from 'node:tty';
 import { CoracleError, familiarReference, parseReference } from '../lib/index.js';
 import { defineCommand } from './command.js';
+import { trustOptions } from './options/registry.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine } from './terminal/output.js';
 
@@ -24,6 +25,7 @@ export const command = defineCommand({
       summary: 'Archive or directory to read (default: standard input)',
     },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress' },
+    ...trustOptions,
   ],
   refused: { 'all platforms of an archive are loaded': 'platform' },
   async handler(values, _operands, context) {
@@ -35,7 +37,10 @@ export const command = defineCommand({
     }
     const progress = transferProgress(values.quiet);
     try {
-      const images = await context.open().load(input, { onEvent: progress.onEvent });
+      const images = await context.open().load(input, {
+        signaturePolicy: values['signature-policy'],
+        onEvent: progress.onEvent,
+      });
       progress.close();
       for (const image of images) {
         const names =

@@ -3,6 +3,7 @@ import { CoracleError } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { registryAccess, registryOptions, retryOptions } from './options/registry.js';
+import { readSigning, signOptions, signRefusals } from './options/sign.js';
 import { writeTextFile } from './options/texts.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine } from './terminal/output.js';
@@ -50,12 +51,12 @@ export const command = defineCommand({
     { name: 'digestfile', kind: 'string', value: 'FILE', summary: 'Write the digest of the list to a file' },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress' },
     { name: 'remove-signatures', kind: 'switch', summary: 'Accepted: simple signatures are not copied' },
+    ...signOptions,
     ...registryOptions,
     ...retryOptions,
   ],
   refused: {
-    'this version does not sign':
-      'sign-by sign-by-sigstore sign-by-sigstore-private-key sign-passphrase-file',
+    ...signRefusals,
     'push the list in each compression under a name of its own': 'add-compression',
   },
   async handler(values, [list = '', destination], context) {
@@ -70,6 +71,7 @@ export const command = defineCommand({
           format,
           encoding: { kind, level: values['compression-level'] },
           recompress: values['force-compression'],
+          sign: readSigning(values),
           signal,
           onEvent: progress.onEvent,
         }),

@@ -3,6 +3,7 @@ import { CoracleError } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { registryAccess, registryOptions, retryOptions } from './options/registry.js';
+import { readSigning, signOptions, signRefusals } from './options/sign.js';
 import { writeTextFile } from './options/texts.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine } from './terminal/output.js';
@@ -15,6 +16,10 @@ export const command = defineCommand({
   completes: 'images',
   examples: [
     ['coracle push registry.example.com/team/hello:1', 'Under its own name'],
+    [
+      'coracle push --sign-by-sigstore-private-key key.private registry.example.com/team/hello:1',
+      'With a signature',
+    ],
     ['coracle push --tls-verify=false hello 127.0.0.1:5000/hello', 'Elsewhere, over plain HTTP'],
   ],
   options: [
@@ -38,29 +43,55 @@ export const command = defineCommand({
       value: 'FILE',
       summary: 'Write the digest of what was pushed to a file',
     },
+    { name: 'force-compression', kind: 'switch', summary: 'Also layers that are compressed another way' },
+    {
+      name: 'format',
+      short: 'f',
+      kind: 'string',
+      value: 'TYPE',
+      choices: ['oci', 'v2s2'],
+      summary: 'Media types of manifests (default: as they are)',
+    },
+    {
+      name: 'all-tags',
+      short: 'a',
+      kind: 'switch',
+      summary: 'Every tag that the store has of the repository',
+    },
+    { name: 'remove-signatures', kind: 'switch', summary: 'Accepted: earlier signatures do not go along' },
+    ...signOptions,
     ...registryOptions,
     ...retryOptions,
   ],
   refused: {
-    'name the tags': 'all-tags,a',
-    'layers that were pulled are never compressed again': 'force-compression',
-    'manifests are always OCI or as they were pulled': 'format,f',
-    'this version does not sign':
-      'sign-by sign-by-sigstore sign-by-sigstore-private-key sign-passphrase-file disable-content-trust',
+    ...signRefusals,
+    'signatures by notary are not made': 'disable-content-trust',
     'this version does not encrypt': 'encryption-key encrypt-layer',
     'an index goes as a whole': 'platform',
   },
   async handler(values, [source = '', destination], context) {
     const progress = transferProgress(values.quiet);
     try {
+      const request = {
+        ...registryAccess(values),
+        compression: oneOf('--compression-format', values['compression-format'], ['gzip', 'zstd']),
+        level: values['compression-level'],
+        recompress: values['force-compression'],
+        format: oneOf('--format', values.format, ['oci', 'v2s2']),
+        sign: readSigning(values),
+        onEvent: progress.onEvent,
+      };
+      if (values['all-tags']) {
+        requireNoDestination(destination, values.digestfile);
+        const pushed = await interruptible((signal) =>
+          context.open().pushTags(source, { ...request, signal }),
+        );
+        progress.close();
+        for (const { name, digest } of pushed) printLine(`${name}@${digest}`);
+        return 0;
+      }
       const { digest } = await interruptible((signal) =>
-        context.open().push(source, destination, {
-          ...registryAccess(values),
-          compression: readCompression(values['compression-format']),
-          level: values['compression-level'],
-          signal,
-          onEvent: progress.onEvent,
-        }),
+        context.open().push(source, destination, { ...request, signal }),
       );
       progress.close();
       if (values.digestfile !== undefined) writeTextFile('--digestfile', values.digestfile, digest);
@@ -72,7 +103,14 @@ export const command = defineCommand({
   },
 });
 
-function readCompression(text: string | undefined): 'gzip' | 'zstd' | undefined {
-  if (text === undefined || text === 'gzip' || text === 'zstd') return text;
-  throw new CoracleError('USAGE', `invalid argument "${text}" for --compression-format`);
+function requireNoDestination(destination: string | undefined, digestfile: string | undefined): void {
+  if (destination === undefined && digestfile === undefined) return;
+  const other = destination === undefined ? '--digestfile' : 'a destination';
+  throw new CoracleError('USAGE', `use --all-tags and ${other}: only one of them at a time`);
+}
+
+function oneOf<T extends string>(flag: string, text: string | undefined, words: readonly T[]): T | undefined {
+  const found = words.find((word) => word === text);
+  if (text === undefined || found !== undefined) return found;
+  throw new CoracleError('USAGE', `invalid argument "${text}" for ${flag}: ${words.join(', ')}`);
 }

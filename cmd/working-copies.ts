@@ -3,7 +3,7 @@ import type { WorkingCopyRequest } from '../lib/index.js';
 import type { Context, OptionSpec, Values } from './command.js';
 import { interruptible } from './interrupt.js';
 import { readPullPolicy } from './options/pull-policy.js';
-import { registryAccess, registryOptions } from './options/registry.js';
+import { registryAccess, registryOptions, trustOptions } from './options/registry.js';
 import { addsHistory } from './options/working-flags.js';
 import { printLine, say, visible } from './terminal/output.js';
 
@@ -44,6 +44,7 @@ export const workingFromOptions = [
     summary: 'When to ask the registry for the image (default: missing)',
   },
   ...registryOptions,
+  ...trustOptions,
 ] as const satisfies readonly OptionSpec[];
 
 type CopyValues = Values<typeof workingCopyOptions> & Partial<Values<typeof workingFromOptions>>;

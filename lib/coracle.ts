@@ -18,6 +18,7 @@ import type {
   BuildRequest,
   HostInformation,
   ImportRequest,
+  LoadRequest,
   LoginRequest,
   PullRequest,
   PushRequest,
@@ -26,7 +27,6 @@ import type {
 } from './session/requests.js';
 import { type OpenOptions, Session } from './session/session.js';
 import { WorkingVerbs } from './session/working-verbs.js';
-import type { TransferEvent } from './transfer/events.js';
 import type { RegistryAccess } from './transfer/registry-access.js';
 
 /** Opens a store; it is made by the first verb that needs it. Nothing is read or started yet. */
@@ -110,10 +110,10 @@ export class Coracle extends PodVerbs {
   /** Loads the images of a docker-archive, oci-archive or OCI layout. */
   async load(
     source: string | AsyncIterable<Uint8Array>,
-    request: { readonly onEvent?: (event: TransferEvent) => void } = {},
+    request: LoadRequest = {},
   ): Promise<readonly ImageRecord[]> {
     const { load } = await import('./session/images.js');
-    return load(this.session, source, request.onEvent);
+    return load(this.session, source, request);
   }
 
   /** Saves images to a file or directory, or archives to standard output as `-`. */
@@ -124,7 +124,7 @@ export class Coracle extends PodVerbs {
 
   /** Makes an image available from its registry. */
   async pull(image: string, request: PullRequest = {}): Promise<ImageRecord> {
-    const { pull } = await import('./session/images.js');
+    const { pull } = await import('./session/pull-named.js');
     return pull(this.session, image, request);
   }
 
@@ -134,8 +134,23 @@ export class Coracle extends PodVerbs {
     destination?: string,
     request: PushRequest = {},
   ): Promise<{ readonly digest: string }> {
-    const { push } = await import('./session/images.js');
+    const { push } = await import('./session/push-images.js');
     return push(this.session, image, destination, request);
+  }
+
+  /** Pulls every tag of a repository that is an image. */
+  async pullTags(repository: string, request: PullRequest = {}): Promise<readonly ImageRecord[]> {
+    const { pullTags } = await import('./session/pull-named.js');
+    return pullTags(this.session, repository, request);
+  }
+
+  /** Pushes every tag that the store has of a repository, under its own name. */
+  async pushTags(
+    repository: string,
+    request: PushRequest = {},
+  ): Promise<readonly { readonly name: string; readonly digest: string }[]> {
+    const { pushTags } = await import('./session/push-images.js');
+    return pushTags(this.session, repository, request);
   }
 
   /** Checks credentials with a registry and keeps them. Resolves with the place. @throws UNAUTHORIZED */

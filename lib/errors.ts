@@ -25,6 +25,8 @@ export type ErrorCode =
   | 'INTEGRITY'
   /** A registry refused the credentials, or none were given. */
   | 'UNAUTHORIZED'
+  /** What the user or the host configured forbids it: a policy for images, a blocked registry. */
+  | 'FORBIDDEN'
   /** A registry or URL could not be reached, or broke off. */
   | 'NETWORK'
   /** A registry answered with an error of its own. */

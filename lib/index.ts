@@ -101,6 +101,8 @@ export type {
 } from './session/requests.js';
 export type { SearchRequest, SearchResult } from './session/search.js';
 export type { OpenOptions } from './session/session.js';
+export type { SignRequest } from './session/signer.js';
+export type { TrustRule } from './session/trust.js';
 export { coracleVersion } from './session/version.js';
 export type { CreateVolumeRequest, RemoveVolumeRequest, VolumeView } from './session/volumes.js';
 export type {

@@ -9,7 +9,7 @@ import { repositoryRoot } from './helpers/host.js';
 
 const rows: readonly (readonly string[])[] = [
   ['host', 'oci', 'dockerfile'],
-  ['native', 'registry'],
+  ['native', 'registry', 'trust'],
   ['content', 'snapshot'],
   ['layer', 'sandbox'],
   ['image', 'network', 'volume'],
@@ -23,6 +23,7 @@ const common = ['host', 'oci'];
 const onlyUsers: Readonly<Record<string, readonly string[]>> = {
   dockerfile: ['build', 'working'],
   registry: ['transfer', 'session'],
+  trust: ['transfer', 'session'],
 };
 const wiring = ['lib/coracle.ts', 'lib/index.ts'];
 const errors = 'lib/errors.ts';

@@ -1,6 +1,7 @@
 /** The options of `copy`, which are skopeo's: those of registries come twice, for the source and the destination. */
 import { CoracleError, type RegistryAccess } from '../../lib/index.js';
 import type { OptionSpec, Refusals, Values } from '../command.js';
+import { signOptions, signRefusals } from './sign.js';
 
 export const copyOptions = [
   {
@@ -87,12 +88,20 @@ export const copyOptions = [
   { name: 'dest-cert-dir', kind: 'string', value: 'DIR', summary: 'Certificates for the destination' },
   { name: 'src-tls-verify', kind: 'toggle', summary: 'Demand https of the source' },
   { name: 'dest-tls-verify', kind: 'toggle', summary: 'Demand https of the destination' },
-  { name: 'remove-signatures', kind: 'switch', summary: 'Accepted: simple signatures are not copied' },
+  { name: 'remove-signatures', kind: 'switch', summary: 'Accepted: earlier signatures do not go along' },
+  {
+    name: 'signature-policy',
+    kind: 'string',
+    value: 'FILE',
+    summary: "A policy.json for the source, instead of the user's or the host's",
+    aliases: ['policy'],
+    completes: 'files',
+  },
+  ...signOptions,
 ] as const satisfies readonly OptionSpec[];
 
 export const copyRefusals: Refusals = {
-  'this version does not sign':
-    'sign-by sign-by-sigstore sign-by-sigstore-private-key sign-by-sq-fingerprint sign-passphrase-file sign-identity',
+  ...signRefusals,
   'this version does not encrypt': 'encryption-key encrypt-layer decryption-key',
   'there is no daemon to copy from': 'src-daemon-host dest-daemon-host',
   'credentials are given by name and password': 'src-registry-token dest-registry-token',
@@ -111,7 +120,9 @@ export function sideAccess(values: Values<typeof copyOptions>, side: 'src' | 'de
   if (retry !== undefined && (!Number.isInteger(retry) || retry < 0)) {
     throw new CoracleError('USAGE', `invalid argument "${retry}" for --retry-times`);
   }
+  const policy = side === 'src' ? values['signature-policy'] : undefined;
   return {
+    ...(policy === undefined ? {} : { signaturePolicy: policy }),
     ...(tlsVerify === undefined ? {} : { tlsVerify }),
     ...(creds === undefined ? {} : { creds }),
     ...(authfile === undefined ? {} : { authfile }),

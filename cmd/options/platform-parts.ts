@@ -17,3 +17,17 @@ export function joinPlatform(
   if (variant === undefined) return os;
   throw new CoracleError('USAGE', `use ${names.variant}: it needs ${names.architecture}`);
 }
+
+/** `--platform`, or the same in `--os`, `--arch` and `--variant`. @throws USAGE for both */
+export function readPlatform(values: {
+  readonly platform: string | undefined;
+  readonly os: string | undefined;
+  readonly arch: string | undefined;
+  readonly variant: string | undefined;
+}): string | undefined {
+  const { platform, os, arch: architecture, variant } = values;
+  const parts = joinPlatform({ os, architecture, variant }, { architecture: '--arch', variant: '--variant' });
+  if (platform === undefined) return parts;
+  if (parts === undefined) return platform;
+  throw new CoracleError('USAGE', 'use --platform and --os, --arch or --variant: only one of them at a time');
+}

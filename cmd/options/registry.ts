@@ -23,9 +23,22 @@ export const retryOptions = [
   { name: 'retry-delay', kind: 'number', value: 'SECONDS', summary: 'Wait before the first repetition' },
 ] as const satisfies readonly OptionSpec[];
 
+/** The policy that images have to fulfil before they are used. */
+export const trustOptions = [
+  {
+    name: 'signature-policy',
+    kind: 'string',
+    value: 'FILE',
+    summary: "A policy.json instead of the user's or the host's",
+    completes: 'files',
+  },
+] as const satisfies readonly OptionSpec[];
+
 /** What the library takes. */
 export function registryAccess(
-  values: Values<typeof registryOptions> & Partial<Values<typeof retryOptions>>,
+  values: Values<typeof registryOptions> &
+    Partial<Values<typeof retryOptions>> &
+    Partial<Values<typeof trustOptions>>,
 ): RegistryAccess {
   const { creds, authfile, retry } = values;
   const delay = values['retry-delay'];
@@ -36,6 +49,7 @@ export function registryAccess(
     ...(values['cert-dir'] === undefined ? {} : { certDir: values['cert-dir'] }),
     ...(retry === undefined ? {} : { retry }),
     ...(delay === undefined ? {} : { retryDelay: delay * 1000 }),
+    ...(values['signature-policy'] === undefined ? {} : { signaturePolicy: values['signature-policy'] }),
     chooseName,
   };
 }

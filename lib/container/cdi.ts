@@ -5,9 +5,9 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { parseYaml } from '../host/yaml.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import { parseVolumeFlag } from '../sandbox/volume-flag.js';
-import { parseYaml } from './yaml.js';
 
 /** The places of the specification, the first before the others. */
 export const cdiDirectories: readonly string[] = ['/etc/cdi', '/var/run/cdi'];

@@ -12,7 +12,7 @@ export type PullSource = {
   readonly isMirror: boolean;
 };
 
-/** The places of an image, mirrors first. @throws UNAUTHORIZED where reading is blocked, INVALID for an impossible rewrite */
+/** The places of an image, mirrors first. @throws FORBIDDEN where reading is blocked, INVALID for an impossible rewrite */
 export function pullSources(registries: Registries, reference: Reference): readonly PullSource[] {
   const name = formatReference(reference);
   const entry = requireOpen(registries, name);
@@ -48,7 +48,7 @@ function rewrite(name: string, entry: RegistryEntry, { location }: Endpoint): Re
   }
 }
 
-/** Whether plain HTTP and any certificate are fine for what is below a name. @throws UNAUTHORIZED where it is blocked */
+/** Whether plain HTTP and any certificate are fine for what is below a name. @throws FORBIDDEN where it is blocked */
 export function isInsecure(registries: Registries, name: string): boolean {
   return requireOpen(registries, name)?.insecure ?? false;
 }
@@ -56,11 +56,7 @@ export function isInsecure(registries: Registries, name: string): boolean {
 function requireOpen(registries: Registries, name: string): RegistryEntry | undefined {
   const entry = entryFor(registries, name);
   if (entry?.blocked !== true) return entry;
-  throw new CoracleError(
-    'UNAUTHORIZED',
-    `use ${name}: registry ${entry.prefix} is blocked in ${entry.file}`,
-    {
-      hint: `whoever wrote ${entry.file} forbids it`,
-    },
-  );
+  throw new CoracleError('FORBIDDEN', `use ${name}: registry ${entry.prefix} is blocked in ${entry.file}`, {
+    hint: `whoever wrote ${entry.file} forbids it`,
+  });
 }

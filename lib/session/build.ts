@@ -75,6 +75,8 @@ async function prepared(
         return imagePlatforms(stores, reference, registry);
       },
       resolveLayout: async (path, select, platform) => {
+        const { approveArchive } = await import('./trusted-places.js');
+        await approveArchive(session, 'oci', { source: path, signaturePolicy: access.signaturePolicy });
         const { loadLayoutImage } = await import('../transfer/layout-load.js');
         return loadLayoutImage(stores, path, select, platform);
       },

@@ -11,12 +11,15 @@ import { type PlaceName, parsePlace } from '../transfer/place-name.js';
 import type { RegistryAccess } from '../transfer/registry-access.js';
 import { namesToFind, nameToGive } from './image-names.js';
 import type { Session } from './session.js';
+import type { SignRequest } from './signer.js';
 
 export type CopyImageRequest = Omit<CopyOptions, 'platform' | 'memory' | 'onEvent'> & {
   readonly sourceAccess?: RegistryAccess | undefined;
   readonly targetAccess?: RegistryAccess | undefined;
   /** `OS/ARCH[/VARIANT]` to choose from an index; this machine's by default. */
   readonly platform?: string | undefined;
+  /** Sign what is put at a registry. */
+  readonly sign?: SignRequest | undefined;
   /** Further names in a docker-archive. */
   readonly additionalTags?: readonly string[] | undefined;
   readonly onEvent?: OnTransferEvent | undefined;
@@ -51,6 +54,7 @@ export async function copyBetween(
   const { copyImage: copy } = await import('../transfer/copy.js');
   const lease = stores.staging.lease();
   try {
+    await approveFiles(session, from, request);
     const source = await openSource(stores, from, accessOf(request, 'sourceAccess'), onEvent);
     try {
       const target = await openTarget(stores, to, request, onEvent);
@@ -72,6 +76,17 @@ export async function copyBetween(
   } finally {
     lease.release();
   }
+}
+
+/** What comes from files is allowed by the place of the files. */
+async function approveFiles(session: Session, from: PlaceName, request: CopyImageRequest): Promise<void> {
+  if (from.kind === 'docker' || from.kind === 'store') return;
+  const { approveArchive } = await import('./trusted-places.js');
+  const form = from.kind === 'oci-archive' ? 'oci' : from.kind;
+  await approveArchive(session, form, {
+    source: from.path,
+    signaturePolicy: request.sourceAccess?.signaturePolicy,
+  });
 }
 
 /** The store's own, which push has as well. */
@@ -139,7 +154,9 @@ async function openTarget(
   switch (place.kind) {
     case 'docker': {
       const { registryTarget } = await import('../transfer/place-registry.js');
-      return await registryTarget(place.reference, accessOf(request, 'targetAccess'), onEvent);
+      const { openSigner } = await import('./signer.js');
+      const sign = await openSigner(request.sign, place.reference);
+      return await registryTarget(place.reference, accessOf(request, 'targetAccess'), onEvent, { sign });
     }
     case 'oci':
     case 'oci-archive': {

@@ -8,6 +8,7 @@ import type { MountedContainer } from './mounts.js';
 import type { PruneImagesRequest, PruneImagesResult } from './prune.js';
 import type { SearchRequest, SearchResult } from './search.js';
 import { StoreVerbs } from './store-verbs.js';
+import type { TrustChange, TrustView } from './trust.js';
 
 export abstract class ImageVerbs extends StoreVerbs {
   /** How an image came about, its newest step first. @throws NOT_FOUND */
@@ -39,6 +40,24 @@ export abstract class ImageVerbs extends StoreVerbs {
   async copyImage(from: string, to: string, request: CopyImageRequest = {}): Promise<CopyImageResult> {
     const { copyImage } = await import('./copy-image.js');
     return copyImage(this.session, from, to, request);
+  }
+
+  /** What policy.json demands of images. Opens no store. */
+  async showTrust(signaturePolicy?: string): Promise<TrustView> {
+    const { showTrust } = await import('./trust.js');
+    return showTrust(this.session, signaturePolicy);
+  }
+
+  /** Sets what is demanded of a registry, a namespace or image of one, or by `default`. Resolves with the file. */
+  async setTrust(scope: string, change: TrustChange): Promise<string> {
+    const { setTrust } = await import('./trust.js');
+    return setTrust(this.session, scope, change);
+  }
+
+  /** Makes a pair of keys to sign with, `PREFIX.private` and `PREFIX.pub`. @throws CONFLICT */
+  async generateKey(prefix: string, passphrase: string): Promise<readonly [string, string]> {
+    const { generateKey } = await import('./generate-key.js');
+    return generateKey(prefix, passphrase);
   }
 
   /** Repositories with a term in their names: `TERM` at Docker Hub, `REGISTRY/TERM`, or `REGISTRY/` for all. Opens no store. */

@@ -5,53 +5,14 @@ import { mountState } from '../image/mount-point.js';
 import type { RemoveImagesResult } from '../image/remove-images.js';
 import type { Stores } from '../image/stores.js';
 import { writeEvent } from '../native/journal.js';
-import { type Digest, digestHex } from '../oci/digest.js';
+import { digestHex } from '../oci/digest.js';
 import { formatReference, parseReference } from '../oci/reference.js';
-import type { TransferEvent } from '../transfer/events.js';
 import { imageMountPlaces } from './image-mounts.js';
 import { namesToFind, nameToGive } from './image-names.js';
 import { storedImage, storedName } from './image-source.js';
-import type { ImportRequest, PullRequest, PushRequest, SaveRequest } from './requests.js';
+import type { ImportRequest, LoadRequest, SaveRequest } from './requests.js';
 import type { Session } from './session.js';
-
-const silent = (): void => undefined;
-
-/** Pulls an image under the name a registry knows. */
-export async function pull(session: Session, text: string, request: PullRequest): Promise<ImageRecord> {
-  const { platform: wanted, policy = 'always', onEvent = silent, ...access } = request;
-  const stores = await session.stores();
-  const platform = await session.platform(wanted);
-  const { pullNamed } = await import('./pull-named.js');
-  const options = { ...access, policy, ...(platform === undefined ? {} : { platform }) };
-  return pullNamed(stores, text, options, onEvent);
-}
-
-/** Pushes an image; without a destination under the name it was found by. */
-export async function push(
-  session: Session,
-  source: string,
-  destination: string | undefined,
-  request: PushRequest,
-): Promise<{ readonly digest: Digest }> {
-  const { compression, level, onEvent = silent, ...access } = request;
-  const stores = await session.stores();
-  const image = storedImage(stores, source);
-  const target = destination ?? image.reference;
-  if (target === undefined) {
-    throw new CoracleError('USAGE', `push ${source}: it has no name to push it by`, {
-      hint: 'give a destination: coracle push IMAGE REGISTRY/NAME[:TAG]',
-    });
-  }
-  const { pushImage } = await import('../transfer/push.js');
-  const options = {
-    ...access,
-    ...(compression === undefined ? {} : { compression }),
-    ...(level === undefined ? {} : { level }),
-  };
-  const { descriptor } = await pushImage(stores, image, target, options, onEvent);
-  writeEvent(stores.paths, 'image', 'push', { id: image.id, name: target });
-  return { digest: descriptor.digest };
-}
+import { approveArchive } from './trusted-places.js';
 
 export async function importRoot(
   session: Session,
@@ -61,6 +22,7 @@ export async function importRoot(
   const { importImage } = await import('../transfer/import.js');
   const platform = await session.platform(request.platform);
   const stores = await session.stores();
+  await approveArchive(session, 'tarball', request);
   const image = await importImage(stores, await openImport(session, source), {
     ...(request.reference === undefined ? {} : { reference: nameToGive(request.reference) }),
     ...(request.changes === undefined ? {} : { changes: request.changes }),
@@ -121,11 +83,13 @@ function nameOf(image: ImageRecord, text: string): string {
 export async function load(
   session: Session,
   source: string | AsyncIterable<Uint8Array>,
-  onEvent: ((event: TransferEvent) => void) | undefined,
+  { onEvent, signaturePolicy }: LoadRequest,
 ): Promise<readonly ImageRecord[]> {
   const { loadImages } = await import('../transfer/load.js');
   const stores = await session.stores();
-  const images = await loadImages(stores, source, onEvent);
+  const images = await loadImages(stores, source, onEvent, (form) =>
+    approveArchive(session, form, { source, signaturePolicy }),
+  );
   for (const { id, reference: name } of images) {
     writeEvent(stores.paths, 'image', 'loadfromarchive', { id, name });
   }

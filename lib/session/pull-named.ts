@@ -4,9 +4,13 @@ import type { ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import { readRegistries } from '../registry/registries.js';
 import { rememberChoice, resolveShortName } from '../registry/short-names.js';
-import type { OnTransferEvent } from '../transfer/events.js';
+import { ignoreEvents, type OnTransferEvent } from '../transfer/events.js';
 import { type PullOptions, pullImage } from '../transfer/pull.js';
 import { isShortName } from './image-names.js';
+import { requireBare } from './push-images.js';
+import type { PullRequest } from './requests.js';
+import { repositoryTags } from './search.js';
+import type { Session } from './session.js';
 
 /** As `pullImage`, for a name as registries.conf resolves it. @throws USAGE where it is ambiguous and may not be */
 export async function pullNamed(
@@ -42,4 +46,38 @@ export async function pullNamed(
       hint: 'write the registry before the name, or set unqualified-search-registries in registries.conf',
     },
   );
+}
+
+/** Pulls an image under the name a registry knows. */
+export async function pull(session: Session, text: string, request: PullRequest): Promise<ImageRecord> {
+  const { platform: wanted, policy = 'always', onEvent = ignoreEvents, ...access } = request;
+  const stores = await session.stores();
+  const platform = await session.platform(wanted);
+  const options = { ...access, policy, ...(platform === undefined ? {} : { platform }) };
+  return pullNamed(stores, text, options, onEvent);
+}
+
+/**
+ * Pulls every tag of a repository that is an image; the others are told of and passed over.
+ * @throws USAGE for a name with a tag, else as `pull`
+ */
+export async function pullTags(
+  session: Session,
+  text: string,
+  request: PullRequest,
+): Promise<readonly ImageRecord[]> {
+  const { platform: _platform, policy: _policy, onEvent = ignoreEvents, ...access } = request;
+  const name = text.replace(/^docker:\/\//, '');
+  requireBare(name);
+  const { tags } = await repositoryTags(session, name, { limit: Number.POSITIVE_INFINITY, access });
+  const images: ImageRecord[] = [];
+  for (const tag of tags) {
+    try {
+      images.push(await pull(session, `${name}:${tag}`, request));
+    } catch (error) {
+      if (!(error instanceof CoracleError) || error.code !== 'UNSUPPORTED') throw error;
+      onEvent({ kind: 'message', text: `${name}:${tag}: ${error.message}; left out` });
+    }
+  }
+  return images;
 }

@@ -12,6 +12,7 @@ import type { PullPolicy } from '../transfer/pull.js';
 import type { RegistryAccess } from '../transfer/registry-access.js';
 import type { SaveFormat } from '../transfer/save.js';
 import type { ContainerSize } from './container-size.js';
+import type { SignRequest } from './signer.js';
 
 /** What a verb that may pull is told about registries. */
 export type PullRequest = RegistryAccess & {
@@ -162,7 +163,13 @@ export type RemoveRequest = {
   readonly onDependent?: ((name: string) => void) | undefined;
 };
 
-export type ImportRequest = {
+export type LoadRequest = {
+  /** A policy.json, instead of the user's or the host's. */
+  readonly signaturePolicy?: string | undefined;
+  readonly onEvent?: ((event: TransferEvent) => void) | undefined;
+};
+
+export type ImportRequest = Pick<LoadRequest, 'signaturePolicy'> & {
   readonly reference?: string | undefined;
   readonly changes?: readonly string[] | undefined;
   readonly message?: string | undefined;
@@ -183,6 +190,11 @@ export type LoginRequest = RegistryAccess & { readonly username: string; readonl
 export type PushRequest = RegistryAccess & {
   readonly compression?: 'gzip' | 'zstd' | undefined;
   readonly level?: number | undefined;
+  /** Compress layers anew that are compressed another way. */
+  readonly recompress?: boolean | undefined;
+  /** Media types of manifests; as they are by default. */
+  readonly format?: 'oci' | 'v2s2' | undefined;
+  readonly sign?: SignRequest | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
 };
 

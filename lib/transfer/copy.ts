@@ -18,6 +18,7 @@ import {
 } from '../oci/media-types.js';
 import { formatPlatform, hostPlatform, type Platform, selectPlatform } from '../oci/platform.js';
 import type { BlobDescriptor } from '../registry/blobs.js';
+import { approve, approveIndex } from './approve.js';
 import { defaultLevels, type LayerEncoding } from './compressed-layers.js';
 import { layerEventId, type OnTransferEvent } from './events.js';
 import { runParallel } from './parallel.js';
@@ -90,8 +91,8 @@ class Copy {
 
   async copy(root: PlacedManifest): Promise<PlacedManifest> {
     const { multiArch = 'system' } = this.#options;
-    if (root.manifest.kind === 'manifest') return this.#image(root);
-    if (multiArch === 'system') return this.#image(await this.#choose(root));
+    if (root.manifest.kind === 'manifest') return this.#approved(root, root);
+    if (multiArch === 'system') return this.#approved(await this.#choose(root), root);
     if (!this.#target.takesIndex) {
       throw new CoracleError(
         'UNSUPPORTED',
@@ -101,7 +102,13 @@ class Copy {
         },
       );
     }
+    await approveIndex(this.#source, root, indexDepth);
     return multiArch === 'index-only' ? root : this.#index(root, root.manifest, indexDepth);
+  }
+
+  async #approved(document: PlacedManifest, root: PlacedManifest): Promise<PlacedManifest> {
+    await approve(this.#source, [document, root]);
+    return this.#image(document);
   }
 
   async #choose(root: PlacedManifest): Promise<PlacedManifest> {

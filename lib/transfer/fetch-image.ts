@@ -39,6 +39,8 @@ export async function fetchImage(
   reference: Reference,
   options: {
     readonly root: FetchedManifest;
+    /** Asked before anything is stored: the manifest's digest, and the root's. */
+    readonly approve: (digests: readonly Digest[]) => Promise<void>;
     readonly platform: Platform | undefined;
     readonly signal: AbortSignal;
   },
@@ -47,10 +49,13 @@ export async function fetchImage(
   const name = formatReference(reference);
   const first = options.root;
   let current: FetchedManifest = first;
+  const documents: FetchedManifest[] = [];
   for (let depth = 0; ; depth++) {
-    await stores.content.put(current.bytes);
+    documents.push(current);
     const { manifest } = current;
     if (manifest.kind === 'manifest') {
+      await options.approve(distinct([current.descriptor.digest, first.descriptor.digest]));
+      for (const { bytes } of documents) await stores.content.put(bytes);
       const config = await fetchConfig(stores, origin, manifest, options.signal);
       checkPlatform(name, config, first, options.platform);
       return { descriptor: first.descriptor, manifest, config, configDigest: manifest.config.digest };
@@ -61,6 +66,10 @@ export async function fetchImage(
     const { digest } = chosen;
     current = await getManifest(client, { registry: client.registry, repository, digest }, chosen);
   }
+}
+
+function distinct(digests: readonly Digest[]): readonly Digest[] {
+  return [...new Set(digests)];
 }
 
 function chooseManifest(name: string, index: ImageIndex, platform: Platform): Descriptor {

@@ -14,6 +14,9 @@ import { loadLayout } from './layout-load.js';
 import { directorySource, isImageDirectory } from './place-directory.js';
 import { storeTarget } from './place-store.js';
 
+/** Returns for a form of archive that may be used. @throws FORBIDDEN */
+export type ApproveArchive = (form: 'docker-archive' | 'oci' | 'dir') => Promise<void>;
+
 /**
  * Loads every image of an archive: docker-archive (also the form before manifest.json), oci-archive, an OCI layout's
  * directory or one in the form of `dir:`, compressed or not, `-` for standard input. Names in the archive become names in the store; the
@@ -24,11 +27,12 @@ export async function loadImages(
   stores: Stores,
   source: ArchiveSource,
   onEvent: OnTransferEvent = ignoreEvents,
+  approve: ApproveArchive = async () => undefined,
 ): Promise<readonly ImageRecord[]> {
   const lease = stores.staging.lease();
   try {
     return await namingSource(source, () =>
-      withArchive(stores, source, (archive) => loadArchive(stores, archive, onEvent)),
+      withArchive(stores, source, (archive) => loadArchive(stores, archive, { onEvent, approve })),
     );
   } finally {
     lease.release();
@@ -38,13 +42,25 @@ export async function loadImages(
 async function loadArchive(
   stores: Stores,
   archive: Archive,
-  onEvent: OnTransferEvent,
+  { onEvent, approve }: { readonly onEvent: OnTransferEvent; readonly approve: ApproveArchive },
 ): Promise<readonly ImageRecord[]> {
   const has = (name: string): boolean => archive.size(name) !== undefined;
-  if (await isImageDirectory(archive)) return [await loadDirectory(stores, archive, onEvent)];
-  if (has('manifest.json')) return loadDockerArchive(stores, archive, onEvent);
-  if (has(layoutNames.marker) || has(layoutNames.index)) return loadLayout(stores, archive, onEvent);
-  if (has('repositories')) return loadLegacyArchive(stores, archive, onEvent);
+  if (await isImageDirectory(archive)) {
+    await approve('dir');
+    return [await loadDirectory(stores, archive, onEvent)];
+  }
+  if (has('manifest.json')) {
+    await approve('docker-archive');
+    return loadDockerArchive(stores, archive, onEvent);
+  }
+  if (has(layoutNames.marker) || has(layoutNames.index)) {
+    await approve('oci');
+    return loadLayout(stores, archive, onEvent);
+  }
+  if (has('repositories')) {
+    await approve('docker-archive');
+    return loadLegacyArchive(stores, archive, onEvent);
+  }
   throw new CoracleError('INVALID', 'load archive: it holds neither manifest.json nor an OCI layout', {
     hint: 'to make an image of a root file system use coracle import',
   });

@@ -4,8 +4,10 @@ import { hasBlob, readBlob } from '../registry/blobs.js';
 import { getManifest, putManifest } from '../registry/manifests.js';
 import { mountBlob, uploadBlob, uploadStream } from '../registry/uploads.js';
 import type { OnTransferEvent } from './events.js';
-import type { ImageSource, ImageTarget } from './place.js';
+import type { ImageSource, ImageTarget, PlacedManifest } from './place.js';
 import { type OpenedImage, openImage, openRegistry, type RegistryAccess } from './registry-access.js';
+import { attachSignature, type Signer } from './signatures.js';
+import { openRegistryGate, requireAttachments } from './trust.js';
 
 /** Opens an image of a registry for reading; nothing is sent yet. */
 export function registrySource(
@@ -32,6 +34,11 @@ export function registrySource(
       yield* readBlob(client, place, blob);
     },
     isMade: () => false,
+    approve: async (digests) => {
+      const gate = await openRegistryGate(reference, access);
+      const { client, repository: place } = await open();
+      await gate(digests, client, place);
+    },
     origin: { registry, repository },
     close: async () => {
       // what could not be opened has been closed
@@ -43,6 +50,8 @@ export function registrySource(
 export type RegistryTargetOptions = {
   /** No tag: what is pushed is found by its digest alone. */
   readonly byDigest?: boolean;
+  /** Manifests are signed once they are there. */
+  readonly sign?: Signer | undefined;
 };
 
 /** Opens a name at a registry for writing; nothing is sent yet. */
@@ -50,10 +59,15 @@ export async function registryTarget(
   reference: Reference,
   access: RegistryAccess,
   onEvent: OnTransferEvent,
-  { byDigest = false }: RegistryTargetOptions = {},
+  { byDigest = false, sign }: RegistryTargetOptions = {},
 ): Promise<ImageTarget> {
   const { registry, repository } = reference;
+  if (sign !== undefined) requireAttachments(reference, access);
   const client = await openRegistry(repositoryName(reference), access, onEvent);
+  const put = async (place: Reference, { bytes, descriptor }: PlacedManifest): Promise<void> => {
+    await putManifest(client, place, { bytes, mediaType: descriptor.mediaType });
+    if (sign !== undefined) await attachSignature(client, repository, descriptor.digest, sign);
+  };
   return {
     name: repositoryName(reference),
     registry,
@@ -66,12 +80,11 @@ export async function registryTarget(
       await uploadBlob(client, repository, blob, open);
     },
     make: (open) => uploadStream(client, repository, open),
-    putChild: ({ bytes, descriptor: { mediaType, digest } }) =>
-      putManifest(client, { registry, repository, digest }, { bytes, mediaType }),
-    putRoot: ({ bytes, descriptor: { mediaType, digest } }) => {
-      const { tag } = reference;
-      const place = byDigest || tag === undefined ? { registry, repository, digest } : reference;
-      return putManifest(client, place, { bytes, mediaType });
+    putChild: (document) => put({ registry, repository, digest: document.descriptor.digest }, document),
+    putRoot: (document) => {
+      const { digest } = document.descriptor;
+      const bare = byDigest || reference.tag === undefined;
+      return put(bare ? { registry, repository, digest } : reference, document);
     },
     close: () => client.close(),
   };

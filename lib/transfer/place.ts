@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { CoracleError } from '../errors.js';
 import type { Descriptor } from '../oci/descriptor.js';
-import { digestAlgorithm, makeDigest } from '../oci/digest.js';
+import { type Digest, digestAlgorithm, makeDigest } from '../oci/digest.js';
 import { type ImageManifest, type Manifest, parseManifest } from '../oci/manifest.js';
 import type { BlobDescriptor } from '../registry/blobs.js';
 
@@ -30,6 +30,8 @@ export type ImageSource = {
   open(blob: Descriptor, place: BlobPlace): AsyncIterable<Buffer>;
   /** Whether a layer is a tar that exists only on the way: it may be compressed without breaking a digest. */
   isMade(blob: Descriptor): boolean;
+  /** Returns for a manifest that may be used: known by its digest and that of an index which names it. @throws FORBIDDEN */
+  readonly approve?: (digests: readonly Digest[]) => Promise<void>;
   /** Of a registry: from where a neighbouring repository may take the blob. */
   readonly origin?: { readonly registry: string; readonly repository: string };
   close(): Promise<void>;

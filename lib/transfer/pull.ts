@@ -16,6 +16,7 @@ import { type FetchedImage, fetchImage } from './fetch-image.js';
 import { GrowingFile } from './growing-file.js';
 import { runParallel } from './parallel.js';
 import { openImage, type RegistryAccess } from './registry-access.js';
+import { openRegistryGate } from './trust.js';
 
 /** When to ask the registry: always; unless the store has the name; always, but be content with what is here when that fails; never. */
 export type PullPolicy = 'always' | 'missing' | 'newer' | 'never';
@@ -33,7 +34,7 @@ const downloads = 4;
  * Makes the image available under its reference and unpacked. Layers that are here already, as blobs or
  * snapshots, are not fetched or unpacked again; extraction of a layer begins while it still comes.
  * @throws NOT_FOUND, INTEGRITY (nothing of the bad layer stays), NETWORK and ABORTED (partial layers stay for the
- * next attempt), UNAUTHORIZED, UNSUPPORTED for what is no image.
+ * next attempt), UNAUTHORIZED, FORBIDDEN where a policy says so, UNSUPPORTED for what is no image.
  */
 export async function pullImage(
   stores: Stores,
@@ -64,12 +65,14 @@ async function pull(
   onEvent: OnTransferEvent,
 ): Promise<void> {
   const reference = parseReference(name);
+  const gate = await openRegistryGate(reference, options);
   const { root, ...origin } = await openImage(reference, options, onEvent);
   const signal = options.signal ?? new AbortController().signal;
   const lease = stores.staging.lease();
   try {
     const image = await fetchImage(stores, origin, reference, {
       root,
+      approve: (digests) => gate(digests, origin.client, origin.repository),
       platform: options.platform,
       signal,
     });

@@ -3,6 +3,7 @@ import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
+import type { Digest } from '../oci/digest.js';
 import { dockerTypes, isForeignLayer, layerCompression, ociTypes } from '../oci/media-types.js';
 import { parseReference } from '../oci/reference.js';
 import { hasBlob } from '../registry/blobs.js';
@@ -18,6 +19,8 @@ export type PushTarget = {
   readonly repository: string;
   readonly encoding: LayerEncoding;
   readonly onEvent: OnTransferEvent;
+  /** Manifests of an index that are there. */
+  readonly pushed: Digest[];
 };
 
 /** Makes the layer available at the registry. Resolves with its descriptor there: another one where it had to be compressed. */

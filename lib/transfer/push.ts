@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { type ImageRecord, readImage } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
-import { parseDigest } from '../oci/digest.js';
+import { type Digest, parseDigest } from '../oci/digest.js';
 import {
   type ImageIndex,
   type ImageManifest,
@@ -19,6 +19,8 @@ import { ignoreEvents, type OnTransferEvent } from './events.js';
 import { runParallel } from './parallel.js';
 import { type PushTarget, pushBlob, pushLayer } from './push-layer.js';
 import { openRegistry, type RegistryAccess } from './registry-access.js';
+import type { Signer } from './signatures.js';
+import { requireAttachments } from './trust.js';
 
 export type PushOptions = RegistryAccess & {
   /** For layers made here; those that were pulled go as they are. Default gzip. */
@@ -26,6 +28,8 @@ export type PushOptions = RegistryAccess & {
   readonly level?: number;
   /** No tag at the registry: what is pushed is found by its digest alone. */
   readonly byDigest?: boolean;
+  /** Manifests are signed once they are there. */
+  readonly sign?: Signer | undefined;
 };
 
 /** Layers sent at a time. */
@@ -50,21 +54,35 @@ export async function pushImage(
   const image = typeof source === 'string' ? stores.images.resolve(source) : source;
   const reference = parseReference(destination);
   const { compression: kind = 'gzip' } = options;
+  if (options.sign !== undefined) requireAttachments(reference, options);
   const client = await openRegistry(repositoryName(reference), options, onEvent);
   const encoding = { kind, level: options.level ?? defaultLevels[kind] };
-  const target: PushTarget = { stores, client, repository: reference.repository, encoding, onEvent };
+  const { repository } = reference;
+  const target: PushTarget = { stores, client, repository, encoding, onEvent, pushed: [] };
   const lease = stores.staging.lease();
   try {
     const document = await pushGraph(target, image, options.signal);
     const { digest, mediaType } = document.descriptor;
-    const { registry, repository } = reference;
+    const { registry } = reference;
     const place = options.byDigest === true ? { registry, repository, digest } : reference;
     await putManifest(client, place, { bytes: document.bytes, mediaType });
+    await signAll(target, [...target.pushed, digest], options.sign);
     return { descriptor: document.descriptor };
   } finally {
     lease.release();
     await client.close();
   }
+}
+
+/** Each manifest for itself, since a reader may look at one image of an index alone. */
+async function signAll(
+  { client, repository }: PushTarget,
+  digests: readonly Digest[],
+  sign: Signer | undefined,
+): Promise<void> {
+  if (sign === undefined) return;
+  const { attachSignature } = await import('./signatures.js');
+  for (const digest of new Set(digests)) await attachSignature(client, repository, digest, sign);
 }
 
 async function pushGraph(
@@ -114,6 +132,7 @@ async function pushIndex(
     const { digest, size, mediaType } = pushed.descriptor;
     const place: Reference = { registry: client.registry, repository, digest };
     await putManifest(client, place, { bytes: pushed.bytes, mediaType });
+    target.pushed.push(digest);
     manifests.push({ ...entry, digest, size });
   }
   const same = manifests.every(({ digest }, at) => digest === index.manifests[at]?.digest);
@@ -142,6 +161,12 @@ async function pushEntry(
 /** Whether a manifest is a container image's: artifacts have configs or layers of other types. */
 export function isImageManifest({ config, layers }: ImageManifest): boolean {
   return isImageConfig(config.mediaType) && layers.every(({ mediaType }) => isLayer(mediaType));
+}
+
+/** Whether an image is an index of which the store has everything. */
+export async function isWhole(stores: Stores, { descriptor }: ImageRecord): Promise<boolean> {
+  const index = isIndex(descriptor.mediaType) ? await readIndex(stores, descriptor) : undefined;
+  return index !== undefined && isComplete(stores, index);
 }
 
 /** Undefined when the index itself is not in the store. */

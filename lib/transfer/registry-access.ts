@@ -21,6 +21,8 @@ export type RegistryAccess = {
   readonly creds?: string;
   /** A directory with certificates for this registry. */
   readonly certDir?: string;
+  /** A policy.json, instead of the user's or the host's. */
+  readonly signaturePolicy?: string;
   /** Attempts after the first. */
   readonly retry?: number;
   /** Milliseconds before the first repetition. */
@@ -33,7 +35,7 @@ export type RegistryAccess = {
   readonly env?: Environment;
 };
 
-/** A client for what is below a name, `host[:port][/repository]`; nothing is sent yet. The caller closes it. @throws UNAUTHORIZED where registries.conf blocks it */
+/** A client for what is below a name, `host[:port][/repository]`; nothing is sent yet. The caller closes it. @throws FORBIDDEN where registries.conf blocks it */
 export async function openRegistry(
   name: string,
   access: RegistryAccess,

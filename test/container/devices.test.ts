@@ -5,8 +5,8 @@ import test from 'ava';
 import { findCdiEdits } from '../../lib/container/cdi.js';
 import { parseDevice, parseGpus } from '../../lib/container/device-flags.js';
 import { checkSysctls } from '../../lib/container/sysctls.js';
-import { parseYaml } from '../../lib/container/yaml.js';
 import { CoracleError, type ErrorCode } from '../../lib/errors.js';
+import { parseYaml } from '../../lib/host/yaml.js';
 
 test('a device has a place, and is all one may do with it', (t) => {
   const node = { kind: 'node', source: '/dev/fuse', destination: '/dev/fuse' };

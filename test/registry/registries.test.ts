@@ -56,7 +56,7 @@ test('the longest prefix wins, and a later file replaces the table of a prefix',
   t.is(entryFor(found, 'a.com/other:1'), undefined);
   t.true(isInsecure(found, 'a.io/x:1'));
   t.false(isInsecure(found, 'b.com/x:1'));
-  t.throws(() => isInsecure(found, 'z.io/x:1'), { code: 'UNAUTHORIZED', message: /blocked in 0\.conf/ });
+  t.throws(() => isInsecure(found, 'z.io/x:1'), { code: 'FORBIDDEN', message: /blocked in 0\.conf/ });
 });
 
 test('an image is read from its mirrors first, as they take tags or digests', async (t) => {

@@ -1,0 +1,61 @@
+/** The gate that images pass before anything of them is used: what policy.json demands of a place. */
+import { CoracleError } from '../errors.js';
+import type { Digest } from '../oci/digest.js';
+import { formatReference, type Reference } from '../oci/reference.js';
+import type { RegistryClient } from '../registry/client.js';
+import { usesAttachments } from '../trust/attachments.js';
+import type { Requirement } from '../trust/policy.js';
+import { readPolicy } from '../trust/policy-file.js';
+import { requirementsFor, type TrustPlace } from '../trust/scope.js';
+import type { AttachedSignature } from '../trust/signature.js';
+import type { RegistryAccess } from './registry-access.js';
+
+/** Returns for an image that may be used, known by the digests of its manifest and its index. @throws FORBIDDEN */
+export type ImageGate = (digests: readonly Digest[], signatures?: SignaturesOf) => Promise<void>;
+
+/** What is attached to a manifest. */
+export type SignaturesOf = (digest: Digest) => Promise<readonly AttachedSignature[]>;
+
+/** Whose policy holds. */
+export type TrustAccess = Pick<RegistryAccess, 'signaturePolicy' | 'env'>;
+
+/** The gate of a place. @throws FORBIDDEN at once for what no image of the place can fulfil, INVALID for a broken policy */
+export async function openGate(name: string, place: TrustPlace, access: TrustAccess): Promise<ImageGate> {
+  const policy = readPolicy(access.env ?? process.env, access.signaturePolicy);
+  if (policy === undefined) return open;
+  const requirements = requirementsFor(policy, place);
+  if (requirements.every(({ kind }) => kind === 'accept')) return open;
+  const { requireAllowed } = await import('../trust/check.js');
+  const none = async (): Promise<readonly AttachedSignature[]> => [];
+  if (requirements.some(isHopeless))
+    await requireAllowed(policy, { name, place, digests: [], signatures: none });
+  return (digests, signatures = none) => requireAllowed(policy, { name, place, digests, signatures });
+}
+
+async function open(): Promise<void> {}
+
+function isHopeless({ kind }: Requirement): boolean {
+  return kind === 'reject' || kind === 'unsupported';
+}
+
+/** @throws FORBIDDEN where registries.d says that no signatures hang beside images there */
+export function requireAttachments(reference: Reference, { env = process.env }: TrustAccess): void {
+  if (usesAttachments(env, reference) !== false) return;
+  throw new CoracleError(
+    'FORBIDDEN',
+    `sign ${formatReference(reference)}: registries.d has use-sigstore-attachments: false for it`,
+  );
+}
+
+/** As `openGate`, for an image at a registry; signatures are read from where the image is. */
+export async function openRegistryGate(
+  reference: Reference,
+  access: TrustAccess,
+): Promise<(digests: readonly Digest[], client: RegistryClient, repository: string) => Promise<void>> {
+  const gate = await openGate(formatReference(reference), { transport: 'docker', reference }, access);
+  if (gate === open) return open;
+  const { readSignatures } = await import('./signatures.js');
+  const isRead = usesAttachments(access.env ?? process.env, reference) !== false;
+  return (digests, client, repository) =>
+    gate(digests, async (digest) => (isRead ? readSignatures(client, repository, digest) : []));
+}
