@@ -15,7 +15,7 @@ runtime=(uidmap fuse-overlayfs fuse3 passt slirp4netns ca-certificates)
 build=(gcc libc6-dev make musl-tools libzstd-dev libdeflate-dev python3 g++ busybox-static curl)
 # Other implementations that read or repeat what coracle made, and what tests serve, trace and package with.
 tests=(
-  mmdebstrap docker-registry skopeo umoci qemu-user-static podman buildah crun rpm golang-github-containers-common
+  mmdebstrap docker-registry skopeo umoci qemu-user-static podman netavark aardvark-dns iptables buildah crun rpm golang-github-containers-common
   apache2-utils openssl clang libclang-rt-dev procps iproute2 nginx-light zstd strace git openssh-client
 )
 devices=(/dev/fuse /dev/net/tun)

@@ -6,6 +6,7 @@ import { cachedCase, contextCase, copyCase, stagesCase, stepsCase } from './case
 import { fleetCase } from './cases/fleet.js';
 import { nodeCase, outputCase } from './cases/foreground.js';
 import { lifecycleCase } from './cases/lifecycle.js';
+import { networksCase } from './cases/networks.js';
 import { realCase } from './cases/real.js';
 import { execCase, networkCase, runCase } from './cases/start.js';
 import { archiveCase, pullCase } from './cases/transfer.js';
@@ -33,6 +34,7 @@ const cases: readonly Case[] = [
   lifecycleCase,
   outputCase,
   nodeCase,
+  networksCase,
   volumeCase,
 ];
 

@@ -52,12 +52,17 @@ export function witnessLibrary(cli: Cli): Buffer {
 }
 
 /** The program of test/fixtures/security/packets.c, to be bound into containers. */
-export function packetsProgram(cli: Cli): string {
+export function packetsProgram(cli: Pick<Cli, 'directory'>): string {
   compile(cli, 'gcc', ['-static'], 'packets.c');
   return join(cli.directory, 'packets.c.out');
 }
 
-function compile(cli: Cli, compiler: string, flags: readonly string[], source: string): Buffer {
+function compile(
+  cli: Pick<Cli, 'directory'>,
+  compiler: string,
+  flags: readonly string[],
+  source: string,
+): Buffer {
   const output = join(cli.directory, `${source}.out`);
   const made = spawnSync(compiler, [...flags, '-o', output, fixturePath('security', source)], {
     encoding: 'utf8',
