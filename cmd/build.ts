@@ -81,8 +81,8 @@ export const command = defineCommand({
     {
       name: 'network',
       kind: 'string',
-      value: 'MODE',
-      summary: 'Network of RUN steps: none, host, pasta, slirp4netns',
+      value: 'MODE|NAME',
+      summary: 'Network of RUN steps: none, host, pasta, slirp4netns, or one of network create',
     },
     {
       name: 'jobs',
@@ -168,7 +168,7 @@ export const command = defineCommand({
           },
           target: values.target,
           ...readBuildCache(values),
-          network: values.network === undefined ? undefined : parseNetwork(values.network),
+          ...(values.network === undefined ? {} : parseNetwork(values.network)),
           ...runSettings(values),
           jobs: values.jobs,
           sourceDateEpoch: values['source-date-epoch'] ?? process.env.SOURCE_DATE_EPOCH,

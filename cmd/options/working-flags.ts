@@ -10,7 +10,12 @@ export const workingSandboxOptions = [
     value: 'SOURCE:DIR[:OPTIONS]',
     summary: 'Directory or file of this host that commands see',
   },
-  { name: 'network', kind: 'list', value: 'MODE', summary: 'none, host, pasta or slirp4netns' },
+  {
+    name: 'network',
+    kind: 'list',
+    value: 'MODE|NAME',
+    summary: 'none, host, pasta, slirp4netns, or a network of network create',
+  },
   { name: 'cap-add', kind: 'list', value: 'CAPABILITY', summary: 'Give a capability, or ALL' },
   { name: 'cap-drop', kind: 'list', value: 'CAPABILITY', summary: 'Take one away, or ALL' },
 ] as const satisfies readonly OptionSpec[];

@@ -1,4 +1,5 @@
 /** What a build lets its RUN steps have, and how they are confined, beyond what the Dockerfile says. */
+import type { AttachmentRequest } from '../network/network-flags.js';
 import type { HostEntry } from '../network/network-plan.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import type { Rlimit } from '../sandbox/rlimit.js';
@@ -35,6 +36,8 @@ export type RunSettings = {
   readonly allow?: readonly Entitlement[] | undefined;
   /** Proxy variables, given to every RUN that does not set them itself; no part of keys and history. */
   readonly proxies?: Readonly<Record<string, string>> | undefined;
+  /** User-defined networks that RUN steps are on: network `bridge`. */
+  readonly networks?: readonly AttachmentRequest[] | undefined;
   readonly extraHosts?: readonly HostEntry[] | undefined;
   readonly dns?: readonly string[] | undefined;
   readonly dnsSearch?: readonly string[] | undefined;

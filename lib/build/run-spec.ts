@@ -34,7 +34,7 @@ export async function runSpec(session: BuildSession, step: RunStep, places: RunP
   // Found out first: whether the step can run at all.
   const emulator = emulatorFor(step.platform, emulationFacts(stores.env));
   const hostname = step.hostname ?? defaultHostname;
-  const network = networkOf(session, step, hostname);
+  const network = await networkOf(session, step, { hostname, records });
   for (const message of network.warnings) session.onEvent({ kind: 'warning', message });
   const own = [...nameFiles(records, network), ...runFiles(records, step)];
   return {
@@ -116,7 +116,11 @@ function agentVariable({ env, mounts }: RunStep): readonly string[] {
   return [`SSH_AUTH_SOCK=${agent.target}`];
 }
 
-function networkOf({ stores, options }: BuildSession, step: RunStep, hostname: string): NetworkPlan {
+async function networkOf(
+  { stores, options }: BuildSession,
+  step: RunStep,
+  { hostname, records }: { readonly hostname: string; readonly records: string },
+): Promise<NetworkPlan> {
   const mode = step.network === 'default' ? options.network : step.network;
   const facts = mode === 'none' ? noNetworkFacts : readNetworkFacts(stores.env);
   const dns = {
@@ -125,7 +129,12 @@ function networkOf({ stores, options }: BuildSession, step: RunStep, hostname: s
     options: options.dnsOptions ?? [],
   };
   const extraHosts = options.extraHosts ?? [];
-  return planNetwork({ mode, ports: [], dns, extraHosts, hostname, name: hostname }, facts);
+  if (mode !== 'bridge') {
+    return planNetwork({ mode, ports: [], dns, extraHosts, hostname, name: hostname }, facts);
+  }
+  const { joinForStep } = await import('../network/step-member.js');
+  const member = { hostname, directory: records, dns, extraHosts, networks: options.networks ?? [] };
+  return joinForStep(stores, member, facts);
 }
 
 function nameFiles(directory: string, { files }: NetworkPlan): readonly Mount[] {

@@ -10,13 +10,13 @@ import { randomHex } from '../host/random.js';
 import { moveToTrash } from '../host/trash.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { openInStore } from '../image/stores.js';
+import type { Attachment } from '../network/attachment.js';
 import { assignHostPorts } from '../network/free-ports.js';
 import type { NetworkPlan } from '../network/network-plan.js';
 import type { ContainerConfig } from '../oci/container-config.js';
 import { chooseCapabilities } from '../sandbox/capabilities.js';
 import { parseSignal } from '../sandbox/signals.js';
 import { initLayer } from '../snapshot/init-layer.js';
-import type { Attachment } from './attachments.js';
 import { chooseLog } from './choose-log.js';
 import { completeMounts } from './complete-mounts.js';
 import { writeContainerEvent } from './container-events.js';
@@ -138,7 +138,7 @@ type SharedNetwork = Pick<ContainerRecord, 'networkContainer'> &
 
 async function sharedNetwork(stores: ContainerStores, options: RunOptions): Promise<SharedNetwork> {
   if (options.networks !== undefined) {
-    const { addAttachments } = await import('./attachments.js');
+    const { addAttachments } = await import('../network/attachment.js');
     const { NetworkStore } = await import('../network/network-store.js');
     const attachments = addAttachments(new NetworkStore(stores), [], options.networks);
     return { network: 'bridge', attachments };

@@ -1,8 +1,8 @@
 /** The texts of `run`'s and `create`'s flags as run options. Pure but for relative paths, which lie below `cwd`. */
 import { posix } from 'node:path';
 import { CoracleError } from '../errors.js';
-import { networkModes, parseNetworkFlags } from '../network/network-flags.js';
-import type { HostEntry, NetworkMode } from '../network/network-plan.js';
+import { type NetworkChoice, networkModes, parseNetworkFlags } from '../network/network-flags.js';
+import type { HostEntry } from '../network/network-plan.js';
 import { isIpv4, isIpv6, parsePublishFlag } from '../network/port-flags.js';
 import { parseMountFlag } from '../sandbox/mount-flag.js';
 import { parseRlimit } from '../sandbox/rlimit.js';
@@ -87,14 +87,17 @@ export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions
   };
 }
 
-/** `--network` of a build. @throws UNSUPPORTED for what builds do not do. */
-export function parseNetwork(text: string): NetworkMode | undefined {
-  if (text === 'default' || text === 'private') return undefined;
-  const mode = networkModes.find((each) => each === text);
-  if (mode !== undefined) return mode;
-  throw new CoracleError('UNSUPPORTED', `use network "${text}": no such mode`, {
-    hint: `one of ${networkModes.join(', ')}`,
-  });
+/** `--network` of a build: a mode, or a user-defined network. @throws USAGE, UNSUPPORTED for what builds do not do. */
+export function parseNetwork(text: string): Pick<NetworkChoice, 'network' | 'networks'> {
+  const { network, networks } = parseNetworkFlags([text]);
+  if (network !== 'container') return { network, networks };
+  throw new CoracleError(
+    'UNSUPPORTED',
+    `use network "${text}": steps of builds have a network of their own`,
+    {
+      hint: `one of ${networkModes.join(', ')}, or a network of coracle network ls`,
+    },
+  );
 }
 
 function parseDevices(

@@ -6,6 +6,7 @@ import {
   type DnsChoice,
   endLine,
   isLoopback,
+  ownNames,
   parseResolvConf,
   renderHosts,
   renderResolvConf,
@@ -56,7 +57,7 @@ function placeRecords(name: string, place: PlacedAttachment, isWayOut: boolean):
       ? ['-', '-']
       : [withBits(one.subnet, one.address), withBits(one.subnet, one.subnet.gateway)],
   );
-  const names = [...new Set([name, ...place.aliases])];
+  const names = [...new Set([...(name === '' ? [] : [name]), ...place.aliases])];
   return [
     [
       'attach',
@@ -122,6 +123,6 @@ export function bridgeHosts(
   );
   const reaches = places.some(({ network }) => !network.internal);
   const text = renderHosts({ ...names, address: first, host: reaches ? names.host : undefined });
-  const own = [...new Set([names.hostname, names.name])].join(' ');
+  const own = ownNames(names.hostname, names.name);
   return endLine(text) + others.map((address) => `${address}\t${own}\n`).join('');
 }

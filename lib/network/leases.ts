@@ -1,6 +1,6 @@
 /**
- * Who has which address of a network: a link `networks/<name>/leases/<address>` to the id of a container. Links appear whole or
- * not at all; one whose container is gone is nobody's. All changes are made under the lock of the networks.
+ * Who has which address of a network: a link `networks/<name>/leases/<address>` to the id of a container, or, for a step of a
+ * build, to its directory in the store. Links appear whole or not at all; one whose owner is gone is nobody's. All changes are made under the lock of the networks.
  */
 import { existsSync, lstatSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
@@ -102,7 +102,7 @@ export class Leases {
     const owner = this.#owner(address);
     if (owner === undefined) return this.#tryTake(address, container);
     const since = lstatSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
-    if (this.#runs(owner) || Date.now() - since < freshMs) return false;
+    if (!isContainer(owner) || this.#runs(owner) || Date.now() - since < freshMs) return false;
     rmSync(path, { force: true });
     return this.#tryTake(address, container);
   }
@@ -111,10 +111,16 @@ export class Leases {
   #owner(address: string): string | undefined {
     const path = join(this.#directory, address);
     const owner = readLink(path);
-    if (owner === undefined || existsSync(join(this.#paths.containers, owner))) return owner;
+    if (owner === undefined) return undefined;
+    const place = isContainer(owner) ? join(this.#paths.containers, owner) : join(this.#paths.root, owner);
+    if (existsSync(place)) return owner;
     rmSync(path, { force: true });
     return undefined;
   }
+}
+
+function isContainer(owner: string): boolean {
+  return /^[0-9a-f]{64}$/.test(owner);
 }
 
 function readLink(path: string): string | undefined {

@@ -61,6 +61,11 @@ export function endLine(text: string): string {
   return text === '' || text.endsWith('\n') ? text : `${text}\n`;
 }
 
+/** What a hosts file calls the container itself; who has no name has only that of its host. */
+export function ownNames(hostname: string, name: string): string {
+  return [...new Set([hostname, name === '' ? hostname : name])].join(' ');
+}
+
 /** Writes a hosts file: what was asked for first, since the first match counts. */
 export function renderHosts(options: {
   readonly extra: readonly HostEntry[];
@@ -74,7 +79,7 @@ export function renderHosts(options: {
   readonly host: string | undefined;
 }): string {
   const { extra, base = '', hostname, name, address, host } = options;
-  const names = [...new Set([hostname, name])].join(' ');
+  const names = ownNames(hostname, name);
   const asked = extra.map((entry) => `${entry.address}\t${entry.name}\n`).join('');
   const lines = [
     '127.0.0.1\tlocalhost localhost.localdomain',

@@ -52,6 +52,10 @@ async function prepared(
   const { context, pull: policy = 'missing', access = {}, onEvent = silent, ...options } = request;
   const { cachePlaces } = await import('./cache-places.js');
   const stores = await session.allStores();
+  if (options.networks !== undefined) {
+    const { requireNetworks } = await import('../network/step-member.js');
+    requireNetworks(stores, options.networks);
+  }
   const registry = options.signal === undefined ? access : { ...access, signal: options.signal };
   return [
     stores,

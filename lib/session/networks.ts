@@ -1,10 +1,5 @@
 /** User-defined networks: made, shown, removed, and containers put on them and taken off. */
-import {
-  type Attachment,
-  addAttachments,
-  readAttachments,
-  writeAttachments,
-} from '../container/attachments.js';
+import { readAttachments, writeAttachments } from '../container/attachments.js';
 import { bridgeWhileRunning, runs } from '../container/bridge.js';
 import { ContainerStore } from '../container/container-store.js';
 import type { NetworkPlace } from '../container/inspect.js';
@@ -13,6 +8,7 @@ import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import { writeEvent } from '../native/journal.js';
 import { subnetOf, withBits } from '../network/allot.js';
+import { type Attachment, addAttachments } from '../network/attachment.js';
 import { macAddress } from '../network/bridge-plan.js';
 import type { AttachmentRequest } from '../network/network-flags.js';
 import type { NetworkRecord } from '../network/network-record.js';

@@ -52,7 +52,7 @@ export function readTexts(kept: WorkingTexts, own: WorkingTexts, cwd: string): W
   const mode = all('network').at(-1);
   return {
     ...{ mounts, extraHosts, dns, security, ulimits },
-    network: mode === undefined ? network : parseNetwork(mode),
+    ...(mode === undefined ? { network } : parseNetwork(mode)),
     dnsSearch: all('dns-search'),
     dnsOptions: all('dns-option'),
     shmSize: size === undefined ? undefined : parseSize(size, '--shm-size'),
