@@ -14,6 +14,7 @@ export const containerFilters = [
   'ancestor',
   'network',
   'volume',
+  'pod',
   'health',
   'before',
   'since',
@@ -81,6 +82,8 @@ function matchesOne(one: ContainerListing, { key, value }: ContainerFilter): boo
       return one.network.split(',').includes(value);
     case 'volume':
       return one.mounts.includes(value);
+    case 'pod':
+      return one.pod !== undefined && (one.pod.name === value || one.pod.id.startsWith(value));
     case 'health':
       return (one.health ?? 'none') === value;
     case 'until':

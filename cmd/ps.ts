@@ -44,11 +44,11 @@ export const command = defineCommand({
       summary: 'Order (default: the newest first)',
     },
     { name: 'watch', short: 'w', kind: 'number', value: 'SECONDS', summary: 'Again and again, so often' },
+    { name: 'pod', short: 'p', kind: 'switch', summary: 'The pods they are in' },
     { name: 'sync', kind: 'switch', summary: 'Accepted: the state is never remembered, always looked at' },
     formatOption,
   ],
   refused: {
-    'coracle pod ps tells the containers of pods': 'pod,p',
     'namespaces are not listed': 'namespace ns',
     'other programs have stores of their own': 'external storage',
   },
@@ -67,7 +67,7 @@ export const command = defineCommand({
 });
 
 type PsValues = {
-  readonly [name in 'all' | 'quiet' | 'no-trunc' | 'latest' | 'size' | 'noheading']: boolean;
+  readonly [name in 'all' | 'pod' | 'quiet' | 'no-trunc' | 'latest' | 'size' | 'noheading']: boolean;
 } & {
   readonly filter: readonly string[];
   readonly last: number | undefined;
@@ -96,6 +96,7 @@ async function list(values: PsValues, context: Context): Promise<void> {
       'Status',
       'Ports',
       'Names',
+      ...(values.pod ? (['Pod', 'PodName'] as const) : []),
       ...(values.size ? (['Size'] as const) : []),
     ],
     format: values.format,
@@ -118,6 +119,8 @@ const headings = {
   State: 'STATE',
   Ports: 'PORTS',
   Names: 'NAMES',
+  Pod: 'POD ID',
+  PodName: 'PODNAME',
   Labels: 'LABELS',
   Label: labelHeading,
   Networks: 'NETWORKS',
@@ -141,6 +144,8 @@ function rowOf(one: ContainerListing, whole: boolean): Record<keyof typeof headi
     State: one.state,
     Ports: one.ports,
     Names: one.name,
+    Pod: whole ? (one.pod?.id ?? '') : (one.pod?.id.slice(0, 12) ?? ''),
+    PodName: one.pod?.name ?? '',
     Labels: labelsText(one.labels),
     Label: labelField(one.labels),
     Networks: one.network,

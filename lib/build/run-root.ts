@@ -7,7 +7,7 @@ import { openInStore, pathInStore } from '../image/stores.js';
 import type { Handle, Time } from '../native/agent.js';
 import type { PlanRecord } from '../native/plan.js';
 import type { StorageDriver } from '../snapshot/driver.js';
-import { initLayer } from '../snapshot/init-layer.js';
+import { rootLayers } from '../snapshot/init-layer.js';
 import { rootPlan } from '../snapshot/root-plan.js';
 import type { ActiveSnapshot } from '../snapshot/snapshot-store.js';
 import type { BuildSession } from './session.js';
@@ -51,8 +51,7 @@ function rootRecords(session: BuildSession, root: RunRoot): readonly PlanRecord[
 
 function lowerLayers(session: BuildSession, { active, stubs }: RunRoot): readonly string[] {
   const { stores } = session;
-  const layers = active.parent === undefined ? [] : stores.snapshots.layerPaths(active.parent);
-  return [...layers, initLayer(stores.paths), ...(stubs === undefined ? [] : [stubs])];
+  return [...rootLayers(stores, active.parent), ...(stubs === undefined ? [] : [stubs])];
 }
 
 /** The copy driver's whole tree; it goes with the staging directory. */

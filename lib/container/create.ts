@@ -16,7 +16,7 @@ import type { NetworkPlan } from '../network/network-plan.js';
 import type { ContainerConfig } from '../oci/container-config.js';
 import { chooseCapabilities } from '../sandbox/capabilities.js';
 import { parseSignal } from '../sandbox/signals.js';
-import { initLayer } from '../snapshot/init-layer.js';
+import { rootLayers } from '../snapshot/init-layer.js';
 import { chooseLog } from './choose-log.js';
 import { completeMounts } from './complete-mounts.js';
 import { writeContainerEvent } from './container-events.js';
@@ -266,8 +266,9 @@ async function abandon(stores: ContainerStores, id: string, name: string): Promi
 async function copyRoot(stores: ContainerStores, record: ContainerRecord): Promise<void> {
   const top = record.snapshot === undefined ? undefined : stores.snapshots.get(record.snapshot);
   const agent = await stores.openAgent();
-  const paths = [...(top === undefined ? [] : stores.snapshots.layerPaths(top)), initLayer(stores.paths)];
-  const layers = await Promise.all(paths.map((path) => openInStore(agent, stores.paths, path)));
+  const layers = await Promise.all(
+    rootLayers(stores, top).map((path) => openInStore(agent, stores.paths, path)),
+  );
   const source = await agent.stack(layers);
   const target = await agent.open(0, `containers/${record.id}/fs`, { writable: true });
   await agent.flatten(source, target);

@@ -14,7 +14,8 @@ import type {
   ProcessSpec,
 } from '../sandbox/launch-spec.js';
 import { maskedPaths, readonlyPaths } from '../sandbox/mounts.js';
-import { initLayer } from '../snapshot/init-layer.js';
+import { rootLayers } from '../snapshot/init-layer.js';
+import type { SnapshotRecord } from '../snapshot/record.js';
 import { rootPlan } from '../snapshot/root-plan.js';
 import { sharedMark } from '../volume/shared-volumes.js';
 import { launchLog } from './choose-log.js';
@@ -149,7 +150,7 @@ export function rootRecords(stores: ContainerStores, record: ContainerRecord): r
       hint: 'install the package fuse-overlayfs: this container was made with that driver',
     });
   }
-  return rootPlan(record.driver, [...layerPaths(stores, record), initLayer(stores.paths)], {
+  return rootPlan(record.driver, rootLayers(stores, topSnapshot(stores, record)), {
     upper: fs,
     work,
     // What goes with its container need not reach the disk; a restart would mount it again, which volatile forbids.
@@ -158,10 +159,10 @@ export function rootRecords(stores: ContainerStores, record: ContainerRecord): r
   });
 }
 
-function layerPaths(stores: ContainerStores, record: ContainerRecord): readonly string[] {
-  if (record.snapshot === undefined) return [];
+function topSnapshot(stores: ContainerStores, record: ContainerRecord): SnapshotRecord | undefined {
+  if (record.snapshot === undefined) return undefined;
   const top = stores.snapshots.get(record.snapshot);
-  if (top !== undefined) return stores.snapshots.layerPaths(top);
+  if (top !== undefined) return top;
   throw new CoracleError('NOT_FOUND', `start container ${record.name}: snapshot ${record.snapshot} is gone`, {
     hint: 'its image was removed by force: remove the container and make it again',
   });

@@ -25,6 +25,8 @@ export type ContainerSummary = {
   /** Of a running container with a health check. */
   readonly health: string | undefined;
   readonly pid: number | undefined;
+  /** The pod it is in. */
+  readonly pod?: { readonly id: string; readonly name: string } | undefined;
   readonly restartPolicy: RestartPolicy['name'];
   /** `system start` starts it when it does not run. */
   readonly startsOnBoot: boolean;

@@ -1,7 +1,7 @@
 /** A container's files for those who read and change them from outside: through a file agent, running or not. */
 import { openInStore } from '../image/stores.js';
 import { type Agent, type Handle, openContainerAgent } from '../native/agent.js';
-import { initLayer } from '../snapshot/init-layer.js';
+import { rootLayers } from '../snapshot/init-layer.js';
 import type { ContainerRecord } from './record.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import { type ContainerView, isActive } from './view.js';
@@ -53,7 +53,5 @@ export async function openLayers(
   agent: Agent,
 ): Promise<readonly Handle[]> {
   const top = record.snapshot === undefined ? undefined : stores.snapshots.get(record.snapshot);
-  const layers = top === undefined ? [] : stores.snapshots.layerPaths(top);
-  const paths = [...layers, initLayer(stores.paths)];
-  return Promise.all(paths.map((path) => openInStore(agent, stores.paths, path)));
+  return Promise.all(rootLayers(stores, top).map((path) => openInStore(agent, stores.paths, path)));
 }

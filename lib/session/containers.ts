@@ -29,8 +29,13 @@ export async function listContainers(
   const records = store.records();
   const removed = detachLeftovers(stores, records).length > 0;
   const now = Date.now();
-  const views = store
-    .list(removed ? store.records() : records)
+  const everything = store.list(removed ? store.records() : records);
+  const pods = new Map(
+    everything.flatMap(({ record: { id, name, options } }) =>
+      options.pod?.kind === 'holder' ? [[id, { id, name }] as const] : [],
+    ),
+  );
+  const views = everything
     .filter(({ status }) => options.all === true || isActive({ status }))
     .filter(({ record }) => record.options.pod?.kind !== 'holder');
   const sizes = options.size === true ? await containerSizes(session, views) : undefined;
@@ -39,6 +44,7 @@ export async function listContainers(
     network: networksOf(view).join(',') || view.record.network,
     bridged: view.record.network === 'bridge',
     mounts: mountSources(view),
+    ...(view.record.options.pod?.kind === 'member' ? { pod: pods.get(view.record.options.pod.holder) } : {}),
     ...(sizes === undefined ? {} : { size: sizes.get(view.record.id) }),
   }));
 }

@@ -6,7 +6,7 @@ import type { ImageRecord } from '../image/image-record.js';
 import { type MountPlaces, mountAt, mountState, unmountAt } from '../image/mount-point.js';
 import type { Stores } from '../image/stores.js';
 import { unpackImage } from '../image/unpack.js';
-import { initLayer } from '../snapshot/init-layer.js';
+import { rootLayers } from '../snapshot/init-layer.js';
 import { rootPlan } from '../snapshot/root-plan.js';
 import { storedImage } from './image-source.js';
 import type { MountedContainer } from './mounts.js';
@@ -21,11 +21,7 @@ export async function mountImage(session: Session, name: string): Promise<string
     const driver = readableDriver(stores, name);
     const fuse = driver === 'fuse-overlayfs' ? findProgram('fuse-overlayfs', stores.env) : undefined;
     // Without a writable layer it is read-only.
-    return rootPlan(
-      driver,
-      [...stores.snapshots.layerPaths(top), initLayer(stores.paths)],
-      fuse === undefined ? {} : { fuseProgram: fuse },
-    );
+    return rootPlan(driver, rootLayers(stores, top), fuse === undefined ? {} : { fuseProgram: fuse });
   });
 }
 

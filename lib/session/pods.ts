@@ -2,6 +2,7 @@
 import { ContainerStore } from '../container/container-store.js';
 import { createContainer } from '../container/create.js';
 import { findPod, listPods, memberOptions, type PodView } from '../container/pod.js';
+import type { ContainerRecord } from '../container/record.js';
 import type { RunOptions, SharedByPod } from '../container/run-options.js';
 import { startContainer } from '../container/start.js';
 import { type ContainerView, isActive } from '../container/view.js';
@@ -89,36 +90,32 @@ export async function onePod(session: Session, name: string): Promise<PodView> {
 /** `--pod NAME`, or `new:NAME`, which makes one with the container's ports and network: the member's options, its pod running. */
 export async function joinPod(session: Session, text: string, options: RunOptions): Promise<RunOptions> {
   if (!text.startsWith('new:')) return intoPod(session, text, options);
-  const {
-    publish,
-    network,
-    networks,
-    networkContainer,
-    hostname,
-    dns,
-    dnsSearch,
-    dnsOptions,
-    extraHosts,
-    userns,
-    ...rest
-  } = options;
   const { sharedByDefault } = await import('../container/pod.js');
   const name = text.slice('new:'.length);
   if (name === '') throw new CoracleError('USAGE', 'use --pod new: a name is missing');
-  const own = {
-    publish,
-    network,
-    networks,
-    networkContainer,
-    hostname,
-    dns,
-    dnsSearch,
-    dnsOptions,
-    extraHosts,
-    userns,
-  };
-  await createPod(session, { ...own, name, share: sharedByDefault });
-  return intoPod(session, name, rest);
+  await createPod(session, { ...part(options, 'pod'), name, share: sharedByDefault });
+  return intoPod(session, name, part(options, 'member'));
+}
+
+/** What of a container's options a pod has instead of its members. */
+const ofPod: ReadonlySet<string> = new Set<keyof RunOptions>([
+  'publish',
+  'network',
+  'networks',
+  'networkContainer',
+  'hostname',
+  'dns',
+  'dnsSearch',
+  'dnsOptions',
+  'extraHosts',
+  'userns',
+]);
+
+/** The pod's part of a container's options, or what is left of them. */
+function part(options: RunOptions, whose: 'pod' | 'member'): RunOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name]) => ofPod.has(name) === (whose === 'pod')),
+  );
 }
 
 async function intoPod(session: Session, name: string, options: RunOptions): Promise<RunOptions> {
@@ -126,6 +123,11 @@ async function intoPod(session: Session, name: string, options: RunOptions): Pro
   const changed = memberOptions(options, pod);
   await startHolder(session, pod);
   return changed;
+}
+
+/** Before a member starts: what holds its namespaces. */
+export async function startHolderOf(session: Session, { options }: ContainerRecord): Promise<void> {
+  if (options.pod?.kind === 'member') await startHolder(session, await onePod(session, options.pod.holder));
 }
 
 async function startHolder(session: Session, { holder }: PodView): Promise<void> {

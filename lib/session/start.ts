@@ -14,6 +14,7 @@ export async function start(session: Session, name: string, request: StartReques
   const { stores, view } = await open(session, name);
   if (view.status === 'running' || view.status === 'paused') return;
   requireWhole(view, 'start');
+  await startPodOf(session, view);
   try {
     const started = await startContainer(stores, view.record);
     for (const warning of started.warnings) request.onWarning?.(warning.prose);
@@ -21,6 +22,12 @@ export async function start(session: Session, name: string, request: StartReques
     // Somebody else's start came first, or the end of the last run was not over yet.
     if (!(error instanceof CoracleError) || error.code !== 'IN_USE') throw error;
   }
+}
+
+async function startPodOf(session: Session, { record }: ContainerView): Promise<void> {
+  if (record.options.pod === undefined) return;
+  const { startHolderOf } = await import('./pods.js');
+  await startHolderOf(session, record);
 }
 
 /** Starts a container in place of this process; one that runs is attached to. */
@@ -31,6 +38,7 @@ export async function startReplacing(session: Session, name: string, request: St
     return attachReplacing(session, name, { noStdin: !interactive, detachKeys, signalProxy });
   requireWhole(view, 'start');
   requireTerminal({ tty: view.record.process.tty, interactive });
+  await startPodOf(session, view);
   await session.close();
   return startInForeground(stores, view.record, { outputOnly: !interactive, detachKeys, signalProxy });
 }
@@ -54,6 +62,7 @@ export async function restart(session: Session, name: string, request: RestartRe
   const { stores, view } = await open(session, name);
   requireWhole(view, 'restart');
   if (isActive(view)) await stopForRestart(stores, view, request);
+  await startPodOf(session, view);
   const started = await startContainer(stores, view.record);
   writeContainerEvent(stores.paths, 'restart', view.record);
   for (const warning of started.warnings) request.onWarning?.(warning.prose);

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import type { StorePaths } from '../host/paths.js';
 import { randomHex } from '../host/random.js';
+import type { SnapshotRecord } from './record.js';
+import type { SnapshotStore } from './snapshot-store.js';
 
 const directories = ['dev', 'proc', 'sys', 'etc'];
 const files = ['etc/hosts', 'etc/hostname', 'etc/resolv.conf'];
@@ -27,4 +29,12 @@ export function initLayer(paths: StorePaths): string {
     if (!hasErrno(error, 'ENOTEMPTY', 'EEXIST')) throw ioError(`create ${path}`, error);
   }
   return path;
+}
+
+/** The directories of a root file system below its writable one, topmost first; `top` is undefined where there are no layers. */
+export function rootLayers(
+  { paths, snapshots }: { readonly paths: StorePaths; readonly snapshots: Pick<SnapshotStore, 'layerPaths'> },
+  top: SnapshotRecord | undefined,
+): readonly string[] {
+  return [...(top === undefined ? [] : snapshots.layerPaths(top)), initLayer(paths)];
 }

@@ -18,7 +18,7 @@ import { mountState } from '../image/mount-point.js';
 import { openInStore, pathInStore, type Stores } from '../image/stores.js';
 import type { Agent, Handle } from '../native/agent.js';
 import type { NetworkMode } from '../network/network-plan.js';
-import { initLayer } from '../snapshot/init-layer.js';
+import { rootLayers } from '../snapshot/init-layer.js';
 import { newSnapshotId, type SnapshotRecord } from '../snapshot/record.js';
 import { type ActiveSnapshot, missingSnapshot } from '../snapshot/snapshot-store.js';
 import type { WorkingRecord } from './record.js';
@@ -139,7 +139,7 @@ export function lowerPaths(
   record: WorkingRecord,
 ): readonly string[] {
   const parent = parentOf(stores, record);
-  return [...(parent === undefined ? [] : stores.snapshots.layerPaths(parent)), initLayer(stores.paths)];
+  return rootLayers(stores, parent);
 }
 
 /** Its files as they are now; changes go into its own layer where `writable` is set. */
