@@ -3,6 +3,7 @@ import { CoracleError, type CreatePodRequest, parseRunFlags, parseShare } from '
 import { defineCommand } from './command.js';
 import { reserveIdFile } from './id-file.js';
 import { networkOptions } from './options/container.js';
+import { userOptions } from './options/isolation.js';
 import { labelLines } from './options/run-request.js';
 import { readAssignments } from './options/texts.js';
 import { printLine, say, visible } from './terminal/output.js';
@@ -26,12 +27,7 @@ export const command = defineCommand({
       summary: 'What its containers share: net, ipc, uts, pid, cgroup, or none (default: ipc,net,uts)',
     },
     ...networkOptions.filter(({ name }) => name !== 'publish-all'),
-    {
-      name: 'userns',
-      kind: 'string',
-      value: 'MODE',
-      summary: 'Ids of all of its containers: host, keep-id[:uid=N,gid=N,size=N]',
-    },
+    ...userOptions,
     { name: 'label', short: 'l', kind: 'list', value: 'NAME[=VALUE]', summary: 'Label' },
     { name: 'label-file', kind: 'list', value: 'FILE', summary: 'File of labels, one a line' },
     { name: 'shm-size', kind: 'string', value: 'SIZE', summary: 'Size of /dev/shm (default: 64m)' },
@@ -55,7 +51,7 @@ export const command = defineCommand({
   refused: {
     'its holder runs nothing': 'infra-command infra-image infra-name infra-conmon-pidfile',
     'give it to the containers':
-      'cpus cpu-shares cpuset-cpus cpuset-mems memory memory-swap blkio-weight blkio-weight-device device device-read-bps device-write-bps volume volumes-from security-opt restart gpus pid uts cgroup-parent share-parent gidmap uidmap subuidname subgidname',
+      'cpus cpu-shares cpuset-cpus cpuset-mems memory memory-swap blkio-weight blkio-weight-device device device-read-bps device-write-bps volume volumes-from security-opt restart gpus pid uts cgroup-parent share-parent',
   },
   async handler(values, [operand], { open }) {
     const name = values.name ?? operand;

@@ -2,10 +2,12 @@
 #include "birth.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "exec.h"
+#include "inner.h"
 #include "syscalls.h"
 
 static bool is_same(int first, int second) {
@@ -40,6 +42,9 @@ static int ask_user(const char *socket, int *user, struct failure *failure) {
 static int ask(const struct plan *plan, struct birth *birth, int *user, struct failure *failure) {
     if (plan->user_of && ask_user(plan->user_of, user, failure) < 0)
         return -1;
+    /* The namespaces of containers come with the user namespace of theirs, which is this one. */
+    if (plan->user_path && !plan->user_of && (*user = open(plan->user_path, O_RDONLY | O_CLOEXEC)) < 0)
+        return fail(failure, "namespaces", errno, "%s", plan->user_path);
     for (int ns = 0; ns < PLAN_NS_COUNT; ns++) {
         struct container_handles handles = {.pidfd = -1, .cgroup = -1};
         if (!plan->ns_of[ns])
@@ -60,11 +65,12 @@ static void close_joined(struct birth *birth) {
     for (size_t i = 0; i < PLAN_NS_COUNT; i++)
         drop_fd(&birth->joined[i]);
     drop_fd(&birth->mounts);
+    drop_fd(&birth->inner);
 }
 
 int birth_begin(const struct plan *plan, struct birth *birth, struct failure *failure) {
     uint64_t flags = CLONE_NEWNS | (plan_shares(plan, PLAN_NS_PID) ? 0 : (uint64_t)CLONE_NEWPID);
-    *birth = (struct birth){.mounts = -1};
+    *birth = (struct birth){.mounts = -1, .inner = -1};
     memset(birth->joined, -1, sizeof birth->joined);
     auto_close int user = -1;
     if (ask(plan, birth, &user, failure) < 0) {
@@ -72,12 +78,21 @@ int birth_begin(const struct plan *plan, struct birth *birth, struct failure *fa
         return -1;
     }
     birth->shares = user >= 0;
-    return birth->shares ? neighbour_begin(user, flags, &birth->neighbour, failure) : userns_begin(&plan->ids, flags, &birth->own, failure);
+    if (!birth->shares)
+        return userns_begin(plan_infra_ids(plan), flags, &birth->own, failure);
+    auto_close int outer = plan_is_inner(plan) ? inner_parent(user, failure) : -1;
+    if (plan_is_inner(plan) && outer < 0) {
+        close_joined(birth);
+        return -1;
+    }
+    if (outer >= 0)
+        birth->inner = take_fd(&user);
+    return neighbour_begin(outer >= 0 ? outer : user, flags, &birth->neighbour, failure);
 }
 
 int birth_finish(const struct plan *plan, struct birth *birth, struct failure *failure) {
     close_joined(birth);
-    return birth->shares ? neighbour_finish(&birth->neighbour, failure) : userns_finish(&plan->ids, &birth->own, failure);
+    return birth->shares ? neighbour_finish(&birth->neighbour, failure) : userns_finish(plan_infra_ids(plan), &birth->own, failure);
 }
 
 pid_t birth_pid(const struct birth *birth) {

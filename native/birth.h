@@ -12,6 +12,8 @@ struct birth {
     /** The mount namespace of the container whose ipc namespace is used; -1: none. */
     int mounts;
     bool shares;
+    /** The user namespace of those containers, where it is one inside of A's; -1 else. */
+    int inner;
     struct userns_child own;
     struct neighbour neighbour;
 };

@@ -237,6 +237,11 @@ static int is_empty(int directory) {
     return entries < 3;
 }
 
+int copyup_pending(int volume) {
+    auto_close int directory = openat(volume, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return directory < 0 ? -1 : fgetxattr(directory, filling, NULL, 0) >= 0 ? 1 : is_empty(directory);
+}
+
 /** Whoever is second waits until the first has filled it. A container that holds the lock for ever has filled it as well. */
 static int lock_volume(int directory) {
     for (int tries = 0; flock(directory, LOCK_EX | LOCK_NB) < 0; tries++) {

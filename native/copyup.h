@@ -11,4 +11,7 @@ int copy_tree(int from, int to);
  *  `keep_owner`: the volume's own directory stays as it is. Returns 1, or 0 for a volume that was filled already, or -1. */
 int copy_into_volume(int from, int to, bool keep_owner);
 
+/** Whether the volume, a directory, is still to be filled: 1 or 0, -1 where that cannot be seen. */
+int copyup_pending(int volume);
+
 #endif

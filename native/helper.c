@@ -33,13 +33,15 @@ static _Noreturn void send_namespace(int channel, bool with_netlink) {
 }
 
 /** A cannot make it itself: it could not come back to the host's network, where the helper belongs. */
-static int netns_from_child(int *netlink, struct failure *failure) {
+static int netns_from_child(int user_namespace, int *netlink, struct failure *failure) {
     int ends[2], fds[2] = {-1, -1};
     size_t count = 2;
     char byte;
     if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
         return fail(failure, "network", errno, "socketpair");
-    pid_t pid = sys_clone(CLONE_NEWNET, NULL);
+    pid_t pid = sys_clone(user_namespace < 0 ? CLONE_NEWNET : 0, NULL);
+    if (pid == 0 && user_namespace >= 0 && (setns(user_namespace, CLONE_NEWUSER) < 0 || unshare(CLONE_NEWNET) < 0))
+        _exit(1);
     if (pid == 0)
         send_namespace(ends[1], netlink);
     int error = errno;
@@ -56,8 +58,8 @@ static int netns_from_child(int *netlink, struct failure *failure) {
     return fds[0];
 }
 
-int netns_create(const char *path, int *netlink, struct failure *failure) {
-    auto_close int netns = netns_from_child(netlink, failure);
+int netns_create(const char *path, int user_namespace, int *netlink, struct failure *failure) {
+    auto_close int netns = netns_from_child(user_namespace, netlink, failure);
     if (netns < 0)
         return -1;
     /* A file, because newer pasta closes inherited descriptors before it opens the path. */

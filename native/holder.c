@@ -77,7 +77,7 @@ static int set_up(struct hold *hold, int factory, struct failure *failure) {
     if (mount("coracle", hold->plan->directory, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=64k") < 0)
         return fail(failure, "network", errno, "mount tmpfs %s", hold->plan->directory);
     snprintf(hold->path, sizeof hold->path, "%s/n", hold->plan->directory);
-    auto_close int netns = netns_create(hold->path, NULL, failure);
+    auto_close int netns = netns_create(hold->path, -1, NULL, failure);
     if (netns < 0)
         return -1;
     sigemptyset(&signals);

@@ -17,6 +17,7 @@
 #include "forward.h"
 #include "helper.h"
 #include "init.h"
+#include "inner.h"
 #include "message.h"
 #include "processes.h"
 #include "root.h"
@@ -32,6 +33,8 @@ struct infra {
     pid_t init, fuse, forwarder;
     struct helper helper;
     int netns;
+    /** The container's user namespace, -1 where it is A's. */
+    int inner;
     /** Its mount, -1 without one. */
     int emulator;
     int64_t forwarder_since;
@@ -46,13 +49,15 @@ static void give_up(const struct infra *infra, const struct failure *failure) {
 
 /** Everything S had open but the channel and the listeners: its lock above all, which lives as long as any copy of it. */
 static int close_others(const struct infra_arguments *given, struct failure *failure) {
-    auto_free int *keep = calloc(given->listener_count + 2 + PLAN_NS_COUNT, sizeof *keep);
+    auto_free int *keep = calloc(given->listener_count + 3 + PLAN_NS_COUNT, sizeof *keep);
     size_t count = 0;
     if (!keep)
         return fail(failure, "infra", ENOMEM, "descriptors");
     keep[count++] = given->channel;
     if (given->neighbour_mounts >= 0)
         keep[count++] = given->neighbour_mounts;
+    if (given->inner >= 0)
+        keep[count++] = given->inner;
     for (size_t i = 0; i < PLAN_NS_COUNT; i++)
         if (given->joined[i] >= 0)
             keep[count++] = given->joined[i];
@@ -110,7 +115,7 @@ static int make_network(struct infra *infra, struct failure *failure) {
     auto_close int netlink = -1;
     if (!own || infra->netns >= 0 || plan->ns_host[PLAN_NS_NET])
         return 0;
-    if ((infra->netns = netns_create(infra->scratch.netns, plan->holder_directory ? &netlink : NULL, failure)) < 0)
+    if ((infra->netns = netns_create(infra->scratch.netns, infra->inner, plan->holder_directory ? &netlink : NULL, failure)) < 0)
         return -1;
     if (!plan->holder_directory)
         return 0;
@@ -133,6 +138,8 @@ static int set_up(struct infra *infra, struct failure *failure) {
         return fail(failure, "infra", errno, "signalfd");
     if (emulator_register(infra->plan, &infra->emulator, failure) < 0 || scratch_mount(infra->plan, &infra->scratch, failure) < 0)
         return -1;
+    if (plan_is_inner(infra->plan) && infra->inner < 0 && (infra->inner = inner_make(&infra->plan->ids, failure)) < 0)
+        return -1;
     if (make_network(infra, failure) < 0)
         return -1;
     if (helper_start(&infra->helper, infra->plan, infra->scratch.netns, failure) < 0)
@@ -140,6 +147,8 @@ static int set_up(struct infra *infra, struct failure *failure) {
     if (root_mount(infra->plan, &infra->scratch, &infra->fuse, failure) < 0)
         return -1;
     if (infra->given->neighbour_mounts >= 0 && shared_mount(infra->plan, infra->given->neighbour_mounts, &infra->scratch, failure) < 0)
+        return -1;
+    if (infra->inner >= 0 && inner_prepare(infra->plan, &infra->scratch, failure) < 0)
         return -1;
     return start_forwarder(infra, failure);
 }
@@ -156,7 +165,8 @@ static uint64_t init_namespaces(const struct infra *infra) {
 
 /** Runs in a process that can be thrown away, as it could not come back. 0 in I, which is A's child. */
 static void enter_and_clone(const struct infra *infra, int cgroup, int answer) {
-    if (setns(infra->given->joined[PLAN_NS_PID], CLONE_NEWPID) < 0)
+    const int pid_namespace = infra->given->joined[PLAN_NS_PID];
+    if ((infra->inner >= 0 && setns(infra->inner, CLONE_NEWUSER) < 0) || (pid_namespace >= 0 && setns(pid_namespace, CLONE_NEWPID) < 0))
         _exit(errno);
     pid_t pid = sys_clone_into(init_namespaces(infra) | CLONE_PARENT, cgroup);
     if (pid == 0)
@@ -164,7 +174,7 @@ static void enter_and_clone(const struct infra *infra, int cgroup, int answer) {
     _exit(pid < 0 ? errno : write_full(answer, &pid, sizeof pid) < 0 ? EPIPE : 0);
 }
 
-/** A pid namespace is entered by those who are born after. */
+/** A pid namespace is entered by those who are born after, and whoever enters a user namespace owns what is made from then on. */
 static pid_t clone_inside(const struct infra *infra, int cgroup) {
     int ends[2], status;
     pid_t pid = -1;
@@ -186,7 +196,7 @@ static pid_t clone_inside(const struct infra *infra, int cgroup) {
 
 /** Born in the cgroup, its cgroup namespace begins there. */
 static pid_t clone_init(const struct infra *infra, int cgroup) {
-    return infra->given->joined[PLAN_NS_PID] >= 0 ? clone_inside(infra, cgroup) : sys_clone_into(init_namespaces(infra), cgroup);
+    return infra->given->joined[PLAN_NS_PID] >= 0 || infra->inner >= 0 ? clone_inside(infra, cgroup) : sys_clone_into(init_namespaces(infra), cgroup);
 }
 
 static void spawn(struct infra *infra, const int fds[5], size_t count) {
@@ -283,7 +293,7 @@ static void reap(struct infra *infra) {
 }
 
 _Noreturn void infra_main(const struct infra_arguments *arguments) {
-    struct infra infra = {.given = arguments, .plan = arguments->plan, .channel = arguments->channel, .signals = -1, .netns = arguments->joined[PLAN_NS_NET], .emulator = -1};
+    struct infra infra = {.given = arguments, .plan = arguments->plan, .channel = arguments->channel, .signals = -1, .inner = arguments->inner, .netns = arguments->joined[PLAN_NS_NET], .emulator = -1};
     struct failure failure = {0};
     infra.helper.ready_fd = -1;
     if (set_up(&infra, &failure) < 0)

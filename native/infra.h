@@ -15,6 +15,8 @@ struct infra_arguments {
     const int *joined;
     /** The mount namespace of the one whose ipc namespace is used; -1: none. */
     int neighbour_mounts;
+    /** The user namespace of those containers, where it is one inside of A's; -1: none. */
+    int inner;
 };
 
 /** Serves S until it is gone or kills us. */

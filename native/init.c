@@ -12,6 +12,7 @@
 
 #include "execute.h"
 #include "accounts.h"
+#include "inner.h"
 #include "kernel.h"
 #include "message.h"
 #include "mounts.h"
@@ -69,12 +70,31 @@ static int open_namespaces(struct container *container, struct failure *failure)
     return container->pidfd < 0 ? fail(failure, "namespaces", errno, "pidfd_open") : 0;
 }
 
+/**
+ * What the host has is opened with the caller's rights, what is new is root's of the container. The scratch file system stays within
+ * reach meanwhile, by its descriptor: the directories above it are the caller's alone.
+ */
+static int open_as_root(struct container *container, struct failure *failure) {
+    struct scratch scratch = *container->given->scratch;
+    char path[32];
+    auto_close int directory = open(scratch.directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    if (directory < 0)
+        return fail(failure, "scratch", errno, "%s", scratch.directory);
+    snprintf(path, sizeof path, "/proc/self/fd/%d", directory);
+    if ((container->root = inner_claim_root(&scratch, failure)) < 0 || inner_become_root(&container->plan->ids, failure) < 0)
+        return -1;
+    scratch.directory = path;
+    return mounts_open_new(container->plan, &scratch, &container->sources, failure);
+}
+
 static int open_sources(struct container *container, struct failure *failure) {
     if (container->given->filter)
         container->process.filter = *container->given->filter;
     else if (filter_read(container->plan->seccomp, &container->process.filter, failure) < 0)
         return -1;
-    return mounts_open(container->plan, container->given->scratch, &container->sources, failure);
+    if (mounts_open_trees(container->plan, container->given->scratch, &container->sources, failure) < 0)
+        return -1;
+    return plan_is_inner(container->plan) ? open_as_root(container, failure) : mounts_open_new(container->plan, container->given->scratch, &container->sources, failure);
 }
 
 static int configure_kernel(struct container *container, struct failure *failure) {
@@ -90,7 +110,7 @@ static int configure_kernel(struct container *container, struct failure *failure
 static int pivot(struct container *container, struct failure *failure) {
     const char *path = container->given->scratch->root;
     auto_close int old = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    auto_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
+    auto_close int root = container->root >= 0 ? take_fd(&container->root) : open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (old < 0 || root < 0 || fchdir(root) < 0)
         return fail(failure, "pivot", errno, "%s", path);
     if (syscall(SYS_pivot_root, ".", ".") < 0)

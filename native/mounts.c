@@ -124,6 +124,11 @@ static bool is_tree(const struct plan_mount *mount) {
     return mount->kind == MOUNT_BIND || mount->kind == MOUNT_OVERLAY || mount->kind == MOUNT_DATA || mount->kind == MOUNT_NEIGHBOUR;
 }
 
+/** It lies somewhere already. */
+static bool is_found(const struct plan_mount *mount) {
+    return is_tree(mount) && mount->kind != MOUNT_DATA;
+}
+
 static bool is_memory(const struct plan_mount *mount) {
     return mount->kind == MOUNT_TMPFS || mount->kind == MOUNT_RAMFS;
 }
@@ -140,7 +145,7 @@ static int open_source(const struct plan *plan, size_t index, const struct scrat
     return mount->kind == MOUNT_DEV ? devices_open(sources->nodes, failure) : 0;
 }
 
-int mounts_open(const struct plan *plan, const struct scratch *scratch, struct mount_sources *sources, struct failure *failure) {
+int mounts_open_trees(const struct plan *plan, const struct scratch *scratch, struct mount_sources *sources, struct failure *failure) {
     size_t mounts = plan->mounts.count, devices = plan->devices.count;
     sources->mounts = calloc(mounts + 1, sizeof(int));
     sources->files = calloc(mounts + 1, sizeof(bool));
@@ -149,10 +154,17 @@ int mounts_open(const struct plan *plan, const struct scratch *scratch, struct m
     if (!sources->mounts || !sources->files || !sources->devices)
         return fail(failure, "mount", ENOMEM, "sources");
     for (size_t i = 0; i < mounts; i++)
-        if (open_source(plan, i, scratch, sources, failure) < 0)
+        if (is_found(&plan->mounts.items[i]) && open_source(plan, i, scratch, sources, failure) < 0)
             return -1;
     for (size_t i = 0; i < devices; i++)
         if ((sources->devices[i] = device_tree(plan->devices.items[i].source, failure)) < 0)
+            return -1;
+    return 0;
+}
+
+int mounts_open_new(const struct plan *plan, const struct scratch *scratch, struct mount_sources *sources, struct failure *failure) {
+    for (size_t i = 0; i < plan->mounts.count; i++)
+        if (!is_found(&plan->mounts.items[i]) && open_source(plan, i, scratch, sources, failure) < 0)
             return -1;
     /* The trees that are to see what the host mounts are open; nothing else is to see it. */
     if (plan->propagates && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)

@@ -92,6 +92,8 @@ static int check_complete(const struct plan *plan, enum plan_kind kind, struct f
     bool joins = kind == PLAN_AGENT && plan->container;
     if ((kind == PLAN_RUN || kind == PLAN_AGENT || kind == PLAN_UNSHARE || kind == PLAN_HOLDER) && !joins && (plan->ids.how == ID_MAP_NONE || !plan->ids.uid.count || !plan->ids.gid.count))
         missing = "idmap, uidmap or gidmap";
+    if (plan_is_inner(plan) && (!plan->outer.uid.count || !plan->outer.gid.count || plan->ids.how != ID_MAP_DIRECT))
+        missing = "outer-uidmap, outer-gidmap or idmap direct";
     if ((kind == PLAN_NETWORK && !plan->id) || (kind == PLAN_HOLDER && !plan->directory))
         missing = "id or dir";
     if (kind == PLAN_AGENT && !joins && plan->roots.count == 0)
@@ -172,7 +174,7 @@ void plan_free(struct plan *plan) {
     }
     void *owned[] = {
         plan->data,            plan->secrets.items,
-        plan->buffer,          plan->ids.uid.items,   plan->ids.gid.items,         plan->layers.items,    plan->net_arguments.items,
+        plan->buffer,          plan->ids.uid.items,   plan->ids.gid.items,         plan->outer.uid.items,  plan->outer.gid.items, plan->layers.items,    plan->net_arguments.items,
         plan->ports.items,     plan->mounts.items,    plan->devices.items,         plan->masks.items,     plan->read_only_paths.items,
         plan->sysctls.items,   plan->passwd_lines.items, plan->group_lines.items,   plan->arguments.items, plan->environment.items,     plan->groups.items,    plan->rlimits.items,
         plan->removals.items,  plan->renames.items,   plan->roots.items,        plan->hooks.items,

@@ -249,6 +249,8 @@ struct plan {
     const char *id, *directory, *socket, *exec_socket;
     enum run_mode mode;
     struct id_map ids;
+    /** Those of A, where `ids` is a map inside of it: of a user namespace of the container alone. Its `how` is ID_MAP_NONE else. */
+    struct id_map outer;
 
     enum root_driver root;
     struct strings layers;
@@ -263,6 +265,8 @@ struct plan {
     const char *ns_of[PLAN_NS_COUNT];
     /** The same of its user namespace alone. */
     const char *user_of;
+    /** A user namespace by its path, /proc/PID/ns/user. */
+    const char *user_path;
     struct strings net_arguments;
     PLAN_LIST(struct plan_port) ports;
     /** Where the holder of user-defined networks listens, its plan, and what this container wants of it; NULL: no such networks. */
@@ -348,6 +352,16 @@ struct plan {
     pid_t target;
     uint64_t target_start;
 };
+
+/** The ids of A. */
+static inline const struct id_map *plan_infra_ids(const struct plan *plan) {
+    return plan->outer.how == ID_MAP_NONE ? &plan->ids : &plan->outer;
+}
+
+/** Whether the container's user namespace is one inside of A's. */
+static inline bool plan_is_inner(const struct plan *plan) {
+    return plan->outer.how != ID_MAP_NONE;
+}
 
 /** Whether others than the container are in its namespace. */
 static inline bool plan_shares(const struct plan *plan, enum plan_ns ns) {

@@ -35,12 +35,12 @@ PATH_OP(set_rootdir, rootdir)
 PATH_OP(set_fuse_program, fuse_program)
 PATH_OP(set_seccomp, seccomp)
 PATH_OP(set_user_of, user_of)
+PATH_OP(set_user_path, user_path)
 PATH_OP(set_net_of, ns_of[PLAN_NS_NET])
 STRING_OP(set_user, user)
 STRINGS_OP(add_passwd_line, passwd_lines)
 STRINGS_OP(add_group_line, group_lines)
 STRING_OP(set_apparmor, apparmor)
-FLAG_OP(set_keep_groups, ids.keep_groups)
 STRINGS_OP(add_layer, layers)
 STRINGS_OP(add_mask, masks)
 STRINGS_OP(add_read_only_path, read_only_paths)
@@ -84,32 +84,6 @@ static bool set_mode(struct plan *plan, char **arguments, size_t count) {
     int mode = CHOOSE(arguments[0], NULL, "detach", "foreground", "child");
     plan->mode = mode > 0 ? (enum run_mode)mode : MODE_NONE;
     return count == 1 && mode > 0;
-}
-
-static bool set_id_map(struct plan *plan, char **arguments, size_t count) {
-    int how = CHOOSE(arguments[0], NULL, "newuidmap", "direct", "single", "host");
-    plan->ids.how = how > 0 ? (enum id_map_how)how : ID_MAP_NONE;
-    return count == 1 && how > 0 && (how != ID_MAP_HOST || plan->kind == PLAN_CREATE);
-}
-
-static bool add_range(struct id_ranges *ranges, char **arguments, size_t count) {
-    uint64_t container, host, size;
-    if (count != 3 || !parse_number(arguments[0], INT32_MAX, &container) || !parse_number(arguments[1], UINT32_MAX - 1, &host) ||
-        !parse_number(arguments[2], INT32_MAX, &size) || size == 0 || container + size > (uint64_t)INT32_MAX + 1 || host + size > UINT32_MAX ||
-        ranges->count >= 340)
-        return false;
-    struct id_range *range = GROW(*ranges);
-    if (range)
-        *range = (struct id_range){(uint32_t)container, (uint32_t)host, (uint32_t)size};
-    return range;
-}
-
-static bool add_uid_range(struct plan *plan, char **arguments, size_t count) {
-    return add_range(&plan->ids.uid, arguments, count);
-}
-
-static bool add_gid_range(struct plan *plan, char **arguments, size_t count) {
-    return add_range(&plan->ids.gid, arguments, count);
 }
 
 /** `root DRIVER` of a run, `root NUMBER PATH ro|rw` of the agent. */
@@ -282,9 +256,12 @@ static const struct plan_op ops[] = {
     {"dir", ANY_ROOT | PLAN_CREATE | PLAN_HOLDER, 1, 1, set_directory},
     {"socket", ANY_CLIENT, 1, 1, set_socket},
     {"exec-socket", PLAN_EXEC, 1, 1, set_exec_socket},
-    {"idmap", ANY_MAP, 1, 1, set_id_map},
-    {"uidmap", ANY_MAP, 3, 3, add_uid_range},
-    {"gidmap", ANY_MAP, 3, 3, add_gid_range},
+    {"idmap", ANY_MAP, 1, 1, plan_set_id_map},
+    {"uidmap", ANY_MAP, 3, 3, plan_add_uid_range},
+    {"gidmap", ANY_MAP, 3, 3, plan_add_gid_range},
+    {"outer-idmap", PLAN_RUN, 1, 1, plan_set_outer_map},
+    {"outer-uidmap", PLAN_RUN, 3, 3, plan_add_outer_uids},
+    {"outer-gidmap", PLAN_RUN, 3, 3, plan_add_outer_gids},
     {"root", ANY_ROOT, 1, 1, set_root},
     {"root", PLAN_AGENT, 3, 3, set_root},
     {"container", PLAN_AGENT, 2, 2, set_container},
@@ -304,6 +281,7 @@ static const struct plan_op ops[] = {
     {"name", PLAN_NETWORK, 1, 1, plan_add_name},
     {"resolver", PLAN_NETWORK, 1, 1, plan_add_resolver},
     {"user-of", PLAN_RUN, 1, 1, set_user_of},
+    {"user-path", PLAN_RUN, 1, 1, set_user_path},
     {"net-of", PLAN_RUN, 1, 1, set_net_of},
     {"publish", PLAN_RUN, 5, 6, add_port},
     {"mount", ANY_CONTAINER, 4, 4, plan_add_mount},
@@ -323,7 +301,7 @@ static const struct plan_op ops[] = {
     {"cwd", ANY_PROCESS, 1, 1, set_cwd},
     {"user", ANY_PROCESS, 1, 1, set_user},
     {"group", ANY_PROCESS, 1, 1, add_group},
-    {"keep-groups", ANY_PROCESS, 0, 0, set_keep_groups},
+    {"keep-groups", ANY_PROCESS, 0, 0, plan_set_keep_groups},
     {"apparmor", ANY_PROCESS, 1, 1, set_apparmor},
     {"passwd-entry", PLAN_RUN, 1, 1, add_passwd_line},
     {"group-entry", PLAN_RUN, 1, 1, add_group_line},

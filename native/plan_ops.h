@@ -63,4 +63,13 @@ bool plan_set_hold(struct plan *plan, char **arguments, size_t count);
 bool plan_set_root_slave(struct plan *plan, char **arguments, size_t count);
 bool plan_set_target(struct plan *plan, char **arguments, size_t count);
 
+/* plan_ids.c */
+bool plan_set_keep_groups(struct plan *plan, char **arguments, size_t count);
+bool plan_set_id_map(struct plan *plan, char **arguments, size_t count);
+bool plan_set_outer_map(struct plan *plan, char **arguments, size_t count);
+bool plan_add_uid_range(struct plan *plan, char **arguments, size_t count);
+bool plan_add_gid_range(struct plan *plan, char **arguments, size_t count);
+bool plan_add_outer_uids(struct plan *plan, char **arguments, size_t count);
+bool plan_add_outer_gids(struct plan *plan, char **arguments, size_t count);
+
 #endif

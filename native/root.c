@@ -23,7 +23,8 @@ int scratch_mount(const struct plan *plan, struct scratch *scratch, struct failu
         return fail(failure, "scratch", errno, "make / ours");
     if (mkdir(scratch->directory, 0700) < 0 && errno != EEXIST)
         return fail(failure, "scratch", errno, "%s", scratch->directory);
-    if (mount("coracle", scratch->directory, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, "mode=0700,size=64k") < 0)
+    /* Nobody comes here but A, what it starts, and the container's process before it has another root. */
+    if (mount("coracle", scratch->directory, "tmpfs", MS_NOSUID | MS_NODEV | MS_NOEXEC, plan_is_inner(plan) ? "mode=0777,size=64k" : "mode=0700,size=64k") < 0)
         return fail(failure, "scratch", errno, "mount tmpfs %s", scratch->directory);
     return mkdir(scratch->root, 0755) < 0 ? fail(failure, "scratch", errno, "%s", scratch->root) : 0;
 }

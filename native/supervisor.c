@@ -187,7 +187,7 @@ static int start_infra(struct supervisor *supervisor, struct failure *failure) {
     supervisor->channel = (struct watch){.fd = ends[0], .ready = channel_ready, .owner = supervisor};
     int side = birth_begin(plan, &birth, failure);
     if (side == 0) {
-        struct infra_arguments arguments = {.plan = plan, .channel = ends[1], .listeners = supervisor->listeners, .listener_count = plan->ports.count, .joined = birth.joined, .neighbour_mounts = birth.mounts};
+        struct infra_arguments arguments = {.plan = plan, .channel = ends[1], .listeners = supervisor->listeners, .listener_count = plan->ports.count, .joined = birth.joined, .neighbour_mounts = birth.mounts, .inner = birth.inner};
         infra_main(&arguments);
     }
     close(ends[1]);

@@ -61,14 +61,11 @@ int scratch_directory(const struct scratch *scratch, const char *name, size_t nu
     return mkdir(*path, 0700) < 0 && errno != EEXIST ? fail(failure, "mount", errno, "%s", *path) : 0;
 }
 
-static int open_overlay(const struct plan_mount *mount, const char *path, bool *file, struct failure *failure) {
+int stack_mount(const struct plan_mount *mount, const char *path, struct failure *failure) {
     const struct overlay overlay = {.layers = &mount->layers, .upper = mount->upper, .work = mount->work, .is_volatile = !mount->durable};
     if (mount->layers.count == 0)
         return fail(failure, "mount", EINVAL, "no layers at %s", mount->destination);
-    if (overlay_mount(&overlay, path, failure) < 0)
-        return -1;
-    auto_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    return root < 0 ? fail(failure, "mount", errno, "%s", path) : clone_tree(root, mount, file, failure);
+    return overlay_mount(&overlay, path, failure);
 }
 
 static uint32_t id_of(const char *text) {
@@ -101,8 +98,8 @@ static int open_data(const struct plan *plan, const struct plan_mount *entry, co
     return source < 0 ? fail(failure, "mount", errno, "data of %s", entry->destination) : clone_tree(source, entry, file, failure);
 }
 
-/** A has mounted it there already. */
-static int open_neighbour(const struct plan_mount *mount, const char *path, bool *file, struct failure *failure) {
+/** What is mounted there. */
+static int open_mounted(const struct plan_mount *mount, const char *path, bool *file, struct failure *failure) {
     auto_close int root = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
     return root < 0 ? fail(failure, "mount", errno, "%s", path) : clone_tree(root, mount, file, failure);
 }
@@ -114,7 +111,10 @@ int tree_open(const struct plan *plan, size_t index, const struct scratch *scrat
         return open_bind(entry, file, failure);
     if (scratch_directory(scratch, "tree", index, &path, failure) < 0)
         return -1;
-    if (entry->kind == MOUNT_NEIGHBOUR)
-        return open_neighbour(entry, path, file, failure);
-    return entry->kind == MOUNT_OVERLAY ? open_overlay(entry, path, file, failure) : open_data(plan, entry, path, file, failure);
+    if (entry->kind == MOUNT_DATA)
+        return open_data(plan, entry, path, file, failure);
+    /* Others are there already: A has mounted them. */
+    if (entry->kind == MOUNT_OVERLAY && !plan_is_inner(plan) && stack_mount(entry, path, failure) < 0)
+        return -1;
+    return open_mounted(entry, path, file, failure);
 }

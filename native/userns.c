@@ -189,19 +189,21 @@ static int check_map(int directory, const char *name, const struct id_ranges *ra
     return found == ranges->count ? 0 : fail(failure, "idmap", EINVAL, "%s holds %zu ranges, not %zu", name, found, ranges->count);
 }
 
+int userns_write(const struct id_map *map, int directory, struct failure *failure) {
+    if (map->how != ID_MAP_NEWUIDMAP && write_maps(map, directory, failure) < 0)
+        return -1;
+    if (check_map(directory, "uid_map", &map->uid, failure) < 0)
+        return -1;
+    return check_map(directory, "gid_map", &map->gid, failure);
+}
+
 static int establish_maps(const struct id_map *map, struct userns_child *child, struct failure *failure) {
     char path[32];
     if (map->how == ID_MAP_NEWUIDMAP && wait_mappers(child, failure) < 0)
         return -1;
     snprintf(path, sizeof path, "/proc/%d", (int)child->pid);
     auto_close int directory = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (directory < 0)
-        return fail(failure, "idmap", errno, "%s", path);
-    if (map->how != ID_MAP_NEWUIDMAP && write_maps(map, directory, failure) < 0)
-        return -1;
-    if (check_map(directory, "uid_map", &map->uid, failure) < 0)
-        return -1;
-    return check_map(directory, "gid_map", &map->gid, failure);
+    return directory < 0 ? fail(failure, "idmap", errno, "%s", path) : userns_write(map, directory, failure);
 }
 
 int userns_finish(const struct id_map *map, struct userns_child *child, struct failure *failure) {

@@ -29,4 +29,7 @@ pid_t userns_clone(const struct id_map *map, uint64_t flags, int *pidfd, struct 
 /** Writes the maps of process `pid`, which has just made a user namespace that we are outside of. */
 int userns_map(const struct id_map *map, pid_t pid, struct failure *failure);
 
+/** Writes the maps of the process whose directory of /proc that is, unless newuidmap did, and checks what the kernel holds. */
+int userns_write(const struct id_map *map, int directory, struct failure *failure);
+
 #endif

@@ -255,7 +255,6 @@ export const refusedByRun = {
   'it is a limit of Windows': 'cpu-count cpu-percent io-maxbandwidth io-maxiops',
   'a user namespace has no rules for devices': 'device-cgroup-rule',
   'there is no privileged mode; give what is needed with --cap-add and --security-opt': 'privileged',
-  'ids are mapped by --userns': 'uidmap gidmap subuidname subgidname',
   'containers on a network find each other by name': 'link link-local-ip',
   'this is not supported by networks': 'domainname expose',
   'results of health checks are kept with the container': 'health-log-destination',

@@ -1,6 +1,40 @@
 /** Options of `run` and `create` about namespaces, ids and devices. */
 import type { OptionSpec } from '../command.js';
 
+export const userOptions = [
+  {
+    name: 'userns',
+    kind: 'string',
+    value: 'MODE',
+    summary:
+      'Ids: host (you are its root), keep-id[:uid=N,gid=N,size=N] (you are you), auto[:size=N] (some of your own, no other container has them), nomap (you are not in it), container:NAME, ns:/proc/PID/ns/user',
+  },
+  {
+    name: 'uidmap',
+    kind: 'list',
+    value: '[+ug]CONTAINER:[@]FROM[:SIZE]',
+    summary: 'Users of the container; FROM counts your ids (0 is you), @FROM is an id of this host',
+  },
+  {
+    name: 'gidmap',
+    kind: 'list',
+    value: '[+ug]CONTAINER:[@]FROM[:SIZE]',
+    summary: 'The same for groups (default: as the users)',
+  },
+  {
+    name: 'subuidname',
+    kind: 'string',
+    value: 'NAME',
+    summary: 'Users are the range of NAME in /etc/subuid',
+  },
+  {
+    name: 'subgidname',
+    kind: 'string',
+    value: 'NAME',
+    summary: 'Groups are the range of NAME in /etc/subgid',
+  },
+] as const satisfies readonly OptionSpec[];
+
 export const namespaceOptions = [
   {
     name: 'pod',
@@ -23,12 +57,7 @@ export const namespaceOptions = [
     value: 'MODE',
     summary: 'Cgroup namespace: private, host or container:NAME',
   },
-  {
-    name: 'userns',
-    kind: 'string',
-    value: 'MODE',
-    summary: 'Ids: host (you are its root), keep-id[:uid=N,gid=N,size=N] (you are you), container:NAME',
-  },
+  ...userOptions,
 ] as const satisfies readonly OptionSpec[];
 
 export const accountOptions = [

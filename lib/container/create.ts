@@ -4,19 +4,19 @@
  */
 import { mkdirSync } from 'node:fs';
 import { hostname as hostHostname } from 'node:os';
+import { join } from 'node:path';
 import { CoracleError, ioError } from '../errors.js';
 import { ensureDirectory } from '../host/files.js';
 import { randomHex } from '../host/random.js';
 import { moveToTrash } from '../host/trash.js';
 import type { ImageRecord } from '../image/image-record.js';
-import { openInStore } from '../image/stores.js';
 import type { Attachment } from '../network/attachment.js';
 import { assignHostPorts } from '../network/free-ports.js';
 import type { NetworkPlan } from '../network/network-plan.js';
 import type { ContainerConfig } from '../oci/container-config.js';
 import { chooseCapabilities } from '../sandbox/capabilities.js';
 import { parseSignal } from '../sandbox/signals.js';
-import { rootLayers } from '../snapshot/init-layer.js';
+import type { SnapshotRecord } from '../snapshot/record.js';
 import { chooseLog } from './choose-log.js';
 import { completeMounts } from './complete-mounts.js';
 import { writeContainerEvent } from './container-events.js';
@@ -29,7 +29,7 @@ import { type NetworkedRecord, networkAtStart } from './network-at-start.js';
 import { mergeCommand, mergeProcess } from './process.js';
 import type { ContainerRecord, VolumeUse } from './record.js';
 import { writeContainerRecord } from './records.js';
-import type { ResolvedOptions } from './resolve-options.js';
+import type { ResolvedOptions, ResolveFacts } from './resolve-options.js';
 import type { RunOptions } from './run-options.js';
 import type { TakenSecret } from './secrets.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
@@ -61,14 +61,31 @@ export async function createContainer(
   stores: ContainerStores,
   asked: RunOptions,
   image: ImageRecord,
-  { purpose = 'start-now', images = new Map() }: CreateContext = {},
+  context: CreateContext = {},
+): Promise<CreatedContainer> {
+  if (asked.userns?.mode !== 'auto') return makeContainer(stores, asked, image, context);
+  // Until its record is there nobody else is to choose from the same ids.
+  const lock = stores.locks.holdLock(join(stores.paths.locks, 'user-ids'), { wait: true });
+  try {
+    return await makeContainer(stores, asked, image, context);
+  } finally {
+    lock?.release();
+  }
+}
+
+async function makeContainer(
+  stores: ContainerStores,
+  asked: RunOptions,
+  image: ImageRecord,
+  { purpose = 'start-now', images = new Map() }: CreateContext,
 ): Promise<CreatedContainer> {
   const shared = await sharedNetwork(stores, asked);
-  const resolved = await resolve(stores, asked, image, shared.networkContainer);
-  const snapshot =
-    asked.pod?.kind === 'holder'
-      ? undefined
-      : (stores.snapshots.topOfImage(image.configDigest) ?? (await stores.unpack(image)));
+  const unpacked = asked.userns?.mode === 'auto' ? await topOf(stores, asked, image) : undefined;
+  const resolved = await resolve(stores, asked, image, {
+    owner: shared.networkContainer,
+    layers: () => (unpacked === undefined ? [] : stores.snapshots.layerPaths(unpacked)),
+  });
+  const snapshot = unpacked ?? (await topOf(stores, asked, image));
   const id = randomHex(32);
   const mounts = completeMounts(stores.paths, resolved.options, imageVolumes(image));
   checkMounts(stores, mounts);
@@ -92,7 +109,7 @@ export async function createContainer(
     makeDirectories(stores, id);
     secrets.keep(containerPlaces(stores, id).directory);
     if (shared.attachments !== undefined) await keepAttachments(stores, id, shared.attachments);
-    if (record.driver === 'copy') await copyRoot(stores, record);
+    if (record.driver === 'copy') await (await import('./tree.js')).copyRoot(stores, record);
     if (mounted.length > 0) await copyImages(stores, record, containerPlaces(stores, id).directory);
     writeContainerRecord(containerPlaces(stores, id).directory, record);
     writeContainerEvent(stores.paths, 'create', record);
@@ -101,6 +118,16 @@ export async function createContainer(
     await abandon(stores, id, name);
     throw error;
   }
+}
+
+/** The image as it lies in the store; a pod's holder is made of nothing. */
+async function topOf(
+  stores: ContainerStores,
+  { pod }: RunOptions,
+  image: ImageRecord,
+): Promise<SnapshotRecord | undefined> {
+  if (pod?.kind === 'holder') return undefined;
+  return stores.snapshots.topOfImage(image.configDigest) ?? stores.unpack(image);
 }
 
 async function takeSecrets(
@@ -156,15 +183,15 @@ async function resolve(
   stores: ContainerStores,
   options: RunOptions,
   image: ImageRecord,
-  owner: string | undefined,
+  facts: Pick<ResolveFacts, 'owner' | 'layers'>,
 ): Promise<ResolvedOptions> {
   const { namespaces, devices, timezone, userns, hostUsers, user, sysctls = {}, security } = options;
-  const named = [namespaces, devices, timezone, userns, hostUsers, user, security?.apparmor, owner];
+  const named = [namespaces, devices, timezone, userns, hostUsers, user, security?.apparmor, facts.owner];
   if (named.every((one) => one === undefined) && Object.keys(sysctls).length === 0) {
     return { options, warnings: [] };
   }
   const { resolveOptions } = await import('./resolve-options.js');
-  return resolveOptions(stores, options, image.config.config ?? {}, owner);
+  return resolveOptions(stores, options, { ...facts, config: image.config.config ?? {} });
 }
 
 function namespacesOf({ sharedNamespaces, userContainer, userNamespace, accounts }: ResolvedOptions) {
@@ -260,18 +287,4 @@ async function abandon(stores: ContainerStores, id: string, name: string): Promi
   const trash = moveToTrash(stores.paths, containerPlaces(stores, id).directory);
   releaseName(stores.paths, name, id);
   if (trash !== undefined) await stores.removeTree(trash);
-}
-
-/** The copy driver's root file system: the image's layers as one tree. */
-async function copyRoot(stores: ContainerStores, record: ContainerRecord): Promise<void> {
-  const top = record.snapshot === undefined ? undefined : stores.snapshots.get(record.snapshot);
-  const agent = await stores.openAgent();
-  const layers = await Promise.all(
-    rootLayers(stores, top).map((path) => openInStore(agent, stores.paths, path)),
-  );
-  const source = await agent.stack(layers);
-  const target = await agent.open(0, `containers/${record.id}/fs`, { writable: true });
-  await agent.flatten(source, target);
-  await agent.sync();
-  for (const handle of [target, source, ...layers]) await agent.release(handle);
 }

@@ -1,5 +1,5 @@
 /** A container in the words of `docker inspect` and `podman inspect`. Pure. */
-
+import type { IdRange } from '../host/id-map.js';
 import { capabilityName } from '../sandbox/capabilities.js';
 import type { ResourceLimits } from '../sandbox/limits.js';
 import type { MountRequest } from '../sandbox/mount.js';
@@ -8,6 +8,7 @@ import { signalName } from '../sandbox/signals.js';
 import { parseVolumeOptions } from '../volume/volume-options.js';
 import type { VolumeStore } from '../volume/volume-store.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
+import type { UserNamespace } from './inner-map.js';
 import { namespaceText } from './namespace-flags.js';
 import type { SecretUse, VolumeUse } from './record.js';
 import type { ContainerView } from './view.js';
@@ -149,6 +150,7 @@ function hostFields({ record }: ContainerView): ContainerInspection {
     IpcMode: namespaceText(options.namespaces?.ipc ?? { mode: 'shareable' }),
     UTSMode: namespaceText(options.namespaces?.uts),
     UsernsMode: record.userNamespace === undefined ? '' : 'private',
+    IDMappings: mapFields(record.userNamespace),
     Devices: (options.deviceNodes ?? []).map(({ source, destination }) => ({
       PathOnHost: source,
       PathInContainer: destination,
@@ -170,6 +172,13 @@ function hostFields({ record }: ContainerView): ContainerInspection {
     LogConfig: { Type: record.log?.driver ?? 'none', Path: record.log?.path ?? '' },
     SecurityOpt: securityTexts(record.options.security),
   };
+}
+
+/** podman's form: `CONTAINER:FROM:SIZE`, by the ids of the store where the namespace is inside of the store's. */
+function mapFields(namespace: UserNamespace | undefined): ContainerInspection | undefined {
+  if (namespace === undefined) return undefined;
+  const text = ({ container, host, size }: IdRange): string => `${container}:${host}:${size}`;
+  return { UidMap: namespace.idMap.uid.map(text), GidMap: namespace.idMap.gid.map(text) };
 }
 
 /** docker's names and units; 0 where nothing was asked for. */

@@ -64,6 +64,8 @@ export function launchSpec(
     directory: places.directory,
     socket: places.socket,
     idMap: record.userNamespace?.idMap ?? stores.idMap(),
+    outerIdMap: record.userNamespace?.outer,
+    userPath: record.userNamespace?.path,
     userOf: choice.userOf,
     accounts: record.accounts,
     devices: options.deviceNodes,

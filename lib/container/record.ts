@@ -10,10 +10,10 @@ import type { StorageDriver } from '../snapshot/driver.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import type { Accounts } from './accounts.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
+import type { UserNamespace } from './inner-map.js';
 import type { NamespaceKind } from './namespace-flags.js';
 import type { RunOptions } from './run-options.js';
 import type { SecretRequest } from './secret-flag.js';
-import type { UserNamespace } from './userns.js';
 
 /** The process as merged from the image's config and the options. */
 export type ContainerProcess = {

@@ -3,13 +3,13 @@ import { existsSync, realpathSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
+import { hostIdMap, toHostId } from '../host/id-map.js';
 import type { ContainerConfig } from '../oci/container-config.js';
 import { type Accounts, accountsOf, readHostPasswd } from './accounts.js';
-import { ContainerStore } from './container-store.js';
+import type { UserNamespace } from './inner-map.js';
 import type { ContainerRecord } from './record.js';
 import type { RunOptions } from './run-options.js';
 import type { ContainerStores } from './stores.js';
-import type { UserNamespace } from './userns.js';
 
 export type ResolvedOptions = Pick<ContainerRecord, 'sharedNamespaces' | 'userContainer'> & {
   readonly options: RunOptions;
@@ -20,14 +20,22 @@ export type ResolvedOptions = Pick<ContainerRecord, 'sharedNamespaces' | 'userCo
   readonly warnings: readonly string[];
 };
 
+/** What a container is made from besides its options. */
+export type ResolveFacts = {
+  readonly config: ContainerConfig;
+  /** Directories of the image, topmost first. */
+  readonly layers: () => readonly string[];
+  /** Id of the container whose network is used. */
+  readonly owner: string | undefined;
+};
+
 type Steps = Pick<ContainerStores, 'paths' | 'idMap' | 'env'>;
 
 /** @throws USAGE, NOT_FOUND, HOST, UNSUPPORTED, CONFLICT naming the option */
 export async function resolveOptions(
   stores: Steps,
   asked: RunOptions,
-  config: ContainerConfig,
-  owner: string | undefined,
+  facts: ResolveFacts,
 ): Promise<ResolvedOptions> {
   let resolved: ResolvedOptions = { options: asked, warnings: [] };
   if (asked.namespaces !== undefined) {
@@ -47,7 +55,7 @@ export async function resolveOptions(
     resolved = { ...resolved, options: { ...resolved.options, timezone } };
   }
   checkAppArmor(asked);
-  return withUser(stores, await withUserNamespace(stores, resolved, owner, config), config);
+  return withUser(stores, await withUserNamespace(stores, resolved, facts), facts.config);
 }
 
 /** Absolute path of the file that tells the zone. */
@@ -68,45 +76,15 @@ function checkAppArmor({ security }: RunOptions): void {
 async function withUserNamespace(
   stores: Steps,
   resolved: ResolvedOptions,
-  networkOwner: string | undefined,
-  config: ContainerConfig,
+  { owner, config, layers }: ResolveFacts,
 ): Promise<ResolvedOptions> {
   const { options, sharedNamespaces = {} } = resolved;
-  const lender = Object.values(sharedNamespaces)[0] ?? networkOwner;
-  const choice = options.userns ?? { mode: 'host' };
-  if (lender !== undefined && options.groups?.includes('keep-groups')) {
-    throw new CoracleError(
-      'UNSUPPORTED',
-      'use --group-add keep-groups: not with namespaces of another container',
-    );
-  }
-  if (choice.mode === 'container' || lender !== undefined) {
-    const containers = new ContainerStore(stores.paths);
-    if (lender !== undefined && options.userns !== undefined && choice.mode !== 'container') {
-      throw new CoracleError(
-        'USAGE',
-        'use --userns with namespaces of another container: it comes with them',
-      );
-    }
-    const { record } = containers.resolve(choice.mode === 'container' ? choice.container : (lender ?? ''));
-    const { userNamespace } = record;
-    const userContainer = choice.mode === 'container' ? { userContainer: record.id } : {};
-    return { ...resolved, ...userContainer, ...(userNamespace === undefined ? {} : { userNamespace }) };
-  }
-  if (choice.mode === 'host') return resolved;
-  const { keepId } = await import('./userns.js');
-  const { namespace, uid, gid } = keepId(choice, stores.idMap());
-  if (namespace.fuseOptions !== undefined && ['overlay', 'copy'].includes(options.storageDriver ?? '')) {
-    throw new CoracleError(
-      'UNSUPPORTED',
-      `use --userns keep-id with storage driver ${options.storageDriver}`,
-      {
-        hint: 'fuse-overlayfs is what shows files with other ids',
-      },
-    );
-  }
-  const user = options.user ?? (config.User || `${uid}:${gid}`);
-  return { ...resolved, options: { ...options, user }, userNamespace: namespace };
+  const lender = Object.values(sharedNamespaces)[0] ?? owner;
+  if (lender === undefined && options.userns === undefined) return resolved;
+  const { resolveUserNamespace } = await import('./user-namespace.js');
+  const { user, ...found } = resolveUserNamespace(stores, options, { config, layers, lender });
+  const process = user === undefined || options.user !== undefined ? options : { ...options, user };
+  return { ...resolved, options: process, ...found };
 }
 
 function withUser(stores: Steps, resolved: ResolvedOptions, config: ContainerConfig): ResolvedOptions {
@@ -114,10 +92,8 @@ function withUser(stores: Steps, resolved: ResolvedOptions, config: ContainerCon
   const user = options.user ?? '';
   const base = stores.idMap().uid[0]?.host;
   const uid = Number(/^\d+/.exec(user)?.[0] ?? 0);
-  const range = userNamespace?.idMap.uid.find(
-    ({ container, size }) => uid >= container && uid < container + size,
-  );
-  const isCaller = range !== undefined && range.host + uid - range.container === base;
+  const map = userNamespace === undefined ? undefined : hostIdMap(userNamespace.idMap, userNamespace.outer);
+  const isCaller = map !== undefined && toHostId(map.uid, uid) === base;
   const accounts = accountsOf(options, {
     user,
     cwd: options.workdir ?? config.WorkingDir ?? '/',

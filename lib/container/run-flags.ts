@@ -13,7 +13,7 @@ import { parseNamespaceFlags } from './namespace-flags.js';
 import type { RunOptions, VolumesFrom } from './run-options.js';
 import { parseSecretRequest } from './secret-flag.js';
 import { parseSecurity } from './security-flags.js';
-import { parseUserns } from './userns.js';
+import { parseUserIds } from './userns.js';
 
 /** Flags that need reading; the plain ones go into RunOptions as they are. */
 export type RunFlags = {
@@ -45,6 +45,10 @@ export type RunFlags = {
   readonly uts?: string | undefined;
   readonly cgroupns?: string | undefined;
   readonly userns?: string | undefined;
+  readonly uidmap?: readonly string[] | undefined;
+  readonly gidmap?: readonly string[] | undefined;
+  readonly subuidname?: string | undefined;
+  readonly subgidname?: string | undefined;
   readonly device?: readonly string[] | undefined;
   readonly gpus?: string | undefined;
   readonly cdiSpecDir?: readonly string[] | undefined;
@@ -77,7 +81,7 @@ export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions
     dns: flags.dns?.length === 1 && flags.dns[0] === 'none' ? flags.dns : flags.dns?.map(parseResolver),
     security: parseSecurity(flags.securityOpt ?? [], context.cwd),
     namespaces: parseNamespaceFlags(flags),
-    userns: flags.userns ? parseUserns(flags.userns) : undefined,
+    userns: parseUserIds(flags),
     ...parseDevices(flags, context.cwd),
     ulimits: (flags.ulimit ?? []).map(parseRlimit),
     secrets: flags.secret?.length ? flags.secret.map(parseSecretRequest) : undefined,

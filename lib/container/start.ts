@@ -10,6 +10,7 @@ import { launchData, planLaunch } from '../sandbox/launch-plan.js';
 import { runtimeConfigText } from '../sandbox/runtime-config.js';
 import type { SeccompFilter } from '../sandbox/seccomp.js';
 import { confinementFilter } from './confinement.js';
+import type { UserNamespace } from './inner-map.js';
 import { type LaunchChoice, launchSpec } from './launch.js';
 import { networkAtStart } from './network-at-start.js';
 import { notifySpec } from './notify.js';
@@ -99,6 +100,7 @@ async function prepareStart(
   const secrets = await readSecrets(record, places.directory);
   const seccompFile = filter?.program;
   const { joined, userOf } = await joinedAtStart(stores, record);
+  if (record.userNamespace?.path !== undefined) await requireNamespace(record.name, record.userNamespace);
   const notify = notifySpec(stores.env, record, places);
   const spec = launchSpec(stores, record, {
     mode,
@@ -159,6 +161,19 @@ async function joinedAtStart(
   if (record.sharedNamespaces === undefined && record.userContainer === undefined) return {};
   const { joinedNamespaces, joinedUser } = await import('./shared-namespaces.js');
   return { joined: joinedNamespaces(stores, record), userOf: joinedUser(stores, record) };
+}
+
+/** @throws CONFLICT where its process has ended */
+async function requireNamespace(name: string, { path = '', target }: UserNamespace): Promise<void> {
+  const { userNamespaceTarget } = await import('./user-namespace.js');
+  if (userNamespaceTarget(path) === target) return;
+  throw new CoracleError(
+    'CONFLICT',
+    `start container ${name}: the user namespace ${path} it was made for is gone`,
+    {
+      hint: 'make it again with one that is there',
+    },
+  );
 }
 
 /** Undefined for a container without secrets. */

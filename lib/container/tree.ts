@@ -55,3 +55,14 @@ export async function openLayers(
   const top = record.snapshot === undefined ? undefined : stores.snapshots.get(record.snapshot);
   return Promise.all(rootLayers(stores, top).map((path) => openInStore(agent, stores.paths, path)));
 }
+
+/** The copy driver's root file system: the image's layers as one tree. */
+export async function copyRoot(stores: ContainerStores, record: ContainerRecord): Promise<void> {
+  const agent = await stores.openAgent();
+  const layers = await openLayers(stores, record, agent);
+  const source = await agent.stack(layers);
+  const target = await agent.open(0, `containers/${record.id}/fs`, { writable: true });
+  await agent.flatten(source, target);
+  await agent.sync();
+  for (const handle of [target, source, ...layers]) await agent.release(handle);
+}

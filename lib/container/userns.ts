@@ -5,37 +5,78 @@
 import { userInfo } from 'node:os';
 import { CoracleError } from '../errors.js';
 import type { IdMap, IdRange } from '../host/id-map.js';
+import { countIds, requireRange, type UserNamespace } from './inner-map.js';
+import { type MapFlag, type MapFlags, type MappedIds, parseMapFlags, parseMapping } from './map-flags.js';
 
 export type UsernsChoice =
-  | { readonly mode: 'host' }
+  | { readonly mode: 'host' | 'nomap' }
   | {
       readonly mode: 'keep-id';
       readonly uid?: number | undefined;
       readonly gid?: number | undefined;
       readonly size?: number | undefined;
     }
-  | { readonly mode: 'container'; readonly container: string };
+  | AutoChoice
+  | MappedIds
+  | { readonly mode: 'container'; readonly container: string }
+  | { readonly mode: 'ns'; readonly path: string };
 
-/** A user namespace other than the usual one. */
-export type UserNamespace = {
-  readonly idMap: IdMap;
-  /** Of fuse-overlayfs, which has to serve the root file system then. */
-  readonly fuseOptions?: string | undefined;
+/** `auto`, before the numbers of the host in it are looked up. */
+export type AutoChoice = {
+  readonly mode: 'auto';
+  readonly size?: number | undefined;
+  readonly uids: readonly MapFlag[];
+  readonly gids: readonly MapFlag[];
 };
 
-const known = 'host, keep-id[:uid=N,gid=N,size=N] or container:NAME';
+const known =
+  'host, keep-id[:uid=N,gid=N,size=N], auto[:size=N,uidmapping=C:F:N,gidmapping=C:F:N], nomap, container:NAME or ns:/proc/PID/ns/user';
 
 /** @throws USAGE, UNSUPPORTED */
 export function parseUserns(text: string): UsernsChoice {
   const colon = text.indexOf(':');
   const [mode, rest] = colon < 0 ? [text, ''] : [text.slice(0, colon), text.slice(colon + 1)];
   if (mode === 'host' && rest === '') return { mode: 'host' };
+  if (mode === 'nomap' && rest === '') return { mode };
+  if (mode === 'auto') return parseAuto(text, rest);
   if (mode === 'keep-id') return { mode, ...parseNumbers(text, rest) };
   if (mode === 'container' && rest !== '') return { mode, container: rest };
-  if (['auto', 'nomap', 'ns', 'private'].includes(mode)) {
-    throw new CoracleError('UNSUPPORTED', `use --userns ${text}: not supported`, { hint: known });
-  }
+  if (mode === 'ns' && rest.startsWith('/')) return { mode, path: rest };
   throw new CoracleError('USAGE', `use --userns ${text}: no such mode`, { hint: known });
+}
+
+/** `--userns` and the flags that say the same by numbers. @throws USAGE where both are given */
+export function parseUserIds(
+  flags: MapFlags & { readonly userns?: string | undefined },
+): UsernsChoice | undefined {
+  const mapped = parseMapFlags(flags);
+  if (!flags.userns) return mapped;
+  if (mapped === undefined) return parseUserns(flags.userns);
+  throw new CoracleError(
+    'USAGE',
+    'use --userns with --uidmap, --gidmap or --subuidname: only one of them at a time',
+  );
+}
+
+function parseAuto(text: string, options: string): AutoChoice {
+  const [uids, gids]: [MapFlag[], MapFlag[]] = [[], []];
+  let size: number | undefined;
+  for (const option of options === '' ? [] : options.split(',')) {
+    const [, key, value = ''] = /^(size|uidmapping|gidmapping)=(.+)$/.exec(option) ?? [];
+    if (key === 'size' && /^[1-9]\d{0,8}$/.test(value)) size = Number(value);
+    else if (key === 'uidmapping' || key === 'gidmapping')
+      (key === 'uidmapping' ? uids : gids).push({
+        ...parseMapping(`--userns ${text}`, value),
+        text: value,
+        extends: false,
+      });
+    else
+      throw new CoracleError(
+        'USAGE',
+        `use --userns ${text}: "${option}" is not size=N, uidmapping= or gidmapping=`,
+      );
+  }
+  return { mode: 'auto', size, uids, gids };
 }
 
 function parseNumbers(text: string, options: string): Partial<Record<'uid' | 'gid' | 'size', number>> {
@@ -59,11 +100,7 @@ export function keepId(
   base: IdMap,
   own: { readonly uid: number; readonly gid: number } = userInfo(),
 ): KeptId {
-  if (base.how === 'single') {
-    throw new CoracleError('HOST', `use --userns keep-id: ${base.reason ?? 'only one id can be mapped'}`, {
-      hint: 'coracle doctor tells what is missing',
-    });
-  }
+  requireRange(base, 'use --userns keep-id');
   const { uid = own.uid, gid = own.gid, size } = choice;
   const [uids, gids] = [keptRanges(base.uid, uid, size), keptRanges(base.gid, gid, size)];
   const idMap = { how: base.how, uid: uids, gid: gids };
@@ -99,10 +136,6 @@ function slice(base: readonly IdRange[], from: number, count: number, to: number
     if (first >= end) return [];
     return [{ container: first - from + to, host: host + first - container, size: end - first }];
   });
-}
-
-function countIds(ranges: readonly IdRange[]): number {
-  return ranges.reduce((count, { size }) => count + size, 0);
 }
 
 /** `ON-DISK:SHOWN:SIZE` in the numbers of the container, in which fuse-overlayfs runs: the inverse of what the map does. */

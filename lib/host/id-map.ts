@@ -7,7 +7,13 @@ import { userInfo } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import type { Environment } from './paths.js';
-import { concatenateRanges, type IdRange, parseSubIds, splitAtParentExtents } from './sub-ids.js';
+import {
+  concatenateRanges,
+  type IdRange,
+  parseSubIds,
+  splitAtParentExtents,
+  throughOuter,
+} from './sub-ids.js';
 
 export { type HostRange, type IdRange, parseSubIds, toContainerId, toHostId } from './sub-ids.js';
 
@@ -130,6 +136,12 @@ function singleMap(facts: IdFacts, reason: string): IdMap {
     gid: [{ container: 0, host: facts.gid, size: 1 }],
     reason,
   };
+}
+
+/** A container's map by the numbers of the host, also where its user namespace is inside of another. */
+export function hostIdMap(map: IdMap, outer: IdMap | undefined): IdMap {
+  if (outer === undefined) return map;
+  return { ...map, uid: throughOuter(map.uid, outer.uid), gid: throughOuter(map.gid, outer.gid) };
 }
 
 function mapsRoot(uidMap: string): boolean {

@@ -49,12 +49,7 @@ export function concatenateRanges(own: number, ranges: readonly HostRange[]): re
  * (user_namespaces(7)), so each of ours lies in one of them. At most `limit` ids are handed on.
  */
 export function splitAtParentExtents(uidMap: string, limit = idLimit): readonly IdRange[] {
-  const parents = uidMap
-    .split('\n')
-    .map((line) => line.trim().split(/\s+/).map(Number))
-    .filter((fields) => fields.length === 3 && fields.every(Number.isSafeInteger))
-    .map(([start = 0, , size = 0]) => ({ start, size }))
-    .sort((one, other) => one.start - other.start);
+  const parents = parseIdMap(uidMap).map(({ container: start, size }) => ({ start, size }));
   const map: IdRange[] = [];
   let next = 0;
   for (const { start, size } of parents) {
@@ -64,6 +59,21 @@ export function splitAtParentExtents(uidMap: string, limit = idLimit): readonly 
     next += taken;
   }
   return map;
+}
+
+/** The text of a uid_map or gid_map, in the order of the ids inside. */
+export function parseIdMap(text: string): readonly IdRange[] {
+  return text
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/).map(Number))
+    .filter((fields) => fields.length === 3 && fields.every(Number.isSafeInteger))
+    .map(([container = 0, host = 0, size = 0]) => ({ container, host, size }))
+    .sort((one, other) => one.container - other.container);
+}
+
+/** The ids of a namespace inside of another, by the numbers of the host; none of its ranges spans two of `outer`. */
+export function throughOuter(map: readonly IdRange[], outer: readonly IdRange[]): readonly IdRange[] {
+  return map.map((range) => ({ ...range, host: toHostId(outer, range.host) ?? range.host }));
 }
 
 /** The host id behind a container id, undefined when it is not mapped. */

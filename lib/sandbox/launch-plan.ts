@@ -26,6 +26,8 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ['dir', spec.directory],
     ...optional('socket', spec.socket),
     ...idMapRecords(spec.idMap),
+    ...(spec.outerIdMap === undefined ? [] : idMapRecords(spec.outerIdMap, 'outer-')),
+    ...optional('user-path', spec.userPath),
     ...optional('user-of', spec.userOf),
     ...spec.root,
     ...flag('root-readonly', spec.rootReadonly),

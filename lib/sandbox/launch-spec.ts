@@ -118,6 +118,10 @@ export type LaunchSpec = {
   /** Attach socket; none in `child` mode. */
   readonly socket?: string | undefined;
   readonly idMap: IdMap;
+  /** The map of the user namespace around the container's, in whose numbers `idMap` is then. */
+  readonly outerIdMap?: IdMap | undefined;
+  /** A user namespace that is there, /proc/PID/ns/user; its maps are those of `idMap`. */
+  readonly userPath?: string | undefined;
   /** Socket of the supervisor of the container whose user namespace is used; its maps are those of `idMap`. */
   readonly userOf?: string | undefined;
   /** Lines for the account files, left out where their names or numbers are known. */

@@ -3,6 +3,7 @@
  * reads it. A user given by name is resolved inside the container only: it is named in an annotation.
  * https://github.com/opencontainers/runtime-spec/blob/main/config.md
  */
+import { hostIdMap } from '../host/id-map.js';
 import type {
   RuntimeConfig,
   RuntimeMount,
@@ -56,6 +57,7 @@ function runtimeConfig(
     });
   const ids = (ranges: LaunchSpec['idMap']['uid']) =>
     ranges.map(({ container, host, size }) => ({ containerID: container, hostID: host, size }));
+  const map = hostIdMap(spec.idMap, spec.outerIdMap);
   return {
     ociVersion: runtimeSpecVersion,
     annotations: {
@@ -68,8 +70,8 @@ function runtimeConfig(
     mounts: sortMounts(spec.mounts).map(runtimeMount),
     linux: {
       namespaces: [...made, { type: 'mount' }, { type: 'user' }],
-      uidMappings: ids(spec.idMap.uid),
-      gidMappings: ids(spec.idMap.gid),
+      uidMappings: ids(map.uid),
+      gidMappings: ids(map.gid),
       sysctl: spec.sysctls,
       maskedPaths: spec.maskedPaths,
       readonlyPaths: spec.readonlyPaths,

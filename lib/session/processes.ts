@@ -8,6 +8,7 @@ import { openTree } from '../container/tree.js';
 import type { ContainerView } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import { readBytes } from '../host/files.js';
+import { hostIdMap } from '../host/id-map.js';
 import { open } from './containers.js';
 import type { StatsRequest } from './requests.js';
 import type { AllStores, Session } from './session.js';
@@ -37,7 +38,7 @@ export async function top(session: Session, name: string, format: readonly strin
   const accounts = wantsNames ? await accountFiles(stores, view) : { passwd: '', group: '' };
   const host = (file: string): string => readBytes(file)?.toString('latin1') ?? '';
   return processTable(pids, columns, {
-    idMap: view.record.userNamespace?.idMap ?? stores.idMap(),
+    idMap: hostIdMap(view.record.userNamespace?.idMap ?? stores.idMap(), view.record.userNamespace?.outer),
     userName: nameFinder(accounts.passwd),
     groupName: nameFinder(accounts.group),
     hostUserName: nameFinder(host('/etc/passwd')),

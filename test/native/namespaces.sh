@@ -52,3 +52,39 @@ has 'CapEff:.0000000000000000' 'has no rights of its own'
 is "$(sed '/CapEff/d; /^$/d; /:$/d; /denied/d' "$T/out" | wc -l)" 0 'S1: and cannot be looked into'
 kill -TERM "$(sv_pid p1)"; ended p1
 is "$(sed 's/.*"code":\([0-9]*\),"signal":\([0-9]*\).*/\1 \2/' "$T/p1/exit")" '0 0' 'it ends when it is asked to'
+
+fresh u1; fresh u2
+# As fuse-overlayfs would show it: the container's 0 is the 1000 of the namespace around it.
+new_base "$T/shown"; unshare -Ur --map-auto chown -R 1000:3000 "$T/shown"
+shown="root	dir
+rootdir	$T/shown"
+inner="idmap	direct
+uidmap	0	1000	2000
+gidmap	0	3000	2000
+outer-idmap	newuidmap
+outer-uidmap	0	$uid	1
+outer-uidmap	1	$sub	65536
+outer-gidmap	0	$gid	1
+outer-gidmap	1	$sub	65536"
+mkdir -p "$T/source" && chmod 700 "$T/source" && touch "$T/source/file"
+volume="mount\tbind\t$T/source\t/given\tchown\n"
+I=$inner R=$shown X="$volume" run u1 child sh -c 'cat /proc/self/uid_map /proc/self/gid_map; id; stat -c "given %u:%g" /given /given/file; ls -l /proc/self/ns/user; grep CapEff /proc/self/status; hostname; ls /proc/1/fd'
+is "$rc" 0 'a user namespace inside of the infra process'
+has '^ *0 *1000 *2000$' 'has the map of the plan, in ids of the namespace around it'
+has '^ *0 *3000 *2000$' 'for groups as well'
+has '^uid=0(root) gid=0(root) groups=0(root)$' 'and begins as root of it'
+is "$(grep -c '^given 0:0$' "$T/out")" 2 'what is to be its own is given to it'
+mkdir -p "$T/closed" && chmod 700 "$T/closed" && touch "$T/closed/file"
+I=$inner R=$shown X="mount\tbind\t$T/closed\t/closed\t\n" run u1 child ls /closed
+is "$rc" 1 'S5: what belongs to the caller alone is closed to it'
+I=$inner R=$shown run u1 detach sleep 1000
+is "$rc" 0 'one that lends its namespaces'
+I=$inner R=$shown X="ns\tpid\tof\t$T/u1/s\nns\tnet\tof\t$T/u1/s\nns\tuts\tof\t$T/u1/s\n" run u2 child sh -c 'cat /proc/self/uid_map; ps | grep -c "[s]leep 1000"; hostname changed || echo kept'
+is "$rc" 0 'another one in them'
+has '^ *0 *1000 *2000$' 'is in the same user namespace'
+has '^1$' 'and sees its processes'
+kill -TERM "$(sv_pid u1)"; ended u1
+I=$(echo "$inner" | sed 's/^idmap.*/idmap\tnewuidmap/') R=$shown run u1 child true
+is "$rc" 125 'maps of it by newuidmap are refused'
+I=$(echo "$inner" | grep -v outer-gidmap) R=$shown run u1 child true
+is "$rc" 125 'and a map around it that is not whole'

@@ -88,6 +88,23 @@ testWith(journeyNeeds, 'a pod starts, stops, pauses and goes as one', async (t) 
   t.is(await status(), 'Exited');
   await cli.ok(['container', 'prune', '--force', '--filter', 'label=none']);
   t.regex(await cli.ok(['pod', 'logs', '--names', 'shop']), /^[ab] of [ab]$/m);
+  await cli.ok(['start', 'a']);
+  t.is(await status(), 'Degraded', 'the start of a member starts what holds its namespaces');
+  t.is(
+    await cli.ok([
+      'ps',
+      '-a',
+      '--filter',
+      'pod=shop',
+      '--format',
+      '{{.Names}} {{.PodName}}',
+      '--sort',
+      'names',
+    ]),
+    'a shop\nb shop\n',
+  );
+  t.is(await cli.ok(['ps', '-aq', '--filter', 'pod=other']), '');
+  t.regex(await cli.ok(['ps', '--pod']), /POD ID\s+PODNAME/);
   await cli.ok(['pod', 'start', 'shop']);
   await cli.ok(['pod', 'kill', 'shop']);
   await eventually(async () => ((await status()) === 'Exited' ? true : undefined));
