@@ -159,6 +159,7 @@ export const commands: readonly CommandEntry[] = [
     () => import('./system-check.js'),
   ),
   entry('This host', 'system df', 'Show what the store takes on the disk', () => import('./system-df.js')),
+  entry('This host', 'system reset', 'Remove the whole store', () => import('./system-reset.js')),
   entry('This host', 'system prune', 'Remove what no container uses', () => import('./system-prune.js')),
   ...imageCommands,
   entry('Registries', 'pull', 'Download an image from a registry', () => import('./pull.js'), ['image pull']),

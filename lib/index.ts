@@ -99,6 +99,7 @@ export type {
   VersionInformation,
   WaitRequest,
 } from './session/requests.js';
+export type { ResetResult } from './session/reset.js';
 export type { SearchRequest, SearchResult } from './session/search.js';
 export type { OpenOptions } from './session/session.js';
 export type { SignRequest } from './session/signer.js';

@@ -110,6 +110,7 @@ static const struct probe {
     {"proc", 3, probe_proc, CLONE_NEWNS | CLONE_NEWPID},
     {"overlay", 4, probe_overlay, CLONE_NEWNS},
     {"fuse-overlayfs", 5, probe_fuse_overlayfs, CLONE_NEWNS},
+    {"owners", 4, probe_owners, CLONE_NEWNS},
     {"idmapped", 4, probe_idmapped, CLONE_NEWNS},
 };
 

@@ -17,6 +17,7 @@ int probe_main(int argc, char **argv);
 
 /* probe_mounts.c: run inside a new user and mount namespace */
 int probe_overlay(struct probe_context *probe);
+int probe_owners(struct probe_context *probe);
 int probe_fuse_overlayfs(struct probe_context *probe);
 int probe_proc(struct probe_context *probe);
 int probe_idmapped(struct probe_context *probe);

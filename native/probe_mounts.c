@@ -71,6 +71,16 @@ int probe_overlay(struct probe_context *probe) {
     return in_scratch(probe, try_overlay);
 }
 
+/** FAT, many network file systems and those of other programs keep no owners. */
+static int try_owners(struct probe_context *probe, struct failure *failure) {
+    (void)probe;
+    return chown("upper", 1, 1) < 0 ? fail(failure, "chown", errno, "to another id") : 0;
+}
+
+int probe_owners(struct probe_context *probe) {
+    return in_scratch(probe, try_owners);
+}
+
 static int try_fuse(struct probe_context *probe, struct failure *failure) {
     char here[4096], paths[4][4200], *layers[] = {paths[0], NULL};
     static const char *const names[] = {"lower", "upper", "work", "mnt"};

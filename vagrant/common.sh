@@ -60,3 +60,15 @@ share_node() {
 hide_hybrid_cgroup() {
   ! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified
 }
+
+# In a mount namespace of our own: mounts each KIND.img of a directory beside it, for a user: mount_images DIRECTORY USER.
+# Where loop devices are not to be had, the tests say what is missing.
+mount_images() {
+  local image kind
+  for image in "$1"/*.img; do
+    kind=$(basename "$image" .img)
+    mkdir -p "$1/$kind"
+    mount -t "$kind" -o loop "$image" "$1/$kind" 2>/dev/null || { rmdir "$1/$kind"; continue; }
+    chown "$2:" "$1/$kind"
+  done
+}

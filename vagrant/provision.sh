@@ -17,6 +17,7 @@ build=(gcc libc6-dev make musl-tools libzstd-dev libdeflate-dev python3 g++ busy
 tests=(
   mmdebstrap docker-registry skopeo umoci qemu-user-static podman netavark aardvark-dns iptables buildah crun rpm golang-github-containers-common
   apache2-utils openssl clang libclang-rt-dev procps iproute2 nginx-light zstd strace git openssh-client
+  e2fsprogs xfsprogs btrfs-progs bindfs
 )
 devices=(/dev/fuse /dev/net/tun)
 subids=65536

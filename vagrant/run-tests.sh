@@ -50,16 +50,29 @@ make_workspace() {
 run_suite() {
   local settings=(XDG_RUNTIME_DIR="$workspace/run" TMPDIR="$workspace/t")
   if [ "$(id -u)" = 0 ]; then
+    make_images
+    settings+=(CORACLE_TEST_FILE_SYSTEMS="$workspace/fs")
     export name project user workspace PATH
     unshare --mount bash -c '
       . "$project/vagrant/common.sh"
       hide_hybrid_cgroup
+      mount_images "$workspace/fs" "$user"
       cd "$workspace/tree"
       as_user "$user" "$@"
     ' bash "${settings[@]}" node_modules/.bin/ava "$@"
   else
     env -u NODE_EXTRA_CA_CERTS -u NODE_OPTIONS "${settings[@]}" node_modules/.bin/ava "$@"
   fi
+}
+
+# One file system of each kind in a sparse file, for tests of stores on them.
+make_images() {
+  local kind
+  mkdir "$workspace/fs"
+  for kind in ext4 xfs btrfs; do
+    truncate -s 400M "$workspace/fs/$kind.img"
+    "mkfs.$kind" "$workspace/fs/$kind.img" >/dev/null 2>&1 || rm "$workspace/fs/$kind.img"
+  done
 }
 
 copy_tree() {

@@ -48,6 +48,19 @@ const networkFileSystems = new Map([
   [0x0bd00bd0, 'Lustre'],
 ]);
 
+const localFileSystems = new Map([
+  [0xef53, 'ext4'],
+  [0x58465342, 'xfs'],
+  [0x9123683e, 'btrfs'],
+  [0x01021994, 'tmpfs'],
+  [0x2fc12fc1, 'zfs'],
+  [0xf2f52010, 'f2fs'],
+  [0xca451a4e, 'bcachefs'],
+  [0x794c7630, 'overlay'],
+  [0x65735546, 'FUSE'],
+  [0x4d44, 'FAT'],
+]);
+
 function checkPlace(root: string, directory: string): readonly Finding[] {
   const [id, title] = ['store', 'store'];
   const fault = writeFault(directory);
@@ -72,7 +85,8 @@ function checkPlace(root: string, directory: string): readonly Finding[] {
     ];
   }
   const free = bavail * bsize;
-  const text = `${root} (${(free / 1e9).toFixed(1)} GB free)`;
+  const kind = localFileSystems.get(type);
+  const text = `${root} (${kind === undefined ? '' : `${kind}, `}${(free / 1e9).toFixed(1)} GB free)`;
   if (free >= littleSpace) return [fine(id, title, text)];
   return [
     warn(id, title, {
@@ -112,7 +126,25 @@ function tryDrivers(subject: Subject, scratch: string): readonly Finding[] {
     program === undefined
       ? { works: false, reason: 'not installed' }
       : probe('fuse-overlayfs', [scratch, program], map);
-  return [overlayFinding(overlay, fuse), ...fuseFindings(overlay, fuse, program)];
+  return [
+    ...ownersFindings(scratch, map),
+    overlayFinding(overlay, fuse),
+    ...fuseFindings(overlay, fuse, program),
+  ];
+}
+
+/** With a single id there are no other owners: they are kept as attributes. */
+function ownersFindings(scratch: string, map: ReturnType<typeof idMapOf>): readonly Finding[] {
+  if (map.uid.length < 2) return [];
+  const found = probe('owners', [scratch], map);
+  if (found.works) return [fine('owners', 'owners of files', 'the store can keep them')];
+  return [
+    fail('owners', 'owners of files', {
+      detail: found.reason ?? 'not kept',
+      consequence: 'images cannot be unpacked there',
+      fix: 'put the store on ext4, xfs, btrfs or a tmpfs with --root or CORACLE_ROOT',
+    }),
+  ];
 }
 
 function overlayFinding(overlay: Probe, fuse: Probe): Finding {

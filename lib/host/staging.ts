@@ -127,18 +127,29 @@ export class StagingArea {
    * @returns false, without running it, when one does.
    */
   alone(action: () => void): boolean {
-    if (this.#leases > 0 || this.#alone) return false;
-    this.close();
-    const lease = this.#locks.holdLock(leasePath(this.#paths));
-    if (lease === undefined) return false;
-    this.#alone = true;
+    const hold = this.holdAlone();
+    if (hold === undefined) return false;
     try {
       action();
       return true;
     } finally {
-      this.#alone = false;
-      lease.release();
+      hold.release();
     }
+  }
+
+  /** Keeps operations that hold leases away until released; undefined when there is one, in this process or another. */
+  holdAlone(): HeldLock | undefined {
+    if (this.#leases > 0 || this.#alone) return undefined;
+    this.close();
+    const lease = this.#locks.holdLock(leasePath(this.#paths));
+    if (lease === undefined) return undefined;
+    this.#alone = true;
+    return {
+      release: () => {
+        this.#alone = false;
+        lease.release();
+      },
+    };
   }
 
   /** The directory is made and locked in one section, so that no sweep meets it without its lock. */

@@ -1,6 +1,6 @@
 /** Opening a store's root: made when missing, refused when it is another's, another thing, or from the future. */
 import { chmodSync, readdirSync, type Stats, statSync } from 'node:fs';
-import { basename } from 'node:path';
+import { basename, dirname } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, readBytes, writeFileAtomic } from './files.js';
 import type { StorePaths } from './paths.js';
@@ -56,11 +56,37 @@ function createStore(paths: StorePaths): void {
   writeFileAtomic(paths.version, `${storeVersion}\n`, { durable: true });
 }
 
+/** Whether the directory is a store, of whatever format: it has a format number and the image layout's marker. */
+export function isStore(paths: StorePaths): boolean {
+  try {
+    const [version, marker] = [paths.version, paths.ociLayout].map((path) =>
+      readBytes(path, 256)?.toString('latin1'),
+    );
+    return /^[0-9]{1,9}\n$/.test(version ?? '') && /^\s*\{\s*"imageLayoutVersion"/.test(marker ?? '');
+  } catch (error) {
+    // Another thing is in the place of one of them.
+    if (error instanceof CoracleError && ['INVALID', 'IO'].includes(error.code)) return false;
+    throw error;
+  }
+}
+
+/** Those of `names`, which lie in a store's directory, that are none of ours. */
+export function foreignNames(paths: StorePaths, names: readonly string[]): readonly string[] {
+  const ours = new Set(
+    Object.values(paths)
+      .filter((path) => dirname(path) === paths.root)
+      .map((path) => basename(path)),
+  );
+  // The journal has an older part; records have versions that were not finished, and damaged ones that were kept.
+  return names.filter(
+    (name) => !ours.has(name) && !ours.has(name.replace(/\.(1|damaged|[0-9a-z]+\.tmp)$/, '')),
+  );
+}
+
 /** A mistyped --root must not scatter a store over somebody's home. A half-made store of ours is finished. */
 function checkContent(paths: StorePaths): number {
-  const ours = new Set(Object.values(paths).map((path) => basename(path)));
   const names = readdirSync(paths.root);
-  const foreign = names.find((name) => !ours.has(name) && !name.endsWith('.tmp'));
+  const [foreign] = foreignNames(paths, names);
   if (foreign === undefined) return names.length;
   throw new CoracleError(
     'INVALID',

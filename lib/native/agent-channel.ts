@@ -5,6 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { CoracleError } from '../errors.js';
+import { present } from '../oci/guards.js';
 import {
   FrameReader,
   FrameWriter,
@@ -212,7 +213,7 @@ export class AgentChannel {
       `${[name, path].filter((word) => word !== '').join(' ')}: ${full ? 'no space left on the device' : code}`,
       {
         cause,
-        ...(full ? { hint: 'free space on the file system of the store' } : {}),
+        ...present('hint', full ? 'free space on the file system of the store' : hintFor(code)),
       },
     );
   }
@@ -235,4 +236,10 @@ export class AgentChannel {
     for (const waiter of [...this.#waiters.values()]) waiter.onError(this.#ended);
     this.#waiters.clear();
   }
+}
+
+/** Images have files of several owners, with attributes; not every file system keeps those. */
+function hintFor(code: string): string | undefined {
+  if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(code)) return undefined;
+  return 'if the file system there keeps no owners and attributes of files, put the store on ext4, xfs, btrfs or a tmpfs with --root; coracle doctor tells';
 }

@@ -19,6 +19,7 @@ export type ProbeName =
   | 'netns'
   | 'proc'
   | 'overlay'
+  | 'owners'
   | 'fuse-overlayfs'
   | 'idmapped';
 

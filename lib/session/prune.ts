@@ -33,11 +33,15 @@ export type SystemPruneRequest = {
   /** Every image that no container uses, also one with a name. */
   readonly all?: boolean | undefined;
   readonly volumes?: boolean | undefined;
+  /** Working containers, and build cache that images keep as well. */
+  readonly build?: boolean | undefined;
   readonly filter?: PruneFilter | undefined;
 };
 
 export type SystemPruned = {
   readonly containers: readonly string[];
+  /** Ids of working containers. */
+  readonly working: readonly string[];
   readonly images: readonly string[];
   readonly volumes: readonly string[];
   readonly networks: readonly string[];
@@ -90,10 +94,11 @@ function writePrune({ paths }: AllStores, type: EventType, bytes: number): void 
 
 /** Removes all that no container uses. */
 export async function pruneSystem(session: Session, request: SystemPruneRequest = {}): Promise<SystemPruned> {
-  const { all = false, volumes = false, filter = {} } = request;
+  const { all = false, volumes = false, build = false, filter = {} } = request;
   const stores = await session.allStores();
   const before = await wholeStore(stores);
   const containers = await pruneContainers(session, filter);
+  const working = build ? await pruneWorking(session, filter) : { removed: [], failures: [] };
   const images = pruneImages(stores, all, filter);
   const { pruneNetworks } = await import('./networks.js');
   const networks = await pruneNetworks(session, filter);
@@ -102,19 +107,36 @@ export async function pruneSystem(session: Session, request: SystemPruneRequest 
   // Labels are no matter of the build cache.
   const labelled = [...(filter.labels ?? []), ...(filter.withoutLabels ?? [])].length > 0;
   const unusedSince = filter.before === undefined ? undefined : Date.parse(filter.before);
-  const cache = labelled ? undefined : await pruneCache(stores, { unusedSince });
+  const cache = labelled ? undefined : await pruneCache(stores, { unusedSince, all: build });
   const bytes = Math.max(0, before - (await wholeStore(stores)));
   writePrune(stores, 'system', bytes);
   return {
     containers: containers.removed,
+    working: working.removed,
     images: images.removed,
     volumes: gone,
     networks: networks.removed,
     cache: cache?.pruned.length ?? 0,
     bytes,
-    failures: [...containers.failures, ...images.failures],
+    failures: [...containers.failures, ...working.failures, ...images.failures],
     problems: cache?.problems ?? swept.problems,
   };
+}
+
+/** Working containers have no labels of their own: none fits one. */
+async function pruneWorking(session: Session, filter: PruneFilter): Promise<Omit<Pruned, 'bytes'>> {
+  const { list, remove } = await import('./working.js');
+  const removed: string[] = [];
+  const failures: Failure[] = [];
+  for (const { id, name, created } of await list(session)) {
+    if (!fits({ created, labels: {} }, filter)) continue;
+    try {
+      removed.push(await remove(session, id));
+    } catch (error) {
+      failures.push({ name, error: expected(error) });
+    }
+  }
+  return { removed, failures };
 }
 
 /** Removes images that no container uses, and what they alone kept. */

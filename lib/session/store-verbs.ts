@@ -6,6 +6,7 @@ import type { InstalledUnit } from '../host/boot-unit.js';
 import type { DiskUsage } from './disk-usage.js';
 import type { EventsRequest, StoreEvent } from './events.js';
 import type { Pruned, PruneFilter, SystemPruned, SystemPruneRequest } from './prune.js';
+import type { ResetResult } from './reset.js';
 import { VolumeVerbs } from './volume-verbs.js';
 
 export abstract class StoreVerbs extends VolumeVerbs {
@@ -31,6 +32,12 @@ export abstract class StoreVerbs extends VolumeVerbs {
     const { checkStore } = await import('../check/check.js');
     const stores = await this.session.allStores();
     return checkStore(stores, stores, request);
+  }
+
+  /** Ends all containers and removes the whole store. @throws INVALID for a directory that is none. */
+  async resetStore(): Promise<ResetResult> {
+    const { resetStore } = await import('./reset.js');
+    return resetStore(this.session);
   }
 
   /** Removes containers that do not run. */
