@@ -25,10 +25,14 @@ static void tell(const struct plan_notify *notify, const char *text, size_t size
     sendto(fd, text, size, MSG_NOSIGNAL | MSG_DONTWAIT, (struct sockaddr *)&address, (socklen_t)(offsetof(struct sockaddr_un, sun_path) + length));
 }
 
-static void tell_ready(const struct supervisor *supervisor) {
+static void tell_main(const struct supervisor *supervisor, const char *more) {
     char text[64];
-    int length = snprintf(text, sizeof text, "MAINPID=%d\nREADY=1", (int)getpid());
+    int length = snprintf(text, sizeof text, "MAINPID=%d%s", (int)getpid(), more);
     tell(&supervisor->plan->notify, text, (size_t)length);
+}
+
+static void tell_ready(const struct supervisor *supervisor) {
+    tell_main(supervisor, "\nREADY=1");
 }
 
 /** What the container may say; pids, descriptors and requests to the manager are not its to give. */
@@ -75,6 +79,8 @@ int notify_open(struct supervisor *supervisor, struct failure *failure) {
 void notify_started(struct supervisor *supervisor) {
     if (supervisor->plan->notify.mode == NOTIFY_CONMON)
         tell_ready(supervisor);
+    else if (supervisor->plan->notify.mode != NOTIFY_NONE)
+        tell_main(supervisor, ""); /* or the service would end with the command that only started it */
 }
 
 void notify_healthy(struct supervisor *supervisor) {

@@ -8,7 +8,7 @@ struct supervisor;
 
 /** Mode container: makes the socket that the container writes to. */
 int notify_open(struct supervisor *supervisor, struct failure *failure);
-/** Mode conmon: the container has started. */
+/** The container has started: S is the main process from here on. With mode conmon the service is ready. */
 void notify_started(struct supervisor *supervisor);
 /** Mode healthy: its check says that it does well. */
 void notify_healthy(struct supervisor *supervisor);

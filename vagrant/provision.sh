@@ -2,11 +2,13 @@
 # Prepares a Debian 12 machine for coracle: host packages, device modes and an unprivileged user with subordinate
 # ids. The virtual machine, the quickstart and CI all use it. Running it again changes nothing.
 #
-#   provision.sh [--with-tests] [--user NAME] [--check]
+#   provision.sh [--with-tests | --runtime-only] [--user NAME] [--check | --list]
 #
-#   --with-tests  also what only the test suite needs (other container tools, a registry, sanitizers)
-#   --user NAME   the unprivileged user, made when missing (default coracle-test)
-#   --check       change nothing: exit 0 when nothing is left to do, else list it and exit 1
+#   --with-tests    also what only the test suite needs (other container tools, a registry, sanitizers)
+#   --runtime-only  no compilers: for a machine that gets coracle built
+#   --user NAME     the unprivileged user, made when missing (default coracle-test)
+#   --check         change nothing: exit 0 when nothing is left to do, else list it and exit 1
+#   --list          print the names of the packages wanted
 set -euo pipefail
 
 # What running containers needs from the distribution.
@@ -23,13 +25,19 @@ devices=(/dev/fuse /dev/net/tun)
 subids=65536
 
 user=coracle-test
-with_tests=no
+want=build
 check=no
+list=no
 
 main() {
   parse_options "$@"
-  local packages=("${runtime[@]}" "${build[@]}")
-  [ "$with_tests" = no ] || packages+=("${tests[@]}")
+  local packages=("${runtime[@]}")
+  [ "$want" = runtime ] || packages+=("${build[@]}")
+  [ "$want" != tests ] || packages+=("${tests[@]}")
+  if [ "$list" = yes ]; then
+    printf '%s\n' "${packages[@]}"
+    return
+  fi
   # Package names have no spaces.
   # shellcheck disable=SC2207
   missing=($(missing_packages "${packages[@]}"))
@@ -47,14 +55,16 @@ main() {
 parse_options() {
   while [ $# -gt 0 ]; do
     case "$1" in
-      --with-tests) with_tests=yes ;;
+      --with-tests) want=tests ;;
+      --runtime-only) want=runtime ;;
       --check) check=yes ;;
+      --list) list=yes ;;
       --user)
         [ $# -ge 2 ] || fail 'read options: --user wants a name'
         user=$2
         shift
         ;;
-      *) fail "read options: unknown option '$1' (known: --with-tests, --user NAME, --check)" ;;
+      *) fail "read options: unknown option '$1' (known: --with-tests, --runtime-only, --user NAME, --check, --list)" ;;
     esac
     shift
   done

@@ -160,10 +160,10 @@ testWith(
           'utf8',
         ),
       ) as { readonly sv: number };
-      return `MAINPID=${live.sv} READY=1`;
+      return `MAINPID=${live.sv}`;
     };
     const early = await run('early', '--sdnotify', 'conmon');
-    t.deepEqual(await next(1), [early]);
+    t.deepEqual(await next(1), [`${early} READY=1`]);
     const well = await run(
       'well',
       '--sdnotify',
@@ -173,13 +173,14 @@ testWith(
       '--health-interval',
       '100ms',
     );
-    t.deepEqual(await next(1), [well]);
+    t.deepEqual(await next(2), [well, `${well} READY=1`]);
     await run('quiet', '--sdnotify', 'ignore');
     t.is((await cli.run(['exec', 'quiet', 'test', '-e', '/run/notify'])).code, 1);
     const own = await run('own');
+    t.deepEqual(await next(1), [own]);
     t.is(await cli.ok(['exec', 'own', 'stat', '-c', '%F', '/run/notify/notify.sock']), 'socket\n');
     await new Promise((resolve) => spawn('python3', ['-c', sender, cli.runtime]).on('exit', resolve));
-    t.deepEqual(await next(2), ['STATUS=warm', own]);
+    t.deepEqual(await next(2), ['STATUS=warm', `${own} READY=1`]);
     const unchecked = await cli.run(['run', '--rm', '--sdnotify', 'healthy', ...network, 'busybox', 'true'], {
       env,
     });

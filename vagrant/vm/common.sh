@@ -1,0 +1,78 @@
+# Shared by the scripts of the virtual machine. Sourced with `name` (for messages) and `project` (the checkout) set.
+# What is built is kept below $CORACLE_VM_CACHE, in directories named after a hash of what they are built from.
+
+cache=${CORACLE_VM_CACHE:-/var/tmp/coracle-vm}
+suite=bookworm
+
+say() { printf '%s: %s\n' "$name" "$*" >&2; }
+fail() {
+  say "$*"
+  exit 1
+}
+
+# Exit code of scripts that cannot work on this machine, through no fault of the project.
+cannot_here=77
+cannot() {
+  say "$*"
+  exit "$cannot_here"
+}
+
+step() {
+  local title=$1 started=$SECONDS status=0
+  shift
+  say "$title"
+  "$@" || status=$?
+  [ "$status" = 0 ] || say "$title: failed with exit code $status after $((SECONDS - started)) s"
+  [ "$status" != 0 ] || say "$title: $((SECONDS - started)) s"
+  return "$status"
+}
+
+# Others may write to /var/tmp: what root boots and enters must be nobody else's.
+open_cache() {
+  mkdir -p -m 0700 "$cache" || fail "make the cache $cache: mkdir failed"
+  [ "$(stat -c '%u %a' "$cache")" = "$(id -u) 700" ] ||
+    fail "use the cache $cache: it must belong to $(id -un), with mode 0700; remove it or set CORACLE_VM_CACHE"
+}
+
+# cached NAME FILE...: the directory of what FILE... build, in the variable `built`.
+cached() {
+  local kind=$1
+  shift
+  built=$cache/$kind-$(cat "$@" | sha256sum | cut -c1-12)
+}
+
+# build_once KIND FUNCTION FILE...: calls FUNCTION with an empty directory unless an earlier call succeeded, while
+# nobody else does. What older versions of the files built goes. Leaves the directory in `built`.
+build_once() {
+  local kind=$1 make=$2 lock
+  shift 2
+  cached "$kind" "$@"
+  exec {lock}>"$cache/$kind.lock"
+  flock "$lock"
+  if [ ! -e "$built/complete" ]; then
+    rm -rf --one-file-system "$cache/$kind-"*
+    mkdir "$built"
+    step "build $kind" "$make" "$built"
+    touch "$built/complete"
+  fi
+  exec {lock}>&-
+}
+
+# bootstrap DIRECTORY PACKAGE... -- OPTION...: a Debian root file system.
+bootstrap() {
+  local root=$1 packages=() sources=()
+  shift
+  while [ $# -gt 0 ] && [ "$1" != -- ]; do
+    packages+=("$1")
+    shift
+  done
+  [ $# = 0 ] || shift
+  command -v mmdebstrap >/dev/null || fail 'bootstrap Debian: mmdebstrap is not installed; see vagrant/provision.sh --with-tests'
+  [ -z "${CORACLE_VM_MIRROR:-}" ] || sources=("$CORACLE_VM_MIRROR")
+  local list
+  list=$(IFS=,; echo "${packages[*]}")
+  mmdebstrap --quiet --mode=root --variant=apt --components=main --include="$list" \
+    --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' --aptopt='Acquire::Languages "none"' \
+    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='path-exclude=/usr/share/locale/*' "$@" "$suite" "$root" "${sources[@]}"
+}
