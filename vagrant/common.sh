@@ -1,9 +1,20 @@
-# Shared by quickstart.sh and run-tests.sh. Sourced with `name` (for messages) and `project` (the checkout) set.
+# Shared by the scripts beside it. Sourced with `name` (for messages) and `project` (the checkout) set.
 
 say() { printf '%s: %s\n' "$name" "$*" >&2; }
 fail() {
   say "$*"
   exit 1
+}
+
+# step TITLE COMMAND...: says what is done, and how long it took.
+step() {
+  local title=$1 started=$SECONDS status=0
+  shift
+  say "$title"
+  "$@" || status=$?
+  [ "$status" = 0 ] || say "$title: failed with exit code $status after $((SECONDS - started)) s"
+  [ "$status" != 0 ] || say "$title: $((SECONDS - started)) s"
+  return "$status"
 }
 
 # Host packages, device modes and the user. Root is asked for only when something is missing.

@@ -25,16 +25,6 @@ main() {
   exit "$status"
 }
 
-step() {
-  local title=$1 started=$SECONDS status=0
-  shift
-  say "$title"
-  "$@" || status=$?
-  [ "$status" = 0 ] || say "$title: failed with exit code $status after $((SECONDS - started)) s"
-  [ "$status" != 0 ] || say "$title: $((SECONDS - started)) s"
-  return "$status"
-}
-
 # A private place for one run: the runtime directory, temporary files and, when root runs this, a copy of the tree
 # that the user owns. Removed at the end, with what containers left of other users' files.
 make_workspace() {

@@ -6,12 +6,13 @@
 #   run-vm-tests.sh --run COMMAND...   COMMAND instead of the tests, with the variables that they get
 #
 #   CORACLE_VM_DRIVER  kvm or qemu (emulation); default: kvm where it works
+#   CORACLE_VM_CACHE   where what is built is kept
+#   CORACLE_VM_MIRROR  a mirror of Debian, where deb.debian.org is out of reach
 #   CORACLE_TEST_VM=1  a machine that cannot do this is a failure, not exit code 77
 set -euo pipefail
 
 name=test-vm
 project=$(cd "$(dirname "$0")/.." && pwd)
-. "$project/vagrant/common.sh"
 . "$project/vagrant/vm/common.sh"
 cd "$project"
 up_limit=${CORACLE_VM_UP_LIMIT:-600}
@@ -56,8 +57,10 @@ check_host() {
 
 build_all() {
   open_cache
-  tools=$(bash vagrant/vm/build-tools.sh) || cannot 'build the tools: see above; is the network there?'
-  box=$(bash vagrant/vm/build-box.sh) || cannot 'build the box: see above; is the network there?'
+  cached box vagrant/vm/build-box.sh vagrant/vm/common.sh vagrant/provision.sh
+  [ -e "$built/complete" ] || check_mirror
+  tools=$(bash vagrant/vm/build-tools.sh) || fail 'build the tools: see above'
+  box=$(bash vagrant/vm/build-box.sh) || fail 'build the box: see above'
   : "${CORACLE_VM_DRIVER:=$(bash vagrant/vm/driver.sh "$tools" "$(dirname "$box")/kernel")}"
   say "driver $CORACLE_VM_DRIVER"
 }

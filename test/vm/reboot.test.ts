@@ -5,7 +5,7 @@ useBusybox();
 
 onMachine('containers start with the machine as their policies say', async (t) => {
   await ok(
-    `run() { coracle run -d --network none --name "$@" busybox sleep 1000 >/dev/null; }
+    `run() { coracle run -d --network none --name "$@" busybox sh -c "trap exit TERM; sleep 1000 & wait" >/dev/null; }
      run always --restart always
      run wanted --restart unless-stopped
      run unwanted --restart unless-stopped

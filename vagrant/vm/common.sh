@@ -3,28 +3,15 @@
 
 cache=${CORACLE_VM_CACHE:-/var/tmp/coracle-vm}
 suite=bookworm
-
-say() { printf '%s: %s\n' "$name" "$*" >&2; }
-fail() {
-  say "$*"
-  exit 1
-}
+. "$project/vagrant/common.sh"
 
 # Exit code of scripts that cannot work on this machine, through no fault of the project.
+# Where the tests are demanded, that is a failure.
 cannot_here=77
 cannot() {
   say "$*"
+  [ "${CORACLE_TEST_VM:-}" != 1 ] || exit 1
   exit "$cannot_here"
-}
-
-step() {
-  local title=$1 started=$SECONDS status=0
-  shift
-  say "$title"
-  "$@" || status=$?
-  [ "$status" = 0 ] || say "$title: failed with exit code $status after $((SECONDS - started)) s"
-  [ "$status" != 0 ] || say "$title: $((SECONDS - started)) s"
-  return "$status"
 }
 
 # Others may write to /var/tmp: what root boots and enters must be nobody else's.
@@ -58,6 +45,13 @@ build_once() {
   exec {lock}>&-
 }
 
+# A build that fails although Debian answers is a fault of the project.
+check_mirror() {
+  local mirror=${CORACLE_VM_MIRROR:-http://deb.debian.org/debian}
+  curl --silent --fail --location --max-time 60 --retry 3 --output /dev/null "$mirror/dists/$suite/InRelease" ||
+    cannot "fetch packages: $mirror does not answer; CORACLE_VM_MIRROR names another mirror"
+}
+
 # bootstrap DIRECTORY PACKAGE... -- OPTION...: a Debian root file system.
 bootstrap() {
   local root=$1 packages=() sources=()
@@ -73,6 +67,6 @@ bootstrap() {
   list=$(IFS=,; echo "${packages[*]}")
   mmdebstrap --quiet --mode=root --variant=apt --components=main --include="$list" \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' --aptopt='Acquire::Languages "none"' \
-    --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
+    --dpkgopt='force-unsafe-io' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
     --dpkgopt='path-exclude=/usr/share/locale/*' "$@" "$suite" "$root" "${sources[@]}"
 }
