@@ -120,15 +120,25 @@ export function assertNever(value: never): never {
 
 /**
  * An error as people read it: `coracle: message`, the excerpt it points into, its hint; with `stack` also the chain
- * of causes. What is no CoracleError is a defect of ours and always shows its stack.
+ * of causes. What is neither a CoracleError nor a system call's failure is a defect of ours and always shows its stack.
  */
-export function renderError(error: unknown, options: { readonly stack?: boolean } = {}): string {
+export function renderError(thrown: unknown, options: { readonly stack?: boolean } = {}): string {
+  const error = isSystemError(thrown) ? ioError(callOf(thrown), thrown) : thrown;
   if (!(error instanceof CoracleError)) return `coracle: unexpected error: ${stackOf(error)}\n${defectHint}`;
   const lines = [`coracle: ${error.message}`];
   if (error.excerpt !== undefined) lines.push(error.excerpt);
   if (error.hint !== undefined) lines.push(`hint: ${error.hint}`);
   if (options.stack === true) lines.push(...causesOf(error));
   return lines.join('\n');
+}
+
+/** Of a system call that failed: of this host, not of ours. */
+function isSystemError(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'errno' in error && 'syscall' in error && !(error instanceof CoracleError);
+}
+
+function callOf({ syscall = 'ask the system', path }: NodeJS.ErrnoException): string {
+  return path === undefined ? syscall : `${syscall} ${path}`;
 }
 
 const defectHint = 'hint: this is a defect of coracle; run it again with --debug and report what it prints';

@@ -3,6 +3,7 @@
  * A supervisor that died without a record (killed, or the machine went down) gets its record written here.
  */
 import { existsSync } from 'node:fs';
+import { ioError } from '../errors.js';
 import { bootId, isAlive } from '../host/process.js';
 import { addon } from '../native/addon.js';
 import { readExit, readLive, writeExit } from './records.js';
@@ -20,7 +21,11 @@ export const removingMark = 'removing';
 
 /** Whether a supervisor holds the container. */
 export function isHeld(directory: string): boolean {
-  return addon().ofdLockHeld(`${directory}/lock`);
+  try {
+    return addon().ofdLockHeld(`${directory}/lock`);
+  } catch (error) {
+    throw ioError(`read ${directory}/lock`, error);
+  }
 }
 
 /** Reads the state; writes the exit record of a lost supervisor. */

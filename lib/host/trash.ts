@@ -8,6 +8,7 @@ import { hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from './files.js';
 import type { StorePaths } from './paths.js';
 import { randomHex } from './random.js';
+import { withReserve } from './reserve.js';
 
 /** Removes a tree below the store, whoever owns what is in it. */
 export type RemoveTree = (path: string) => Promise<void>;
@@ -20,10 +21,20 @@ export function moveToTrash(paths: StorePaths, path: string): string | undefined
   const target = join(paths.trash, `${basename(path)}.${randomHex(6)}`);
   try {
     ensureDirectory(paths.trash);
-    renameSync(path, target);
+    withReserve(paths, () => move(path, target));
     return target;
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return undefined;
+    throw ioError(`move ${path} to the trash`, error);
+  }
+}
+
+/** A directory that grows by a name may need room. */
+function move(path: string, target: string): void {
+  try {
+    renameSync(path, target);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) throw error;
     throw ioError(`move ${path} to the trash`, error);
   }
 }

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { sweepPartials } from '../content/partials.js';
 import { CoracleError } from '../errors.js';
 import { ensureReserve } from '../host/reserve.js';
+import { sweepTemporaries } from '../host/temporaries.js';
 import { emptyTrash } from '../host/trash.js';
 import type { ChainId, DiffId } from '../oci/chain-id.js';
 import type { Descriptor } from '../oci/descriptor.js';
@@ -34,6 +35,8 @@ export type SweepOptions = {
   readonly buildCache: 'keep' | 'drop';
   /** Milliseconds: what was made or renamed later stays. */
   readonly minimumAge?: number;
+  /** Which unfinished downloads go: by default those nobody took up again for a week. */
+  readonly partials?: 'old' | 'all' | undefined;
 };
 
 export type SweepResult = {
@@ -67,7 +70,8 @@ export async function sweep(stores: Stores, options: SweepOptions): Promise<Swee
   const chainIdsOf = await loadChainIds();
   let result: SweepResult = { ...nothing, busy: true };
   stores.staging.alone(() => {
-    result = removeUnreferenced(stores, count(stores, options, chainIdsOf), options.minimumAge);
+    result = removeUnreferenced(stores, count(stores, options, chainIdsOf), options);
+    sweepTemporaries(stores.paths, stores.locks, Date.now());
   });
   await emptyTrash(stores.paths, stores.removeTree);
   ensureReserve(stores.paths);
@@ -106,11 +110,15 @@ export function unreferenced(
   };
 }
 
-function removeUnreferenced(stores: Stores, references: References, minimumAge = 0): SweepResult {
+function removeUnreferenced(
+  stores: Stores,
+  references: References,
+  { minimumAge = 0, partials = 'old' }: SweepOptions,
+): SweepResult {
   const { problems } = references;
   if (problems.length > 0) return { ...nothing, problems, busy: false };
   const { blobs, snapshots } = unreferenced(stores, references, minimumAge);
-  let bytes = sweepPartials(stores.paths, partialAge, Date.now());
+  let bytes = sweepPartials(stores.paths, partials === 'all' ? 0 : partialAge, Date.now());
   for (const id of snapshots) stores.snapshots.detach(id);
   for (const digest of blobs) {
     bytes += stores.content.size(digest) ?? 0;

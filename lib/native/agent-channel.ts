@@ -14,7 +14,7 @@ import {
   ReplySplitter,
   replyKinds,
 } from './agent-frames.js';
-import { errnoName } from './status.js';
+import { errnoName, errnoText } from './status.js';
 
 export const requestFlags = { ack: 1, follow: 2, parents: 4 } as const;
 
@@ -210,11 +210,8 @@ export class AgentChannel {
     const cause = Object.assign(new Error(`${stage}: ${code}`), { code, errno, syscall: stage });
     return new CoracleError(
       full ? 'NO_SPACE' : 'IO',
-      `${[name, path].filter((word) => word !== '').join(' ')}: ${full ? 'no space left on the device' : code}`,
-      {
-        cause,
-        ...present('hint', full ? 'free space on the file system of the store' : hintFor(code)),
-      },
+      `${[name, path].filter((word) => word !== '').join(' ')}: ${full ? 'no space left on the device' : errnoText(errno)}`,
+      { cause, ...present('hint', hintOf(code)) },
     );
   }
 
@@ -238,8 +235,10 @@ export class AgentChannel {
   }
 }
 
-/** Images have files of several owners, with attributes; not every file system keeps those. */
-function hintFor(code: string): string | undefined {
+/** What is to be done; images have files of several owners, with attributes, which not every file system keeps. */
+function hintOf(code: string): string | undefined {
+  if (code === 'ENOSPC' || code === 'EDQUOT') return 'free space on the file system of the store';
+  if (code === 'EMFILE' || code === 'ENFILE') return 'raise the limit of open files: ulimit -n';
   if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(code)) return undefined;
   return 'if the file system there keeps no owners and attributes of files, put the store on ext4, xfs, btrfs or a tmpfs with --root; coracle doctor tells';
 }

@@ -4,7 +4,7 @@
  */
 import { closeSync, fstatSync, openSync, renameSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasErrno, ioError } from '../errors.js';
+import { logger } from '../host/log.js';
 import type { StorePaths } from '../host/paths.js';
 import { withLock } from './lock.js';
 
@@ -26,14 +26,14 @@ export function journalFiles(paths: StorePaths): { readonly path: string; readon
   return { path: paths.events, lock: join(paths.locks, 'events') };
 }
 
-/** Appends an event. On a full disk it is lost: what was done is done. */
+/** Appends an event. Where that fails it is lost: what was done is done, and must not be told as a failure. */
 export function writeEvent(paths: StorePaths, type: EventType, status: string, subject: EventSubject): void {
   const event = { time: new Date().toISOString(), type, status, ...subject };
   try {
     // The newline in front ends what a writer that died left of a line.
     append(paths, `\n${JSON.stringify(event)}\n`);
   } catch (error) {
-    if (!hasErrno(error, 'ENOSPC', 'EDQUOT')) throw ioError(`write ${paths.events}`, error);
+    logger().warn({ error, event }, 'event not written');
   }
 }
 

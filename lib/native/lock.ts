@@ -8,6 +8,7 @@ import { closeSync, fstatSync, openSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from '../host/files.js';
+import { logger } from '../host/log.js';
 import type { HeldLock, HoldOptions, Locks } from '../host/staging.js';
 import { addon } from './addon.js';
 
@@ -36,10 +37,19 @@ export function holdLock(path: string, options: HoldOptions = {}): HeldLock | un
     release: () => {
       if (!held) return;
       held = false;
-      if (options.temporary) rmSync(path, { force: true });
+      if (options.temporary) removeLock(path);
       closeSync(descriptor);
     },
   };
+}
+
+/** A lock's file that stays is no lock: whoever wants it takes it, or a sweep does. */
+function removeLock(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch (error) {
+    logger().warn({ error, path }, 'lock not removed');
+  }
 }
 
 /** Both functions, for the folders below this one. */

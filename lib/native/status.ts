@@ -1,5 +1,6 @@
 /** What a supervisor says on its status descriptor, and what its failures mean to a person. native/PROTOCOL.md 2.4. */
 import { constants } from 'node:os';
+import { getSystemErrorMap } from 'node:util';
 import { CoracleError } from '../errors.js';
 
 export type Status =
@@ -66,6 +67,11 @@ function decode(text: string | undefined): string {
 export function errnoName(errno: number): string {
   const entry = Object.entries(constants.errno).find(([, number]) => number === errno);
   return entry?.[0] ?? `errno ${errno}`;
+}
+
+/** What an errno means, in words: `no such file or directory`. */
+export function errnoText(errno: number): string {
+  return getSystemErrorMap().get(-errno)?.[1] ?? errnoName(errno);
 }
 
 /** A failed start as an error with the exit code the command should end with. The words are the supervisor's. */

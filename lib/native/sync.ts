@@ -5,13 +5,14 @@ import { addon } from './addon.js';
 
 /** Returns when everything written so far to the file system of `path`, a directory, is on the disk. */
 export function syncFileSystem(path: string): void {
-  const descriptor = openSync(path, 'r');
+  let descriptor: number | undefined;
   try {
+    descriptor = openSync(path, 'r');
     addon().syncfs(descriptor);
   } catch (error) {
     throw ioError(`sync the file system of ${path}`, error);
   } finally {
-    closeSync(descriptor);
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }
 
@@ -21,12 +22,13 @@ export function syncFileSystem(path: string): void {
  * before (without a journal ext4 steps over each of those again for every new file, for minutes). Elsewhere nothing happens.
  */
 export function spreadChildren(path: string): void {
-  const descriptor = openSync(path, 'r');
+  let descriptor: number | undefined;
   try {
+    descriptor = openSync(path, 'r');
     addon().spreadChildren(descriptor);
   } catch (error) {
     throw ioError(`spread what is in ${path}`, error);
   } finally {
-    closeSync(descriptor);
+    if (descriptor !== undefined) closeSync(descriptor);
   }
 }

@@ -1,5 +1,6 @@
 /** Taking away what nothing uses: `container prune`, `system prune`. */
 import { pruneCache } from '../build/prune.js';
+import { collectLeftovers } from '../container/collect.js';
 import { ContainerStore } from '../container/container-store.js';
 import { removeContainer } from '../container/lifecycle.js';
 import { readReservation } from '../container/names.js';
@@ -30,7 +31,7 @@ export type Pruned = {
 };
 
 export type SystemPruneRequest = {
-  /** Every image that no container uses, also one with a name. */
+  /** Every image that no container uses, also one with a name; and downloads that were broken off. */
   readonly all?: boolean | undefined;
   readonly volumes?: boolean | undefined;
   /** Working containers, and build cache that images keep as well. */
@@ -67,6 +68,7 @@ export type PruneImagesResult = Pruned & {
 /** Removes containers that do not run. */
 export async function pruneContainers(session: Session, filter: PruneFilter = {}): Promise<Pruned> {
   const stores = await session.allStores();
+  await collectLeftovers(stores);
   const removed: string[] = [];
   const failures: Failure[] = [];
   let bytes = 0;
@@ -103,7 +105,8 @@ export async function pruneSystem(session: Session, request: SystemPruneRequest 
   const { pruneNetworks } = await import('./networks.js');
   const networks = await pruneNetworks(session, filter);
   const gone = volumes ? await pruneVolumes(stores, filter) : [];
-  const swept = await sweep(stores, { buildCache: 'keep' });
+  const partials = all && filter.before === undefined ? 'all' : 'old';
+  const swept = await sweep(stores, { buildCache: 'keep', partials });
   // Labels are no matter of the build cache.
   const labelled = [...(filter.labels ?? []), ...(filter.withoutLabels ?? [])].length > 0;
   const unusedSince = filter.before === undefined ? undefined : Date.parse(filter.before);

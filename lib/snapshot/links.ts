@@ -54,22 +54,40 @@ export class SnapshotLinks {
 
   /** Removes the link if it names this snapshot. */
   drop(digest: Digest, id: SnapshotId): void {
-    if (this.read(digest) === id) rmSync(this.#path(digest), { force: true });
+    try {
+      if (this.read(digest) === id) rmSync(this.#path(digest), { force: true });
+    } catch (error) {
+      throw ioError(`remove ${this.#path(digest)}`, error);
+    }
   }
 
   /** Removes links to snapshots that are gone, and what killed writers left. */
   sweep(): void {
-    for (const path of this.dangling()) rmSync(path, { force: true });
+    for (const path of this.dangling()) {
+      try {
+        rmSync(path, { force: true });
+      } catch (error) {
+        throw ioError(`remove ${path}`, error);
+      }
+    }
   }
 
   /** Paths of links to snapshots that are gone, and of what killed writers left. */
   dangling(): readonly string[] {
-    return readdirSync(this.#directory)
+    return this.#names()
       .filter((name) => {
         const id = name.endsWith('.tmp') ? undefined : readLink(join(this.#directory, name));
         return id === undefined || !this.#exists(id);
       })
       .map((name) => join(this.#directory, name));
+  }
+
+  #names(): readonly string[] {
+    try {
+      return readdirSync(this.#directory);
+    } catch (error) {
+      throw ioError(`read ${this.#directory}`, error);
+    }
   }
 
   #path(digest: Digest): string {

@@ -207,7 +207,12 @@ export class SnapshotStore {
 
   /** The ids of all committed snapshots, also of those whose record is damaged. */
   ids(): readonly SnapshotId[] {
-    return readdirSync(this.#paths.snapshots).filter(isSnapshotId);
+    const { snapshots } = this.#paths;
+    try {
+      return readdirSync(snapshots).filter(isSnapshotId);
+    } catch (error) {
+      throw ioError(`read ${snapshots}`, error);
+    }
   }
 
   /** All records. @throws INVALID when one is damaged. */
