@@ -4,7 +4,9 @@ import { defineCommand } from './command.js';
 import { reserveIdFile } from './id-file.js';
 import { networkOptions } from './options/container.js';
 import { userOptions } from './options/isolation.js';
+import { cgroupOptions, limitOptions, readLimits } from './options/limits.js';
 import { labelLines } from './options/run-request.js';
+import { readSize } from './options/run-texts.js';
 import { readAssignments } from './options/texts.js';
 import { printLine, say, visible } from './terminal/output.js';
 
@@ -16,6 +18,7 @@ export const command = defineCommand({
   examples: [
     ['coracle pod create -p 8080:80 shop', 'Its containers are reached at http://localhost:8080'],
     ['coracle run -d --pod shop --name web nginx', 'A container in it'],
+    ['coracle pod create --memory 1g --cpus 2 jobs', 'What all of its containers together may use'],
     ['coracle pod create --share net,ipc,uts,pid tools', 'They see the processes of each other too'],
   ],
   options: [
@@ -31,6 +34,8 @@ export const command = defineCommand({
     { name: 'label', short: 'l', kind: 'list', value: 'NAME[=VALUE]', summary: 'Label' },
     { name: 'label-file', kind: 'list', value: 'FILE', summary: 'File of labels, one a line' },
     { name: 'shm-size', kind: 'string', value: 'SIZE', summary: 'Size of /dev/shm (default: 64m)' },
+    ...limitOptions,
+    ...cgroupOptions.filter(({ name }) => name === 'cgroup-parent'),
     { name: 'sysctl', kind: 'list', value: 'KEY=VALUE', summary: 'Kernel parameter of its namespaces' },
     {
       name: 'pod-id-file',
@@ -51,7 +56,7 @@ export const command = defineCommand({
   refused: {
     'its holder runs nothing': 'infra-command infra-image infra-name infra-conmon-pidfile',
     'give it to the containers':
-      'cpus cpu-shares cpuset-cpus cpuset-mems memory memory-swap blkio-weight blkio-weight-device device device-read-bps device-write-bps volume volumes-from security-opt restart gpus pid uts cgroup-parent share-parent',
+      'device volume volumes-from security-opt restart gpus pid uts share-parent',
   },
   async handler(values, [operand], { open }) {
     const name = values.name ?? operand;
@@ -83,6 +88,10 @@ export const command = defineCommand({
       dnsSearch: values['dns-search'],
       dnsOptions: values['dns-option'],
       sysctls: readAssignments('--sysctl', values.sysctl, undefined),
+      shmSize: values['shm-size'] === undefined ? undefined : readSize('--shm-size', values['shm-size']),
+      limits: readLimits(values),
+      cgroup: values['cgroup-parent'] === undefined ? undefined : { parent: values['cgroup-parent'] },
+      requireLimits: values['require-limits'],
       replace: values.replace,
       onWarning: (text) => say(visible(`warning: ${text}`)),
     };

@@ -55,6 +55,7 @@ export {
   parseBundleProcess,
 } from './runtime/runtime.js';
 export type { CgroupMode, CgroupRequest } from './sandbox/cgroup-place.js';
+export { parseLimitFlags } from './sandbox/limit-flags.js';
 export type { DeviceLimit, ResourceLimits } from './sandbox/limits.js';
 export { parseSize } from './sandbox/sizes.js';
 export type { Artifact } from './session/artifacts.js';

@@ -127,23 +127,26 @@ static char *join(const char *directory, const char *name) {
     return asprintf(&path, "%s/%s", directory, name) < 0 ? NULL : path;
 }
 
-/** In `base`: who looks after containers in `supervisor`, the container in a leaf; in `pod`, where it shares its limits with others. */
+/** Who looks after containers goes to `supervisor` of `base`. */
+static int clear(const char *base, struct failure *failure) {
+    auto_free char *helpers = join(base, "supervisor");
+    if (!helpers || (mkdir(helpers, 0755) < 0 && errno != EEXIST))
+        return fail(failure, "cgroup", errno, "%s/supervisor", base);
+    return move_processes(base, helpers, failure);
+}
+
+/** In `base` the container gets a leaf; in `pod`, where it shares its limits with others. */
 static int arrange(struct supervisor *supervisor, const char *base, struct failure *failure) {
     const struct plan_cgroup *plan = &supervisor->plan->cgroup;
     char leaf[32];
-    auto_free char *helpers = join(base, "supervisor");
     auto_free char *pod = plan->holds_pod ? join(base, "pod") : NULL;
     const char *above = pod ? pod : base;
     snprintf(leaf, sizeof leaf, "container-%.12s", supervisor->plan->id);
     supervisor->cgroup.path = join(above, leaf);
-    if (!helpers || !supervisor->cgroup.path)
+    if (!supervisor->cgroup.path)
         return fail(failure, "cgroup", ENOMEM, "%s", base);
-    if ((mkdir(helpers, 0755) < 0 && errno != EEXIST) || (pod && make(pod, failure) < 0))
-        return failure->stage ? -1 : fail(failure, "cgroup", errno, "%s", helpers);
-    if (move_processes(base, helpers, failure) < 0)
-        return -1;
     enable_controllers(base, plan);
-    if (pod && write_settings(pod, plan, failure) < 0)
+    if (pod && (make(pod, failure) < 0 || write_settings(pod, plan, failure) < 0))
         return -1;
     if (pod)
         enable_controllers(pod, plan);
@@ -160,10 +163,13 @@ static int join_pod(struct supervisor *supervisor, pid_t infra, struct failure *
     char leaf[40];
     if (plan->unit && (units_open(units, &plan->manager, failure) < 0 || units_attach(units, plan->unit, "/supervisor", pids, 2, failure) < 0))
         return -1;
-    snprintf(leaf, sizeof leaf, "pod/container-%.12s", supervisor->plan->id);
-    supervisor->cgroup.path = join(plan->pod, leaf);
+    snprintf(leaf, sizeof leaf, "container-%.12s", supervisor->plan->id);
+    auto_free char *pod = join(plan->pod, "pod");
+    supervisor->cgroup.path = pod ? join(pod, leaf) : NULL;
     if (!supervisor->cgroup.path)
         return fail(failure, "cgroup", ENOMEM, "%s", leaf);
+    enable_controllers(plan->pod, plan);
+    enable_controllers(pod, plan);
     return make(supervisor->cgroup.path, failure) < 0 ? -1 : write_settings(supervisor->cgroup.path, plan, failure);
 }
 
@@ -171,6 +177,8 @@ static int place(struct supervisor *supervisor, pid_t infra, struct failure *fai
     const struct plan_cgroup *plan = &supervisor->plan->cgroup;
     if (plan->kind == CGROUP_MEMBER)
         return join_pod(supervisor, infra, failure);
+    if (plan->kind == CGROUP_DIRECTORY && plan->holds_pod)
+        return make(plan->path, failure) < 0 ? -1 : arrange(supervisor, plan->path, failure);
     if (plan->kind == CGROUP_DIRECTORY) {
         supervisor->cgroup.path = strdup(plan->path);
         if (!supervisor->cgroup.path)
@@ -185,7 +193,7 @@ static int place(struct supervisor *supervisor, pid_t infra, struct failure *fai
     const char *name = strrchr(base, '/');
     if (plan->kind == CGROUP_SCOPE && strcmp(name + 1, supervisor->cgroup.units.unit) != 0)
         return fail(failure, "cgroup", 0, "%s: systemd did not put process %d into it", supervisor->cgroup.units.unit, (int)infra);
-    return arrange(supervisor, base, failure);
+    return clear(base, failure) < 0 ? -1 : arrange(supervisor, base, failure);
 }
 
 static char *read_text(const struct cgroup *cgroup, const char *name, size_t *size) {
@@ -283,6 +291,17 @@ void cgroup_kill(const struct supervisor *supervisor) {
         write_file_at(supervisor->cgroup.directory, "cgroup.kill", "1");
 }
 
+/** A pod's stays as long as somebody is in it. */
+static void remove_all(const struct plan_cgroup *plan, char *path) {
+    rmdir(path);
+    if (!plan->holds_pod)
+        return;
+    *strrchr(path, '/') = 0;
+    rmdir(path);
+    if (plan->kind == CGROUP_DIRECTORY)
+        rmdir(plan->path);
+}
+
 void cgroup_remove(struct supervisor *supervisor) {
     struct cgroup *cgroup = &supervisor->cgroup;
     units_close(&cgroup->units);
@@ -290,7 +309,7 @@ void cgroup_remove(struct supervisor *supervisor) {
     watch_close(supervisor->epoll, &cgroup->memory);
     drop_fd(&cgroup->directory);
     if (cgroup->path)
-        rmdir(cgroup->path);
+        remove_all(&supervisor->plan->cgroup, cgroup->path);
     free(cgroup->path);
     cgroup->path = NULL;
 }

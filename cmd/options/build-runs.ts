@@ -11,6 +11,7 @@ import {
   type RunSettings,
 } from '../../lib/index.js';
 import type { OptionSpec, Values } from '../command.js';
+import { cgroupOptions, limitOptions, readLimits } from './limits.js';
 import { readSize } from './run-texts.js';
 
 export const runOptions = [
@@ -50,6 +51,8 @@ export const runOptions = [
   },
   { name: 'shm-size', kind: 'string', value: 'SIZE', summary: 'Size of /dev/shm (default: 64m)' },
   { name: 'ulimit', kind: 'list', value: 'NAME=SOFT[:HARD]', summary: 'Resource limit of RUN steps' },
+  ...limitOptions,
+  ...cgroupOptions.filter(({ name }) => name === 'cgroup-parent'),
   { name: 'cap-add', kind: 'list', value: 'CAPABILITY', summary: 'Give RUN steps a capability, or ALL' },
   { name: 'cap-drop', kind: 'list', value: 'CAPABILITY', summary: 'Take one away from them, or ALL' },
   {
@@ -74,8 +77,7 @@ export const runOptions = [
 
 /** Why options of docker's and buildah's `build` about RUN steps are refused. */
 export const refusedOfRuns = {
-  'steps run without limits by cgroups; limit the whole build: systemd-run --user --scope -p MemoryMax=2G coracle build ...':
-    'memory,m memory-swap cpu-period cpu-quota cpu-shares,c cpuset-cpus cpuset-mems cgroup-parent resource',
+  'use --memory, --cpus and the like': 'resource',
   'steps get no devices': 'device',
   'each step has namespaces of its own, with the ids of your user and its ranges in /etc/subuid':
     'userns userns-uid-map userns-gid-map userns-uid-map-user userns-gid-map-group pid ipc uts cgroupns',
@@ -109,6 +111,9 @@ export function runSettings(values: Values<typeof runOptions>): RunSettings {
     dnsOptions: values['dns-option'],
     shmSize: values['shm-size'] === undefined ? undefined : readSize('--shm-size', values['shm-size']),
     ulimits,
+    limits: readLimits(values),
+    cgroupParent: values['cgroup-parent'],
+    requireLimits: values['require-limits'],
     capabilityAdd: values['cap-add'].flatMap((text) => text.split(',')),
     capabilityDrop: values['cap-drop'].flatMap((text) => text.split(',')),
     security,

@@ -1,6 +1,7 @@
 /** The options of `working from` and `run` about the sandbox of commands. `from`'s hold for every command. */
 import type { WorkingTexts } from '../../lib/index.js';
 import type { OptionSpec, RawValues } from '../command.js';
+import { cgroupOptions, limitOptions } from './limits.js';
 
 export const workingSandboxOptions = [
   {
@@ -29,6 +30,8 @@ export const workingHostOptions = [
   { name: 'ulimit', kind: 'list', value: 'NAME=SOFT[:HARD]', summary: 'Resource limit' },
   { name: 'shm-size', kind: 'list', value: 'SIZE', summary: 'Size of /dev/shm (default: 64m)' },
   { name: 'group-add', kind: 'list', value: 'GROUP', summary: 'Further group of the process' },
+  ...limitOptions,
+  ...cgroupOptions.filter(({ name }) => name === 'cgroup-parent'),
 ] as const satisfies readonly OptionSpec[];
 
 /** The given ones of these options, as texts. */
@@ -37,7 +40,8 @@ export function workingTexts(values: RawValues): WorkingTexts {
   return Object.fromEntries(
     names.flatMap((name) => {
       const texts = values[name];
-      return Array.isArray(texts) && texts.length > 0 ? [[name, texts.map(String)]] : [];
+      const given = Array.isArray(texts) ? texts : texts === undefined || texts === false ? [] : [texts];
+      return given.length > 0 ? [[name, given.map(String)]] : [];
     }),
   );
 }
@@ -46,8 +50,6 @@ export function workingTexts(values: RawValues): WorkingTexts {
 export const refusedOfWorking = {
   'each command has namespaces of its own, with the ids of your user and its ranges in /etc/subuid':
     'userns userns-uid-map userns-gid-map userns-uid-map-user userns-gid-map-group pid ipc uts cgroupns',
-  'commands run without limits by cgroups':
-    'memory,m memory-swap cpu-period cpu-quota cpu-shares,c cpuset-cpus cpuset-mems cgroup-parent',
   'commands get no devices': 'device',
   'the runtime is built in': 'runtime runtime-flag cni-config-dir cni-plugin-path',
 };

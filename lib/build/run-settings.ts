@@ -1,6 +1,7 @@
 /** What a build lets its RUN steps have, and how they are confined, beyond what the Dockerfile says. */
 import type { AttachmentRequest } from '../network/network-flags.js';
 import type { HostEntry } from '../network/network-plan.js';
+import type { ResourceLimits } from '../sandbox/limits.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import type { Rlimit } from '../sandbox/rlimit.js';
 import type { SeccompSource } from '../sandbox/seccomp.js';
@@ -45,6 +46,12 @@ export type RunSettings = {
   /** Bytes of /dev/shm. */
   readonly shmSize?: number | undefined;
   readonly ulimits?: readonly Rlimit[] | undefined;
+  /** What each RUN may use; they make it no other one. */
+  readonly limits?: ResourceLimits | undefined;
+  /** Slice, or path of the cgroup, below which theirs are made. */
+  readonly cgroupParent?: string | undefined;
+  /** A limit that cannot be applied is an error, not a warning. */
+  readonly requireLimits?: boolean | undefined;
   readonly capabilityAdd?: readonly string[] | undefined;
   readonly capabilityDrop?: readonly string[] | undefined;
   readonly security?: RunSecurity | undefined;

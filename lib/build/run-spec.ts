@@ -1,5 +1,6 @@
 /** The sandbox of a RUN: what the Dockerfile, the build's settings and the host come to. */
 import { join } from 'node:path';
+import { CoracleError } from '../errors.js';
 import { writeFileAtomic } from '../host/files.js';
 import { randomHex } from '../host/random.js';
 import type { PlanRecord } from '../native/plan.js';
@@ -36,9 +37,10 @@ export async function runSpec(session: BuildSession, step: RunStep, places: RunP
   const hostname = step.hostname ?? defaultHostname;
   const network = await networkOf(session, step, { hostname, records });
   for (const message of network.warnings) session.onEvent({ kind: 'warning', message });
+  const id = randomHex(32);
   const own = [...nameFiles(records, network), ...runFiles(records, step)];
   return {
-    id: randomHex(32),
+    id,
     mode: 'child',
     directory: records,
     idMap: stores.idMap(),
@@ -58,6 +60,7 @@ export async function runSpec(session: BuildSession, step: RunStep, places: RunP
       umask: 0o022,
     },
     rlimits: options.ulimits ?? [],
+    cgroup: await cgroupOf(session, id),
     hostname,
     sysctls: {},
     ...(emulator === undefined ? {} : { binfmt: emulator }),
@@ -66,6 +69,28 @@ export async function runSpec(session: BuildSession, step: RunStep, places: RunP
     signalProxy: false,
   };
 }
+
+/** What cannot be applied is told at the first step. */
+async function cgroupOf(session: BuildSession, id: string): Promise<LaunchSpec['cgroup']> {
+  const { limits, cgroupParent: parent, requireLimits } = session.options;
+  if (limits === undefined && parent === undefined) return undefined;
+  const { decideCgroup } = await import('../sandbox/cgroup-place.js');
+  const { readCgroupFacts } = await import('../host/cgroup.js');
+  const { spec, problem } = decideCgroup(
+    `coracle-build-${id}`,
+    { limits, parent },
+    readCgroupFacts(session.stores.env),
+  );
+  if (problem !== undefined && requireLimits === true)
+    throw new CoracleError('HOST', problem.text, { hint: problem.hint });
+  if (problem !== undefined && !told.has(session)) {
+    told.add(session);
+    session.onEvent({ kind: 'warning', message: `${problem.text}\nhint: ${problem.hint}` });
+  }
+  return spec;
+}
+
+const told = new WeakSet<BuildSession>();
 
 /** What the Dockerfile mounts over one of our files is what it gets. */
 function withoutTargets(own: readonly Mount[], mounts: readonly Mount[]): readonly Mount[] {

@@ -145,13 +145,11 @@ const pause = (milliseconds: number): Promise<void> =>
 const cleaningPatience = 10_000;
 
 /** What cannot be applied was said when the container was made. */
-async function cgroupOf(
-  stores: ContainerStores,
-  { id, options }: ContainerRecord,
-): Promise<LaunchChoice['cgroup']> {
-  if (options.limits === undefined && options.cgroup === undefined) return undefined;
+async function cgroupOf(stores: ContainerStores, record: ContainerRecord): Promise<LaunchChoice['cgroup']> {
+  const { limits, cgroup, pod } = record.options;
+  if (limits === undefined && cgroup === undefined && pod === undefined) return undefined;
   const { cgroupAtStart } = await import('./cgroup-at-start.js');
-  return cgroupAtStart(stores.env, id, options).spec;
+  return cgroupAtStart(stores, record);
 }
 
 async function joinedAtStart(

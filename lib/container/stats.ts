@@ -1,4 +1,4 @@
-/** What a container uses, added up over its processes as /proc tells them. */
+/** What a container uses: as its cgroup tells, or added up over its processes as /proc tells them. */
 import { totalmem } from 'node:os';
 import {
   readProcessFacts,
@@ -11,14 +11,14 @@ import { containerProcesses } from './questions.js';
 import type { ContainerStores } from './stores.js';
 import type { ContainerView } from './view.js';
 
-/** Sums at one moment. Counters count since the processes started; those of ended processes are not in them. */
+/** Sums at one moment. Counters count since the processes started; without a cgroup, those of ended processes are not in them. */
 export type UsageSample = {
   /** Seconds since boot. */
   readonly time: number;
   readonly cpuSeconds: number;
   /** Since the container's first process started, in seconds. */
   readonly age: number;
-  /** Resident bytes; what processes share counts for each of them. */
+  /** Bytes of the cgroup without files that can be dropped; else resident bytes, what processes share counting for each. */
   readonly memory: number;
   readonly memoryLimit: number;
   /** Threads, as a limit of pids counts them. */
@@ -49,7 +49,10 @@ export async function sampleUsage(stores: ContainerStores, view: ContainerView):
   const disks = pids.map(readProcessIo);
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0);
   const now = uptime();
-  const started = Math.min(now, ...processes.map(({ startTicks }) => startTicks / ticksPerSecond));
+  const usage = view.live?.cgroup === undefined ? {} : await cgroupUsage(view.live.cgroup);
+  // The cgroup is as old as the supervisor, and counts through restarts.
+  const since = usage.cpuSeconds === undefined ? undefined : view.live?.supervisorStart;
+  const started = Math.min(now, ...(since === undefined ? processes.map(startOf) : [since / ticksPerSecond]));
   return {
     time: now,
     cpuSeconds: sum(processes.map(({ userTicks, systemTicks }) => userTicks + systemTicks)) / ticksPerSecond,
@@ -61,7 +64,17 @@ export async function sampleUsage(stores: ContainerStores, view: ContainerView):
     networkOut: network.sent,
     blockIn: sum(disks.map(({ read }) => read)),
     blockOut: sum(disks.map(({ written }) => written)),
+    ...usage,
   };
+}
+
+function startOf({ startTicks }: { readonly startTicks: number }): number {
+  return startTicks / ticksPerSecond;
+}
+
+async function cgroupUsage(cgroup: string): Promise<Partial<UsageSample>> {
+  const { readCgroupUsage } = await import('../host/cgroup-usage.js');
+  return readCgroupUsage(cgroup);
 }
 
 /** The line of a container from its sample and the one before. Pure. */

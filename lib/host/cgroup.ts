@@ -1,5 +1,6 @@
 /** Control groups of version 2 on this machine: where they are, what is delegated, who manages them. */
 import { accessSync, constants, existsSync, readFileSync, statfsSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import type { Environment } from './paths.js';
@@ -44,9 +45,11 @@ export function cgroupOf(pid: number | 'self'): string | undefined {
   return /^0::(.*)$/m.exec(readFileSync(`/proc/${pid}/cgroup`, 'utf8'))?.[1];
 }
 
-/** The facts of this machine. `name` is asked for what is said to people. */
-export function readCgroupFacts(env: Environment, user: CgroupFacts['user']): CgroupFacts {
+/** The facts of this machine. */
+export function readCgroupFacts(env: Environment): CgroupFacts {
+  const { uid, username: name } = userInfo();
   const mount = cgroupMount();
+  const user = { uid, name };
   const isHostRoot = user.uid === 0 && isFirstUserNamespace();
   return {
     mount,

@@ -1,6 +1,6 @@
 /** Where the cgroup of a container is made, and which of its limits hold there: decided from the facts of the machine. */
 import { existsSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { type CgroupFacts, controllersOf, parentWith, type UnitManager } from '../host/cgroup.js';
 import {
@@ -22,6 +22,8 @@ export type CgroupRequest = {
   /** A slice of systemd, or a path below the hierarchy's mount. */
   readonly parent?: string | undefined;
   readonly limits?: ResourceLimits | undefined;
+  /** The cgroup of the container that holds its pod, where that has one. */
+  readonly pod?: string | undefined;
 };
 
 /** The records of native/PROTOCOL.md 2.1. */
@@ -34,10 +36,21 @@ export type CgroupPlace =
       readonly manager: UnitManager;
     }
   | { readonly kind: 'split'; readonly mount: string }
-  | { readonly kind: 'directory'; readonly path: string };
+  | { readonly kind: 'directory'; readonly path: string }
+  | {
+      readonly kind: 'member';
+      readonly path: string;
+      readonly unit: string | undefined;
+      readonly manager: UnitManager | undefined;
+    };
 
 /** A cgroup to be made, with what is written into its files. */
-export type CgroupSpec = { readonly place: CgroupPlace; readonly files: readonly CgroupFile[] };
+export type CgroupSpec = {
+  readonly place: CgroupPlace;
+  readonly files: readonly CgroupFile[];
+  /** The limits are for all that will be put beside the container. */
+  readonly holdsPod?: boolean | undefined;
+};
 
 /** What cannot be, and the command or file that helps. */
 export type CgroupProblem = { readonly text: string; readonly hint: string };
@@ -56,7 +69,7 @@ export type CgroupDecision = {
 export function decideCgroup(name: string, request: CgroupRequest, facts: CgroupFacts): CgroupDecision {
   const { mode, parent, limits = {} } = request;
   const settings = limitSettings(limits, deviceNumbers);
-  const isWanted = mode !== undefined || parent !== undefined;
+  const isWanted = mode !== undefined || parent !== undefined || request.pod !== undefined;
   if (mode === 'disabled') return { spec: undefined, problem: undefined };
   if (settings.length === 0 && !isWanted) return { spec: undefined, problem: undefined };
   const found = findPlace(name, request, facts, controllersFor(settings));
@@ -82,12 +95,13 @@ type Found =
 
 function findPlace(
   name: string,
-  { mode, parent }: CgroupRequest,
+  { mode, parent, pod }: CgroupRequest,
   facts: CgroupFacts,
   controllers: readonly string[],
 ): Found {
   const { mount, manager, delegated, own } = facts;
   if (mount === undefined) return { problem: noHierarchy };
+  if (pod !== undefined) return memberPlace(pod, manager);
   if (mode === 'split') return { place: { kind: 'split', mount }, above: join(mount, own) };
   if (parent !== undefined && !parent.endsWith('.slice'))
     return {
@@ -112,6 +126,14 @@ function findPlace(
   const above = parentWith(mount, own, given);
   if (above !== undefined) return { place: { kind: 'directory', path: join(above, name) }, above };
   return { problem: noManager(facts) };
+}
+
+/** Beside the holder; what the pod's cgroup has, this one can have. */
+function memberPlace(holder: string, manager: UnitManager | undefined): Found {
+  const above = dirname(holder);
+  const path = dirname(above);
+  const unit = path.endsWith('.scope') ? basename(path) : undefined;
+  return { place: { kind: 'member', path, unit, manager }, above };
 }
 
 function checkSlice(slice: string): string {
@@ -163,19 +185,30 @@ function someMissing(
       hint: 'weights of disks need the scheduler BFQ: modprobe bfq, and bfq in /sys/block/DISK/queue/scheduler',
     };
   }
+  return { text: notApplied(flags, absence(gone, facts)), hint: absenceFix(gone, above, facts) };
+}
+
+/** Why a cgroup has no such controllers: the host has none to give, or does not give them. */
+function absence(gone: readonly string[], facts: CgroupFacts): string {
   const controllers = gone.length === 1 ? `controller ${gone[0]} is` : `controllers ${gone.join(', ')} are`;
-  if (!facts.pure)
-    return {
-      text: notApplied(flags, `${controllers} of cgroup version 1 on this host`),
-      hint: noHierarchy.hint,
-    };
-  return {
-    text: notApplied(flags, `${controllers} not delegated to ${facts.user.name}`),
-    hint:
-      facts.manager === undefined
-        ? `as root: echo ${gone.map((each) => `+${each}`).join(' ')} > ${join(above, '..', 'cgroup.subtree_control')}`
-        : delegationFix,
-  };
+  if (!facts.pure) return `${controllers} of cgroup version 1 on this host`;
+  return isOfHost(gone, facts)
+    ? `${controllers} not delegated to ${facts.user.name}`
+    : `${controllers} not in this host's hierarchy of cgroup version 2`;
+}
+
+function absenceFix(gone: readonly string[], above: string, facts: CgroupFacts): string {
+  if (!facts.pure) return noHierarchy.hint;
+  if (!isOfHost(gone, facts))
+    return `boot with cgroup_no_v1=all, and ${gone.map((name) => `cgroup_enable=${name}`).join(' ')} where the kernel has it switched off`;
+  if (facts.manager !== undefined) return delegationFix;
+  const words = gone.map((name) => `+${name}`).join(' ');
+  return `as root: echo ${words} > ${join(above, '..', 'cgroup.subtree_control')}`;
+}
+
+function isOfHost(names: readonly string[], { mount = '' }: CgroupFacts): boolean {
+  const all = controllersOf(mount);
+  return names.some((name) => all.includes(name));
 }
 
 /** What gives users all controllers that they can have. */

@@ -171,6 +171,7 @@ function cgroupRecords(cgroup: CgroupSpec | undefined): PlanRecord[] {
   if (cgroup === undefined) return [];
   return [
     placeRecord(cgroup.place),
+    ...flag('cgroup-pod', cgroup.holdsPod === true),
     ...cgroup.files.map(([name, value]): PlanRecord => ['cgroup-file', name, value]),
   ];
 }
@@ -181,6 +182,11 @@ function placeRecord(place: CgroupPlace): PlanRecord {
       return ['cgroup', 'split', place.mount];
     case 'directory':
       return ['cgroup', 'directory', place.path];
+    case 'member': {
+      const { path, unit, manager } = place;
+      const scope = unit === undefined || manager === undefined ? [] : [unit, manager.kind, manager.socket];
+      return ['cgroup', 'member', path, ...scope];
+    }
     default: {
       const { kind, mount, unit, slice, manager } = place;
       return ['cgroup', kind, mount, unit, slice ?? '-', manager.kind, manager.socket];

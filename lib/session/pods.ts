@@ -16,12 +16,18 @@ export type CreatePodRequest = RunOptions & {
   readonly share: readonly SharedByPod[];
   /** Remove, by force, the pod that has the name now. */
   readonly replace?: boolean | undefined;
+  /** A limit that cannot be applied is an error, not a warning. */
+  readonly requireLimits?: boolean | undefined;
   readonly onWarning?: ((text: string) => void) | undefined;
 };
 
 /** Makes a pod without starting it; resolves with its id. @throws CONFLICT (the name), USAGE */
 export async function createPod(session: Session, request: CreatePodRequest): Promise<string> {
-  const { share, replace, onWarning, ...options } = request;
+  const { share, replace, requireLimits, onWarning, ...options } = request;
+  if (options.limits !== undefined || options.cgroup !== undefined) {
+    const { checkLimits } = await import('./run.js');
+    await checkLimits(options, request);
+  }
   const stores = await session.allStores();
   if (replace === true && options.name !== undefined) await removePodIfThere(session, options.name);
   const network = options.network ?? (share.includes('net') ? session.networkMode() : 'none');

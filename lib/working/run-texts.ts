@@ -3,33 +3,32 @@ import type { RunSettings } from '../build/run-settings.js';
 import { parseNetwork, parseRunFlags } from '../container/run-flags.js';
 import { CoracleError } from '../errors.js';
 import type { NetworkMode } from '../network/network-plan.js';
+import { isListFlag, limitFlags, parseLimitFlags } from '../sandbox/limit-flags.js';
 import { parseSize } from '../sandbox/sizes.js';
 import type { WorkingTexts } from './record.js';
 
-/** The flags that a working container keeps. */
-export const workingFlags = [
-  'volume',
-  'network',
-  'add-host',
-  'dns',
-  'dns-search',
-  'dns-option',
-  'cap-add',
-  'cap-drop',
-  'security-opt',
-  'ulimit',
-  'shm-size',
-  'group-add',
-] as const;
+/** The limits among the flags, which it keeps too; of one that stands once the last word counts. */
+function readLimits(
+  all: (name: string) => readonly string[],
+): Pick<RunSettings, 'limits' | 'cgroupParent' | 'requireLimits'> {
+  const values = Object.fromEntries(
+    limitFlags.flatMap((name) => {
+      const texts = all(name);
+      return texts.length === 0 ? [] : [[name, isListFlag(name) ? texts : texts.at(-1)] as const];
+    }),
+  );
+  return {
+    limits: parseLimitFlags(values),
+    cgroupParent: all('cgroup-parent').at(-1),
+    requireLimits: all('require-limits').length > 0,
+  };
+}
 
 export type WorkingSettings = RunSettings & { readonly network?: NetworkMode | undefined };
 
 /** @throws USAGE or UNSUPPORTED naming the flag's text. */
 export function readTexts(kept: WorkingTexts, own: WorkingTexts, cwd: string): WorkingSettings {
-  const all = (name: (typeof workingFlags)[number]): readonly string[] => [
-    ...(kept[name] ?? []),
-    ...(own[name] ?? []),
-  ];
+  const all = (name: string): readonly string[] => [...(kept[name] ?? []), ...(own[name] ?? [])];
   const { mounts, extraHosts, dns, security, ulimits, network } = parseRunFlags(
     {
       volume: all('volume'),
@@ -59,6 +58,7 @@ export function readTexts(kept: WorkingTexts, own: WorkingTexts, cwd: string): W
     capabilityAdd: all('cap-add').flatMap((text) => text.split(',')),
     capabilityDrop: all('cap-drop').flatMap((text) => text.split(',')),
     groups: all('group-add'),
+    ...readLimits(all),
   };
 }
 

@@ -76,7 +76,8 @@ function hierarchy(t: ExecutionContext, controllers: string, more: readonly stri
   const delegated = join(mount, 'user.slice');
   mkdirSync(delegated);
   for (const directory of [mount, delegated]) {
-    writeFileSync(join(directory, 'cgroup.controllers'), controllers);
+    const all = directory === mount ? `${controllers} cpu cpuset io memory pids` : controllers;
+    writeFileSync(join(directory, 'cgroup.controllers'), all);
     writeFileSync(join(directory, 'cgroup.subtree_control'), '');
     writeFileSync(join(directory, 'cgroup.procs'), '');
     for (const name of more) writeFileSync(join(directory, name), '');
@@ -120,6 +121,14 @@ test('swap that nobody asked for is no problem where the kernel cannot limit it'
     decide(facts, { limits: { memory: 1e6, 'memory-swap': 2e6 } }).problem?.text ?? '',
     /--memory-swap: this kernel has no memory\.swap\.max/,
   );
+});
+
+test('a controller that the host does not have is not said to be kept from the user', (t) => {
+  const facts = hierarchy(t, 'memory');
+  writeFileSync(join(facts.mount ?? '', 'cgroup.controllers'), 'memory');
+  const { problem } = decide(facts, { limits: { cpus: 1 } });
+  t.regex(problem?.text ?? '', /controller cpu is not in this host's hierarchy/);
+  t.regex(problem?.hint ?? '', /cgroup_enable=cpu/);
 });
 
 test('weights of disks go where the kernel has them', (t) => {

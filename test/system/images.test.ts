@@ -80,7 +80,7 @@ testWith(
     const nowhere = await cli.run(['build', join(cli.directory, 'nowhere')]);
     t.is(nowhere.code, 1);
     t.regex(nowhere.stderr, /nowhere: no such directory/);
-    t.is((await cli.run(['build', '--memory', '1g', failing])).code, 125);
+    t.is((await cli.run(['build', '--memory', 'much', failing])).code, 125);
     t.is((await cli.run(['build'])).code, 125);
     t.is((await cli.run(['inspect', 'bad'])).code, 125);
     t.is(await cli.ok(['ps', '-aq']), '');
