@@ -55,8 +55,7 @@ export const command = defineCommand({
   ],
   refused: {
     'its holder runs nothing': 'infra-command infra-image infra-name infra-conmon-pidfile',
-    'give it to the containers':
-      'device volume volumes-from security-opt restart gpus pid uts share-parent',
+    'give it to the containers': 'device volume volumes-from security-opt restart gpus pid uts share-parent',
   },
   async handler(values, [operand], { open }) {
     const name = values.name ?? operand;
