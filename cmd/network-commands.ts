@@ -60,4 +60,10 @@ export const networkCommands: readonly CommandEntry[] = [
     group,
     load: () => import('./network-rm.js'),
   },
+  {
+    name: 'network update',
+    summary: 'Change the name servers of a network',
+    group,
+    load: () => import('./network-update.js'),
+  },
 ];

@@ -15,6 +15,11 @@ export const command = defineCommand({
     ['coracle network create --subnet 10.90.0.0/24 --gateway 10.90.0.1 lab', 'Addresses of your choice'],
     ['coracle network create --internal back', 'Nothing leaves it'],
     ['coracle network create --ipv6 --opt mtu=1400 six', 'Also addresses of IPv6'],
+    ['coracle network create --subnet fd7a:1::/64 only6', 'IPv6 alone'],
+    [
+      'coracle network create --subnet 10.9.0.0/24 --route 10.10.0.0/16,10.9.0.7 far',
+      'What a container leads to',
+    ],
   ],
   options: [
     {
@@ -52,16 +57,33 @@ export const command = defineCommand({
       summary: "Asked for names that are of no container (default: this host's servers)",
     },
     { name: 'disable-dns', kind: 'switch', summary: 'Containers do not find each other by name' },
-    { name: 'opt', short: 'o', kind: 'list', value: 'NAME=VALUE', summary: 'mtu=BYTES' },
+    {
+      name: 'opt',
+      short: 'o',
+      kind: 'list',
+      value: 'NAME=VALUE',
+      summary: 'mtu=BYTES, metric=NUMBER, no_default_route=1, isolate=true',
+    },
+    {
+      name: 'route',
+      kind: 'list',
+      value: 'SUBNET,GATEWAY[,METRIC]',
+      summary: 'Further route of all containers on it',
+    },
+    {
+      name: 'ipam-driver',
+      kind: 'string',
+      value: 'DRIVER',
+      choices: ['host-local', 'default'],
+      summary: 'Who allots addresses: host-local',
+    },
     { name: 'label', kind: 'list', value: 'NAME[=VALUE]', summary: 'Label' },
     { name: 'ignore', kind: 'switch', summary: 'Take one that has the name as it is' },
   ],
   refused: {
     'interfaces of this host are out of reach without root': 'interface-name ipam-opt aux-address',
-    'addresses are allotted by coracle alone': 'ipam-driver',
-    'routes are those of the gateway': 'route',
     'there is no cluster': 'attachable ingress scope config-from config-only',
-    'IPv4 is always there': 'ipv4',
+    'a --subnet of IPv6 without --ipv6 makes a network without IPv4': 'ipv4',
   },
   async handler(values, [name = ''], { open }) {
     if (values['disable-dns'] && values.dns.length > 0) {
@@ -81,6 +103,7 @@ export const command = defineCommand({
       internal: values.internal,
       disableDns: values['disable-dns'],
       resolvers: values.dns,
+      routes: values.route,
       options: readAssignments('--opt', values.opt, undefined),
       labels: readAssignments('--label', values.label, undefined),
     });

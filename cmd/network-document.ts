@@ -3,7 +3,7 @@ import type { NetworkView } from '../lib/index.js';
 
 /** The document; names of fields are podman's. */
 export function networkDocument(network: NetworkView): Readonly<Record<string, unknown>> {
-  const { name, id, created, subnets, internal, dns, resolvers, labels, options, mtu } = network;
+  const { name, id, created, subnets, internal, dns, resolvers, labels, options, mtu, routes } = network;
   return {
     name,
     id,
@@ -15,6 +15,7 @@ export function networkDocument(network: NetworkView): Readonly<Record<string, u
       gateway,
       ...(range === undefined ? {} : { lease_range: { start_ip: range.first, end_ip: range.last } }),
     })),
+    ...(routes === undefined ? {} : { routes }),
     ipv6_enabled: subnets.some(({ subnet }) => subnet.includes(':')),
     internal,
     dns_enabled: dns,

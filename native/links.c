@@ -100,11 +100,16 @@ int link_add_address(int socket, int index, const struct plan_address *address) 
     return netlink_send(socket, &request, 1);
 }
 
-int link_add_route(int socket, int index, const struct plan_address *gateway) {
+int link_add_route(int socket, int index, const struct plan_route *route) {
     struct netlink_request request = {0};
-    const struct rtmsg body = {.rtm_family = (unsigned char)gateway->family, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
+    const struct plan_address *to = &route->to, *gateway = &route->gateway;
+    const struct rtmsg body = {.rtm_family = (unsigned char)gateway->family, .rtm_dst_len = (unsigned char)to->bits, .rtm_table = RT_TABLE_MAIN, .rtm_protocol = RTPROT_STATIC, .rtm_scope = RT_SCOPE_UNIVERSE, .rtm_type = RTN_UNICAST};
     netlink_begin(&request, RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL | NLM_F_ACK, &body, sizeof body);
+    if (to->bits > 0)
+        netlink_put(&request, RTA_DST, to->bytes, address_size(gateway));
     netlink_put(&request, RTA_GATEWAY, gateway->bytes, address_size(gateway));
     netlink_put_u32(&request, RTA_OIF, (uint32_t)index);
+    if (route->metric > 0)
+        netlink_put_u32(&request, RTA_PRIORITY, route->metric);
     return netlink_send(socket, &request, 1);
 }

@@ -18,7 +18,7 @@ int link_add_pair(int socket, const char *here, int bridge, const struct link_en
 int link_up(int socket, int index);
 int link_delete(int socket, const char *name);
 int link_add_address(int socket, int index, const struct plan_address *address);
-/** The default route by a gateway. */
-int link_add_route(int socket, int index, const struct plan_address *gateway);
+/** Adds a route. */
+int link_add_route(int socket, int index, const struct plan_route *route);
 
 #endif

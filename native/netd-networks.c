@@ -74,9 +74,16 @@ static struct network *get_network(struct netd *netd, const struct plan_attachme
     return NULL;
 }
 
+static int add_route(const struct member *member, int index, const struct plan_route *route) {
+    return link_add_route(member->netlink, index, route) < 0 && errno != EEXIST ? -1 : 0;
+}
+
 static int add_routes(const struct member *member, const struct plan_attachment *wanted, int index) {
     for (size_t i = 0; i < 2; i++)
-        if (wanted->route && wanted->gateway[i].family && link_add_route(member->netlink, index, &wanted->gateway[i]) < 0 && errno != EEXIST)
+        if (wanted->route && wanted->gateway[i].family && add_route(member, index, &(struct plan_route){.gateway = wanted->gateway[i]}) < 0)
+            return -1;
+    for (size_t i = 0; i < wanted->routes.count; i++)
+        if (add_route(member, index, &wanted->routes.items[i]) < 0)
             return -1;
     return 0;
 }

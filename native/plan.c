@@ -171,6 +171,7 @@ void plan_free(struct plan *plan) {
     for (size_t i = 0; i < plan->attachments.count; i++) {
         free(plan->attachments.items[i].names.items);
         free(plan->attachments.items[i].resolvers.items);
+        free(plan->attachments.items[i].routes.items);
     }
     void *owned[] = {
         plan->data,            plan->secrets.items,

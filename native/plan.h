@@ -184,6 +184,11 @@ struct plan_resolvers {
     size_t count;
 };
 
+struct plan_route {
+    struct plan_address to, gateway;
+    unsigned metric;
+};
+
 /** A user-defined network that a container is on: both of the network and of the container's place on it. */
 struct plan_attachment {
     const char *network, *interface;
@@ -195,6 +200,11 @@ struct plan_attachment {
     /** The container's names on it, and who is asked for names that are of no container. */
     struct strings names;
     struct plan_resolvers resolvers;
+    /** Beside the default ones of `route`. */
+    struct {
+        struct plan_route *items;
+        size_t count;
+    } routes;
 };
 
 /** Where the manager of the user's units listens: on a bus, or itself. */

@@ -88,6 +88,17 @@ bool plan_add_resolver(struct plan *plan, char **arguments, size_t count) {
     return resolver && plan_parse_resolver(arguments[0], resolver);
 }
 
+bool plan_add_route(struct plan *plan, char **arguments, size_t count) {
+    struct plan_attachment *attachment = plan->attachments.count > 0 ? &plan->attachments.items[plan->attachments.count - 1] : NULL;
+    struct plan_route *route = attachment && count == 3 && attachment->routes.count < 256 ? GROW(attachment->routes) : NULL;
+    int family = strchr(arguments[0], ':') ? AF_INET6 : AF_INET;
+    uint64_t metric;
+    if (!route || !parse_number(arguments[2], UINT32_MAX, &metric))
+        return false;
+    route->metric = (unsigned)metric;
+    return parse_address(arguments[0], family, &route->to) && route->to.family && parse_address(arguments[1], family, &route->gateway) && route->gateway.family;
+}
+
 bool plan_set_net_hold(struct plan *plan, char **arguments, size_t count) {
     return count == 3 && plan_absolute(&plan->holder_directory, arguments[0]) && plan_absolute(&plan->holder_plan, arguments[1]) && plan_absolute(&plan->network_plan, arguments[2]);
 }

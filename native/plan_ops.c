@@ -280,6 +280,7 @@ static const struct plan_op ops[] = {
     {"attach", PLAN_NETWORK, 9, 9, plan_add_attachment},
     {"name", PLAN_NETWORK, 1, 1, plan_add_name},
     {"resolver", PLAN_NETWORK, 1, 1, plan_add_resolver},
+    {"route", PLAN_NETWORK, 3, 3, plan_add_route},
     {"user-of", PLAN_RUN, 1, 1, set_user_of},
     {"user-path", PLAN_RUN, 1, 1, set_user_path},
     {"net-of", PLAN_RUN, 1, 1, set_net_of},

@@ -37,11 +37,36 @@ export function networkRecords(
   container: { readonly id: string; readonly name: string; readonly resolvers: readonly string[] },
   places: readonly PlacedAttachment[],
 ): PlanRecord[] {
-  const way = places.find(({ network }) => !network.internal);
+  const way = wayOut(places);
   return [
     ['id', container.id],
     ...container.resolvers.map((address): PlanRecord => ['resolver', address]),
     ...places.flatMap((place) => placeRecords(container.name, place, place === way)),
+  ];
+}
+
+/** The first one of those with the lowest metric. */
+function wayOut(places: readonly PlacedAttachment[]): PlacedAttachment | undefined {
+  const open = places.filter(({ network }) => !network.internal && network.withoutDefault !== true);
+  const metricOf = ({ network: { metric = 100 } }: PlacedAttachment): number => metric;
+  return open.reduce<PlacedAttachment | undefined>(
+    (best, one) => (best === undefined || metricOf(one) < metricOf(best) ? one : best),
+    undefined,
+  );
+}
+
+/** A default route with a metric is one among others. */
+function routeRecords({ network, four, six }: PlacedAttachment, isWayOut: boolean): PlanRecord[] {
+  const { routes = [], metric } = network;
+  const bits = (address: string): string => `${address}/${address.includes(':') ? 128 : 32}`;
+  const defaults = isWayOut && metric !== undefined ? [four, six].flatMap((one) => one ?? []) : [];
+  return [
+    ...defaults.map(({ subnet: { gateway } }): PlanRecord => {
+      return ['route', gateway.includes(':') ? '::/0' : '0.0.0.0/0', bits(gateway), `${metric}`];
+    }),
+    ...routes.map(
+      (route): PlanRecord => ['route', route.destination, bits(route.gateway), `${route.metric ?? 0}`],
+    ),
   ];
 }
 
@@ -50,7 +75,7 @@ function placeRecords(name: string, place: PlacedAttachment, isWayOut: boolean):
   const flags = [
     network.internal ? 'internal' : [],
     network.dns ? 'dns' : [],
-    isWayOut ? 'route' : [],
+    isWayOut && network.metric === undefined ? 'route' : [],
   ].flat();
   const ends = [four, six].flatMap((one) =>
     one === undefined
@@ -70,6 +95,7 @@ function placeRecords(name: string, place: PlacedAttachment, isWayOut: boolean):
     ],
     ...names.map((one): PlanRecord => ['name', one]),
     ...network.resolvers.map((address): PlanRecord => ['resolver', address]),
+    ...routeRecords(place, isWayOut),
   ];
 }
 

@@ -1,6 +1,7 @@
 /** What is kept of a user-defined network: `networks/<name>/network.json`. */
 import {
   invalid,
+  requireArray,
   requireBoolean,
   requireInteger,
   requireObject,
@@ -16,6 +17,14 @@ export type NetworkSubnet = {
   readonly gateway: string;
   /** Where addresses are allotted from; without it the whole subnet. */
   readonly range?: { readonly first: string; readonly last: string } | undefined;
+};
+
+/** A route of all containers on a network beside the default one. */
+export type NetworkRoute = {
+  /** `ADDRESS/BITS`. */
+  readonly destination: string;
+  readonly gateway: string;
+  readonly metric?: number | undefined;
 };
 
 export type NetworkRecord = {
@@ -34,6 +43,11 @@ export type NetworkRecord = {
   /** Asked for other names, as `ADDRESS[#PORT]`; empty: those of this host. */
   readonly resolvers: readonly string[];
   readonly mtu: number;
+  readonly routes?: readonly NetworkRoute[] | undefined;
+  /** Of the default route: that of the lowest one is taken. */
+  readonly metric?: number | undefined;
+  /** It is not the way out of containers. */
+  readonly withoutDefault?: boolean | undefined;
   readonly labels: Readonly<Record<string, string>>;
   readonly options: Readonly<Record<string, string>>;
 };
@@ -56,8 +70,35 @@ export function parseNetworkRecord(value: unknown, where: string): NetworkRecord
     dns: requireBoolean(record.dns, `${where}: dns`),
     resolvers: requireStrings(record.resolvers, `${where}: resolvers`),
     mtu: requireInteger(record.mtu, `${where}: mtu`),
+    ...parseWays(record, where),
     labels: requireStringMap(record.labels, `${where}: labels`),
     options: requireStringMap(record.options, `${where}: options`),
+  };
+}
+
+function parseWays(
+  { routes, metric, withoutDefault }: Readonly<Record<string, unknown>>,
+  where: string,
+): Pick<NetworkRecord, 'routes' | 'metric' | 'withoutDefault'> {
+  return {
+    ...(routes === undefined
+      ? {}
+      : { routes: requireArray(routes, `${where}: routes`).map((route) => parseRoute(route, where)) }),
+    ...(metric === undefined ? {} : { metric: requireInteger(metric, `${where}: metric`) }),
+    ...(withoutDefault === undefined
+      ? {}
+      : { withoutDefault: requireBoolean(withoutDefault, `${where}: withoutDefault`) }),
+  };
+}
+
+function parseRoute(value: unknown, where: string): NetworkRoute {
+  const { destination, gateway, metric } = requireObject(value, where);
+  const text = requireString(destination, where);
+  if (parseSubnet(text) === undefined) throw invalid(where, text);
+  return {
+    destination: text,
+    gateway: requireAddress(gateway, where),
+    ...(metric === undefined ? {} : { metric: requireInteger(metric, where) }),
   };
 }
 

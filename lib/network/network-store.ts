@@ -46,6 +46,15 @@ export class NetworkStore {
     });
   }
 
+  /** Writes a network anew, as `change` has it. @throws NOT_FOUND, and what `change` throws. */
+  update(text: string, change: (network: NetworkRecord) => NetworkRecord): NetworkRecord {
+    return this.locked(() => {
+      const record = change(this.resolve(text));
+      writeFileAtomic(this.#path(record.name), JSON.stringify(record), { durable: true });
+      return record;
+    });
+  }
+
   /** In the order of their names. */
   list(): readonly NetworkRecord[] {
     return namesIn(this.#paths.networks)

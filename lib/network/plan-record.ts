@@ -1,6 +1,7 @@
 /** Decides what a new user-defined network is like. Pure. */
 import { CoracleError } from '../errors.js';
 import { checkNetworkName } from './network-flags.js';
+import { planRoutes, readOptions } from './network-options.js';
 import { uplinkPrefix6 } from './network-plan.js';
 import type { NetworkRecord, NetworkSubnet } from './network-record.js';
 import {
@@ -22,6 +23,8 @@ export type NewNetwork = {
   /** `ADDRESS/BITS` or `FIRST-LAST`. */
   readonly ranges?: readonly string[] | undefined;
   readonly ipv6?: boolean | undefined;
+  /** `DESTINATION,GATEWAY[,METRIC]` */
+  readonly routes?: readonly string[] | undefined;
   readonly internal?: boolean | undefined;
   readonly disableDns?: boolean | undefined;
   readonly resolvers?: readonly string[] | undefined;
@@ -39,9 +42,6 @@ export type NetworkSurroundings = {
   /** 7 bytes. */
   readonly random: Uint8Array;
 };
-
-/** The MTU of pasta and slirp4netns, which spares them work. */
-const defaultMtu = 65520;
 
 /** One of these is the holder's uplink: documentation's addresses (RFC 5737), which nobody else should have. */
 const uplinkSubnets = ['192.0.2.0/24', '198.51.100.0/24', '203.0.113.0/24'] as const;
@@ -67,39 +67,27 @@ export function planNetworkRecord(network: NewNetwork, around: NetworkSurroundin
   if (around.known.some((one) => one.name === name)) {
     throw new CoracleError('CONFLICT', `create network ${name}: there is one of this name`);
   }
-  const { mtu, ...options } = readOptions(name, network.options ?? {});
+  const { options, ...settings } = readOptions(name, network.options ?? {});
+  const subnets = planSubnets(name, network, around);
+  const routes = planRoutes(name, network.routes ?? [], subnets);
   return {
     version: 1,
     id: around.id,
     name,
     created: around.created,
-    subnets: planSubnets(name, network, around),
+    subnets,
     internal: network.internal ?? false,
     dns: !(network.disableDns ?? false),
     resolvers: (network.resolvers ?? []).map((text) => checkResolver(name, text)),
-    mtu,
+    ...settings,
+    ...(routes.length === 0 ? {} : { routes }),
     labels: network.labels ?? {},
     options,
   };
 }
 
-function readOptions(name: string, options: Readonly<Record<string, string>>): { mtu: number } {
-  let mtu: number = defaultMtu;
-  for (const [key, value] of Object.entries(options)) {
-    if (key !== 'mtu' && key !== 'com.docker.network.driver.mtu') {
-      throw new CoracleError('UNSUPPORTED', `create network ${name}: option "${key}" is not supported`, {
-        hint: 'mtu=BYTES is the only one',
-      });
-    }
-    mtu = Number(value);
-    if (!/^\d{1,5}$/.test(value) || mtu < 576 || mtu > 65520) {
-      throw new CoracleError('USAGE', `create network ${name}: mtu "${value}" is not from 576 to 65520`);
-    }
-  }
-  return { mtu };
-}
-
-function checkResolver(name: string, text: string): string {
+/** @throws USAGE */
+export function checkResolver(name: string, text: string): string {
   const [, address = '', port] = /^([^#]+)(?:#(\d{1,5}))?$/.exec(text) ?? [];
   const good =
     parseAddress(address) !== undefined && (port === undefined || (Number(port) > 0 && Number(port) < 65536));
@@ -132,11 +120,13 @@ function planSubnets(name: string, network: NewNetwork, around: NetworkSurroundi
   const busy = [...taken.map(({ entry }) => entry.subnet), ...around.host].flatMap(
     (text) => parseSubnet(text) ?? [],
   );
-  const four = asked.find(({ family }) => family === 4) ?? freeSubnet(name, busy);
-  const six =
-    asked.find(({ family }) => family === 6) ??
-    (network.ipv6 === true ? uniqueLocal(around.random) : undefined);
-  const subnets = [four, ...(six === undefined ? [] : [six])];
+  const [four, six] = ([4, 6] as const).map((wanted) => asked.find(({ family }) => family === wanted));
+  // A subnet of IPv6 alone, without --ipv6, means nothing else.
+  const onlySix = six !== undefined && network.ipv6 !== true;
+  const subnets = [
+    four ?? (onlySix ? [] : freeSubnet(name, busy)),
+    six ?? (network.ipv6 === true ? uniqueLocal(around.random) : []),
+  ].flat();
   return withGateways(name, network, subnets);
 }
 

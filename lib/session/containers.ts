@@ -127,7 +127,8 @@ export async function rename(session: Session, name: string, newName: string): P
   requireWhole(view, 'rename');
   const { renameContainer } = await import('../container/rename.js');
   renameContainer(stores, view, newName);
-  if (view.record.network === 'bridge') await (await import('./networks.js')).renamed(session, newName);
+  if (view.record.network === 'bridge')
+    await (await import('./network-changes.js')).renamed(session, newName);
   const { retell } = await import('../container/update.js');
   await retell(stores, { ...view, record: { ...view.record, name: newName } });
 }

@@ -3,6 +3,7 @@ import type { AttachmentRequest } from '../network/network-flags.js';
 import type { NetworkRecord } from '../network/network-record.js';
 import type { NewNetwork } from '../network/plan-record.js';
 import { ContainerVerbs } from './container-verbs.js';
+import type { ResolverChange } from './network-changes.js';
 import type { NetworkView } from './networks.js';
 import type { Failure, PruneFilter } from './prune.js';
 
@@ -44,21 +45,27 @@ export abstract class NetworkVerbs extends ContainerVerbs {
     return pruneNetworks(this.session, filter);
   }
 
+  /** Changes who is asked for names of no container, also for those that run. @throws NOT_FOUND, USAGE */
+  async updateNetwork(name: string, change: ResolverChange): Promise<NetworkRecord> {
+    const { updateNetwork } = await import('./network-changes.js');
+    return updateNetwork(this.session, name, change);
+  }
+
   /** Puts a container on one more network, also while it runs. @throws NOT_FOUND, CONFLICT */
   async connectNetwork(container: string, request: AttachmentRequest): Promise<void> {
-    const { connectNetwork } = await import('./networks.js');
+    const { connectNetwork } = await import('./network-changes.js');
     await connectNetwork(this.session, container, request);
   }
 
   /** Takes a container off a network, also while it runs. @throws NOT_FOUND, CONFLICT */
   async disconnectNetwork(container: string, network: string): Promise<void> {
-    const { disconnectNetwork } = await import('./networks.js');
+    const { disconnectNetwork } = await import('./network-changes.js');
     await disconnectNetwork(this.session, container, network);
   }
 
   /** Sets up again what is missing of a running container's networks. Resolves with its id. @throws CONFLICT */
   async reloadNetworks(container: string): Promise<string> {
-    const { reloadNetworks } = await import('./networks.js');
+    const { reloadNetworks } = await import('./network-changes.js');
     return reloadNetworks(this.session, container);
   }
 }

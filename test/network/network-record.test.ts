@@ -58,6 +58,48 @@ test('what is asked for is kept, and read again', (t) => {
   t.is(plan({ ipv6: true }).subnets[1]?.subnet, 'fd01:101:101:101::/64');
 });
 
+test('a subnet of IPv6 alone is one without IPv4, with --ipv6 it has both', (t) => {
+  t.deepEqual(
+    plan({ subnets: ['fd01::/64'] }).subnets.map(({ subnet }) => subnet),
+    ['fd01::/64'],
+  );
+  const both = plan({ subnets: ['fd01::/64'], ipv6: true });
+  t.deepEqual(
+    both.subnets.map(({ subnet }) => subnet),
+    ['10.89.0.0/24', 'fd01::/64'],
+  );
+});
+
+test('routes, metrics and who is no way out are kept, and told to the holder', (t) => {
+  const options = { metric: '50', isolate: 'strict' };
+  const near = plan({ name: 'near', options, routes: ['10.5.1.0/16,10.89.0.9,7'] });
+  t.deepEqual(parseNetworkRecord(JSON.parse(JSON.stringify(near)), 'x'), near);
+  t.deepEqual(near.routes, [{ destination: '10.5.0.0/16', gateway: '10.89.0.9', metric: 7 }]);
+  const closed = plan({ name: 'closed', options: { no_default_route: '1' } });
+  const place = (network: NetworkRecord, name: string): PlacedAttachment => ({
+    network,
+    ...{ interface: name, mac: undefined, aliases: [] },
+    four: { subnet: network.subnets[0] ?? { subnet: '', gateway: '' }, address: '10.89.0.2' },
+  });
+  const places = [place(closed, 'a'), place(plan({ name: 'plain' }), 'b'), place(near, 'c')];
+  const records = networkRecords({ id, name: 'x', resolvers: [] }, places);
+  t.deepEqual(
+    records.filter(([op]) => op === 'route'),
+    [
+      ['route', '0.0.0.0/0', '10.89.0.1/32', '50'],
+      ['route', '10.5.0.0/16', '10.89.0.9/32', '7'],
+    ],
+  );
+  t.deepEqual(
+    records.flatMap(([op, , flags]) => (op === 'attach' ? [flags] : [])),
+    ['dns', 'dns', 'dns'],
+  );
+  const [first] = networkRecords({ id, name: 'x', resolvers: [] }, places.slice(0, 2)).filter(([, , flags]) =>
+    flags?.includes('route'),
+  );
+  t.is(first?.[4], 'b');
+});
+
 const fails = test.macro((t, network: Partial<NewNetwork>, code: ErrorCode, reason: RegExp) => {
   const error = t.throws(() => plan(network, { known: [plan({ name: 'old' })] as never[] }), {
     instanceOf: CoracleError,
@@ -76,6 +118,19 @@ test(
   /overlaps with 10\.89\.0\.0\/24 of network old/,
 );
 test('the subnet of the way out', fails, { subnets: ['192.0.2.0/25'] }, 'USAGE', /kept for the way out/);
+test(
+  'an option that is another way round',
+  fails,
+  { options: { isolate: 'false' } },
+  'UNSUPPORTED',
+  /isolate/,
+);
+test('an option there is not', fails, { options: { vlan: '5' } }, 'UNSUPPORTED', /option "vlan" is not/);
+test('a metric that is none', fails, { options: { metric: '0' } }, 'USAGE', /metric "0" is not from 1/);
+test('a route without a gateway', fails, { routes: ['10.1.0.0/16'] }, 'USAGE', /is no route/);
+test('a route of two families', fails, { routes: ['10.1.0.0/16,fd00::1'] }, 'USAGE', /is no route/);
+test('a gateway from elsewhere', fails, { routes: ['10.1.0.0/16,9.9.9.9'] }, 'USAGE', /lies in no subnet/);
+test('the way out of IPv6', fails, { subnets: ['fdc0:6f72::/32'] }, 'USAGE', /kept for the way out/);
 test('two of one family', fails, { subnets: ['10.1.0.0/24', '10.2.0.0/24'] }, 'USAGE', /at most one/);
 test('one without room', fails, { subnets: ['10.1.0.0/31'] }, 'USAGE', /too small/);
 test('a gateway elsewhere', fails, { gateways: ['10.1.0.1'] }, 'USAGE', /lies in no subnet/);

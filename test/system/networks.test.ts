@@ -207,6 +207,39 @@ testWith(needs, 'addresses, names of interfaces and published ports are those as
   t.regex(missing.stderr, /use network nowhere: no such network/);
 });
 
+testWith(
+  needs,
+  'routes, metrics and networks of IPv6 alone are as asked for, and so are new name servers',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const names = await resolver(t);
+    await cli.ok(['network', 'create', '--subnet', 'fd77:2::/64', 'only6']);
+    const far = ['--subnet', '10.77.3.0/24', '--route', '10.99.0.0/16,10.77.3.9,70', '--opt', 'metric=50'];
+    await cli.ok(['network', 'create', ...far, 'far']);
+    await cli.ok(['network', 'create', '--opt', 'no_default_route=1', '--disable-dns', 'side']);
+    await cli.ok(['network', 'create', 'plain']);
+    const on = ['--network', 'side', '--network', 'plain', '--network', 'far'];
+    const routes = await cli.ok(['run', '--rm', ...on, 'busybox', 'ip', 'route']);
+    t.regex(routes, /^default via 10\.77\.3\.1 dev eth2 +metric 50/m);
+    t.regex(routes, /^10\.99\.0\.0\/16 via 10\.77\.3\.9 dev eth2 +metric 70/m);
+    t.is(routes.match(/^default/gm)?.length, 1);
+    await serve(cli, 'six', '--network', 'only6', '-p', '127.0.0.1::80');
+    t.notRegex(await cli.ok(['exec', 'six', 'ip', 'addr', 'show', 'eth0']), /inet /);
+    t.regex(await lookUp(cli, 'six', 'six.coracle.internal'), /Address: fd77:2::2$/m);
+    const port = (await cli.ok(['port', 'six', '80'])).trim();
+    t.is((await (await fetch(`http://${port}/`)).text()).trim(), 'six');
+    await cli.ok(['network', 'update', '--dns-add', names.place, 'only6']);
+    t.regex(await lookUp(cli, 'six', 'example.com'), /Address: 192\.0\.2\.99$/m);
+    const [shown] = JSON.parse(await cli.ok(['network', 'inspect', 'only6']));
+    t.deepEqual(shown.network_dns_servers, [names.place]);
+    await cli.ok(['network', 'update', '--dns-drop', names.place, 'only6']);
+    t.regex(
+      (await cli.run(['network', 'update', '--dns-drop', names.place, 'only6'])).stderr,
+      /update network only6: 127\.0\.0\.1#\d+ is no server of it/,
+    );
+  },
+);
+
 testWith(needs, 'a running container is put on a network and taken off', async (t) => {
   const cli = await openCliWithBusybox(t);
   for (const name of ['a', 'b']) await cli.ok(['network', 'create', name]);
