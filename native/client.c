@@ -144,6 +144,14 @@ static int exit_code(const char *record) {
     return code ? atoi(code + 7) & 255 : EXIT_BROKEN;
 }
 
+/* Nothing else tells a program that was killed for want of memory from one that somebody killed. */
+static void tell_exit(struct attach *attach) {
+    int code = exit_code(attach->text);
+    if (code != 0 && strstr(attach->text, "\"oom\":1"))
+        complain(attach, "the container was out of memory: the kernel killed processes of it", 0);
+    finish(attach, code);
+}
+
 /* ESRCH answers a signal that came when the process was gone: the exit follows. A text with a reason in it needs no other. */
 static void show_error(struct attach *attach) {
     const unsigned char *at = (const unsigned char *)attach->text;
@@ -160,7 +168,7 @@ static void end_frame(struct attach *attach) {
     attach->in_frame = false;
     attach->text[attach->text_size] = 0;
     if (attach->type == FRAME_EXIT)
-        finish(attach, exit_code(attach->text));
+        tell_exit(attach);
     if (attach->type == FRAME_ERROR && attach->text_size >= 4)
         show_error(attach);
 }

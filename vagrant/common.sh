@@ -66,6 +66,22 @@ share_node() {
   PATH=$directory:$PATH
 }
 
+# In a mount namespace of our own: mounts the hierarchy of version 2 and gives the user a part of it to divide, with this
+# shell in a leaf of that: delegate_cgroup USER MOUNT NAME.
+delegate_cgroup() {
+  local user=$1 mount=$2 part=$2/$3
+  mkdir -p "$mount" && mount -t cgroup2 none "$mount" 2>/dev/null || return 0
+  mkdir -p "$part/suite" && chown -R "$user" "$part" && echo $$ >"$part/suite/cgroup.procs"
+}
+
+# Takes that part away, once nothing is left in it.
+remove_cgroup() {
+  local place
+  for place in /sys/fs/cgroup /sys/fs/cgroup/unified; do
+    [ ! -d "$place/$1" ] || find "$place/$1" -depth -type d -exec rmdir {} + 2>/dev/null || :
+  done
+}
+
 # In a mount namespace of our own: takes away the empty cgroup2 part of a hybrid hierarchy, with which podman's crun
 # refuses to work.
 hide_hybrid_cgroup() {

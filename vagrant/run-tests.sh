@@ -47,6 +47,7 @@ run_suite() {
     unshare --mount bash -c '
       . "$project/vagrant/common.sh"
       hide_hybrid_cgroup
+      delegate_cgroup "$user" "$workspace/cgroup" "${workspace##*/}"
       mount_images "$workspace/fs" "$user"
       cd "$workspace/tree"
       as_user "$user" "$@"
@@ -87,6 +88,7 @@ tracked_files() {
 
 remove_workspace() {
   cd /
+  remove_cgroup "${workspace##*/}"
   if [ "$(id -u)" = 0 ]; then
     rm -rf --one-file-system "$workspace"
   else

@@ -1,7 +1,6 @@
 /** A container in the words of `docker inspect` and `podman inspect`. Pure. */
 import type { IdRange } from '../host/id-map.js';
 import { capabilityName } from '../sandbox/capabilities.js';
-import type { ResourceLimits } from '../sandbox/limits.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import { defaultShmSize } from '../sandbox/mounts.js';
 import { signalName } from '../sandbox/signals.js';
@@ -9,6 +8,7 @@ import { parseVolumeOptions } from '../volume/volume-options.js';
 import type { VolumeStore } from '../volume/volume-store.js';
 import type { ContainerHealthcheck } from './healthcheck.js';
 import type { UserNamespace } from './inner-map.js';
+import { cgroupPath, limitFields } from './inspect-limits.js';
 import { namespaceText } from './namespace-flags.js';
 import type { SecretUse, VolumeUse } from './record.js';
 import type { ContainerView } from './view.js';
@@ -70,6 +70,7 @@ function stateFields(view: ContainerView): ContainerInspection {
     OOMKilled: exit?.oom ?? false,
     Dead: status === 'dead',
     Pid: live?.pid ?? 0,
+    CgroupPath: cgroupPath(live?.cgroup),
     ExitCode: status === 'exited' ? (exit?.code ?? 0) : 0,
     Error: status === 'exited' ? (exit?.error ?? '') : '',
     StartedAt: live?.started ?? (exit?.started || never),
@@ -166,7 +167,7 @@ function hostFields({ record }: ContainerView): ContainerInspection {
     ShmSize: options.shmSize ?? defaultShmSize,
     Dns: options.dns ?? [],
     ExtraHosts: (options.extraHosts ?? []).map(({ name, address }) => `${name}:${address}`),
-    ...limitFields(options.limits),
+    ...limitFields(options),
     Ulimits: (options.ulimits ?? []).map(({ name, soft, hard }) => ({ Name: name, Soft: soft, Hard: hard })),
     RestartPolicy: { Name: options.restart?.name ?? 'no', MaximumRetryCount: options.restart?.maximum ?? 0 },
     LogConfig: { Type: record.log?.driver ?? 'none', Path: record.log?.path ?? '' },
@@ -179,23 +180,6 @@ function mapFields(namespace: UserNamespace | undefined): ContainerInspection | 
   if (namespace === undefined) return undefined;
   const text = ({ container, host, size }: IdRange): string => `${container}:${host}:${size}`;
   return { UidMap: namespace.idMap.uid.map(text), GidMap: namespace.idMap.gid.map(text) };
-}
-
-/** docker's names and units; 0 where nothing was asked for. */
-function limitFields(limits: ResourceLimits = {}): ContainerInspection {
-  return {
-    Memory: limits.memory ?? 0,
-    MemoryReservation: limits['memory-reservation'] ?? 0,
-    MemorySwap: limits['memory-swap'] ?? 0,
-    NanoCpus: Math.round((limits.cpus ?? 0) * 1e9),
-    CpuShares: limits['cpu-shares'] ?? 0,
-    CpuPeriod: limits['cpu-period'] ?? 0,
-    CpuQuota: limits['cpu-quota'] ?? 0,
-    CpusetCpus: limits['cpuset-cpus'] ?? '',
-    CpusetMems: limits['cpuset-mems'] ?? '',
-    PidsLimit: limits['pids-limit'] ?? 0,
-    BlkioWeight: limits['blkio-weight'] ?? 0,
-  };
 }
 
 function securityTexts(security: ContainerView['record']['options']['security']): string[] {

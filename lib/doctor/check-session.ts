@@ -1,26 +1,11 @@
-/** The user's session: cgroups, the runtime directory, what happens at log-out. */
+/** The user's session: the runtime directory, what happens at log-out. */
 import { statSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { CoracleError, hasErrno } from '../errors.js';
 import { runtimeDirectory } from '../host/paths.js';
-import { probe } from '../native/probes.js';
 import { exists } from './host-files.js';
 import { type Finding, fail, fine, warn } from './report.js';
 import type { Subject } from './subject.js';
-
-/** Delegated cgroups are for limits, which nothing else depends on. */
-export function checkCgroup(): readonly Finding[] {
-  const [id, title] = ['cgroup', 'cgroup v2 delegation'];
-  const found = probe('cgroup2');
-  if (found.works) return [fine(id, title, found.detail ?? 'delegated')];
-  return [
-    warn(id, title, {
-      detail: found.reason ?? 'not delegated',
-      consequence: 'containers run without a group of their own: no statistics and limits per container',
-      fix: 'log in through systemd (ssh or console, not su), or: systemd-run --user --scope -p Delegate=yes bash',
-    }),
-  ];
-}
 
 export function checkRuntimeDirectory({ env }: Subject): readonly Finding[] {
   const [id, title] = ['runtime-directory', 'runtime directory'];

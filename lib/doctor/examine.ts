@@ -1,10 +1,11 @@
 /** `doctor`: every check in the order a person would mend things. */
 import { CoracleError } from '../errors.js';
+import { checkCgroup } from './check-cgroup.js';
 import { checkIds } from './check-ids.js';
 import { checkKernel, checkProc, checkSeccomp, checkUserNamespaces } from './check-kernel.js';
 import { checkNative } from './check-native.js';
 import { checkNetwork, checkNetworkNamespace } from './check-network.js';
-import { checkCgroup, checkLinger, checkRuntimeDirectory } from './check-session.js';
+import { checkLinger, checkRuntimeDirectory } from './check-session.js';
 import { checkDrivers, checkStore } from './check-storage.js';
 import { type DoctorReport, type Finding, fail } from './report.js';
 import type { Subject } from './subject.js';

@@ -3,6 +3,7 @@ import { accessSync, constants, existsSync, readFileSync, statfsSync, writeFileS
 import { userInfo } from 'node:os';
 import { dirname, join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
+import { parseMountTable } from './mount-table.js';
 import type { Environment } from './paths.js';
 
 /** Where the systemd that manages the user's units listens: itself, or on a bus. */
@@ -26,9 +27,14 @@ const cgroup2Magic = 0x6367_7270;
 /** The mount points to look at, the usual one and that of hybrid hosts. */
 const mountPoints = ['/sys/fs/cgroup', '/sys/fs/cgroup/unified'] as const;
 
-/** Where version 2 is mounted; with the controllers, or beside those of version 1. */
+/** Where version 2 is mounted; with the controllers, or beside those of version 1, or at some place of somebody's own. */
 export function cgroupMount(): string | undefined {
-  return mountPoints.find((path) => isCgroup2(path));
+  return mountPoints.find((path) => isCgroup2(path)) ?? mountedElsewhere();
+}
+
+function mountedElsewhere(): string | undefined {
+  const table = parseMountTable(readFileSync('/proc/self/mountinfo', 'utf8'));
+  return table.find(({ type }) => type === 'cgroup2')?.directory;
 }
 
 function isCgroup2(path: string): boolean {

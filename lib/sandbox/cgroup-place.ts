@@ -130,10 +130,9 @@ function findPlace(
 
 /** Beside the holder; what the pod's cgroup has, this one can have. */
 function memberPlace(holder: string, manager: UnitManager | undefined): Found {
-  const above = dirname(holder);
-  const path = dirname(above);
+  const path = dirname(dirname(holder));
   const unit = path.endsWith('.scope') ? basename(path) : undefined;
-  return { place: { kind: 'member', path, unit, manager }, above };
+  return { place: { kind: 'member', path, unit, manager }, above: path };
 }
 
 function checkSlice(slice: string): string {
@@ -189,7 +188,7 @@ function someMissing(
 }
 
 /** Why a cgroup has no such controllers: the host has none to give, or does not give them. */
-function absence(gone: readonly string[], facts: CgroupFacts): string {
+export function absence(gone: readonly string[], facts: CgroupFacts): string {
   const controllers = gone.length === 1 ? `controller ${gone[0]} is` : `controllers ${gone.join(', ')} are`;
   if (!facts.pure) return `${controllers} of cgroup version 1 on this host`;
   return isOfHost(gone, facts)
@@ -197,7 +196,8 @@ function absence(gone: readonly string[], facts: CgroupFacts): string {
     : `${controllers} not in this host's hierarchy of cgroup version 2`;
 }
 
-function absenceFix(gone: readonly string[], above: string, facts: CgroupFacts): string {
+/** What gives them. */
+export function absenceFix(gone: readonly string[], above: string, facts: CgroupFacts): string {
   if (!facts.pure) return noHierarchy.hint;
   if (!isOfHost(gone, facts))
     return `boot with cgroup_no_v1=all, and ${gone.map((name) => `cgroup_enable=${name}`).join(' ')} where the kernel has it switched off`;
@@ -217,7 +217,7 @@ export const delegationFix =
 
 const noHierarchy: CgroupProblem = {
   text: 'this host has no cgroup v2 hierarchy with controllers',
-  hint: 'boot with systemd.unified_cgroup_hierarchy=1; coracle doctor tells more',
+  hint: 'boot with systemd.unified_cgroup_hierarchy=1',
 };
 
 /** No systemd of the user, and nothing that may be written. */

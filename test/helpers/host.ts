@@ -8,6 +8,7 @@ import { tmpdir, userInfo } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { hasErrno } from '../../lib/errors.js';
+import { cgroupMount, cgroupOf, isWritableCgroup } from '../../lib/host/cgroup.js';
 
 /** The repository's top directory, also when the tests were compiled to a directory elsewhere that links its node_modules. */
 export function repositoryRoot(): string {
@@ -96,6 +97,21 @@ export function missingUserNamespaces(): Missing {
     encoding: 'utf8',
   });
   return probe.status === 0 ? undefined : `user namespaces are refused: ${probe.stderr.trim()}`;
+}
+
+/** The part of a hierarchy of version 2 that is ours to divide, beside the leaf that we are in; undefined without one. */
+export function ownCgroup(): string | undefined {
+  const mount = cgroupMount();
+  const parent = mount === undefined ? undefined : join(mount, dirname(cgroupOf('self') ?? '/'));
+  return parent !== undefined && isWritableCgroup(parent) ? parent : undefined;
+}
+
+export function missingOwnCgroup(): Missing {
+  return ownCgroup() === undefined ? 'no cgroup that is ours to divide' : undefined;
+}
+
+export function missingCgroup2(): Missing {
+  return cgroupMount() === undefined ? 'no hierarchy of cgroup version 2' : undefined;
 }
 
 /** Whether the user's systemd makes scopes in a hierarchy of cgroup version 2 alone. */
