@@ -13,14 +13,18 @@ export function asksForCgroup({ limits, cgroup }: Pick<RunOptions, 'limits' | 'c
   return limits !== undefined || cgroup !== undefined;
 }
 
-/** @throws HOST where a cgroup that was asked for cannot be made. */
+/**
+ * Of a service the supervisor is the main process, which systemd hears only inside of its unit.
+ * @throws HOST where a cgroup that was asked for cannot be made.
+ */
 export function cgroupAtStart(
   stores: Pick<ContainerStores, 'env' | 'paths' | 'runtime'>,
   { id, options }: Pick<ContainerRecord, 'id' | 'options'>,
+  isService: boolean,
 ): CgroupSpec | undefined {
   const pod = options.pod?.kind === 'member' ? cgroupOfHolder(stores, options.pod.holder) : undefined;
   if (pod === undefined && !asksForCgroup(options)) return undefined;
-  const request = { ...options.cgroup, limits: options.limits, pod };
+  const request = { ...options.cgroup, limits: options.limits, pod, isService };
   const { spec } = decideCgroup(`coracle-${id}`, request, readCgroupFacts(stores.env));
   return spec === undefined || options.pod?.kind !== 'holder' ? spec : { ...spec, holdsPod: true };
 }

@@ -110,7 +110,7 @@ async function prepareStart(
     userOf,
     secrets,
     notify,
-    cgroup: await cgroupOf(stores, record),
+    cgroup: await cgroupOf(stores, record, notify !== undefined),
     fresh,
     client,
   });
@@ -145,11 +145,15 @@ const pause = (milliseconds: number): Promise<void> =>
 const cleaningPatience = 10_000;
 
 /** What cannot be applied was said when the container was made. */
-async function cgroupOf(stores: ContainerStores, record: ContainerRecord): Promise<LaunchChoice['cgroup']> {
+async function cgroupOf(
+  stores: ContainerStores,
+  record: ContainerRecord,
+  isService: boolean,
+): Promise<LaunchChoice['cgroup']> {
   const { limits, cgroup, pod } = record.options;
   if (limits === undefined && cgroup === undefined && pod === undefined) return undefined;
   const { cgroupAtStart } = await import('./cgroup-at-start.js');
-  return cgroupAtStart(stores, record);
+  return cgroupAtStart(stores, record, isService);
 }
 
 async function joinedAtStart(

@@ -24,6 +24,8 @@ export type CgroupRequest = {
   readonly limits?: ResourceLimits | undefined;
   /** The cgroup of the container that holds its pod, where that has one. */
   readonly pod?: string | undefined;
+  /** The supervisor stays where it is, as with `no-conmon`, if a cgroup is made at all. */
+  readonly isService?: boolean | undefined;
 };
 
 /** The records of native/PROTOCOL.md 2.1. */
@@ -95,7 +97,7 @@ type Found =
 
 function findPlace(
   name: string,
-  { mode, parent, pod }: CgroupRequest,
+  { mode, parent, pod, isService }: CgroupRequest,
   facts: CgroupFacts,
   controllers: readonly string[],
 ): Found {
@@ -109,7 +111,7 @@ function findPlace(
       above: join(mount, parent),
     };
   if (manager !== undefined) {
-    const kind = mode === 'no-conmon' ? 'apart' : 'scope';
+    const kind = mode === 'no-conmon' || (mode === undefined && isService) ? 'apart' : 'scope';
     return {
       place: {
         kind,

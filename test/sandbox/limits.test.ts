@@ -98,6 +98,14 @@ test('without limits there is no cgroup, unless one is wanted', (t) => {
   });
 });
 
+test('the supervisor of a service stays in its unit, unless another place is asked for', (t) => {
+  const facts = hierarchy(t, 'memory');
+  const kindOf = (request: CgroupRequest): string | undefined => decide(facts, request).spec?.place.kind;
+  t.is(kindOf({ isService: true }), undefined);
+  t.is(kindOf({ isService: true, limits: { memory: 1e6 } }), 'apart');
+  t.is(kindOf({ isService: true, mode: 'enabled' }), 'scope');
+});
+
 test('what is delegated is applied, what is not is named with the file that helps', (t) => {
   const { spec, problem } = decide(hierarchy(t, 'memory pids', ['memory.swap.max']), {
     limits: { memory: 1e6, cpus: 1, 'cpuset-cpus': '0', 'pids-limit': 5 },

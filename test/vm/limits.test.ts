@@ -12,10 +12,11 @@ const busy = `sh -c 'while :; do :; done'`;
 onMachine('a container that takes more memory than it may is killed, and that is told', async (t) => {
   const told = facts(
     await ok(
-      `coracle run --name greedy --network none -m 64m --memory-swap 64m busybox \\
+      `since=$(date +%s)
+       coracle run --name greedy --network none -m 64m --memory-swap 64m busybox \\
          dd if=/dev/zero of=/dev/null bs=200M count=1 >/dev/null 2>&1; echo code=$?
        coracle inspect -f 'oom={{.State.OOMKilled}} exit={{.State.ExitCode}}' greedy
-       coracle events --since 10m --until 0s --filter container=greedy --format '{{.Status}}' | grep -c oom | sed s/^/events=/
+       coracle events --since $since --until 0s --filter container=greedy --format '{{.Status}}' | grep -c oom | sed s/^/events=/
        coracle run --rm --network none -m 300m busybox dd if=/dev/zero of=/dev/null bs=200M count=1 2>/dev/null; echo enough=$?`,
     ),
   );

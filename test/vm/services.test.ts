@@ -52,13 +52,13 @@ onMachine('a container that is unhealthy is started again, and is healthy then',
 });
 
 onMachine("a container's lines are in the journal", async (t) => {
-  await ok(
-    `coracle run -d --name writes --network none --log-driver journald busybox \\
-       sh -c 'echo to the journal; echo and more >&2; sleep 1000' >/dev/null`,
+  const id = await ok(
+    `coracle run -d --network none --log-driver journald busybox \\
+       sh -c 'echo to the journal; echo and more >&2; sleep 1000'`,
   );
   const lines = await ok(
-    `until_true 'test "$(journalctl -q -o cat CONTAINER_NAME=writes | wc -l)" = 2'
-     journalctl -q -o cat --output-fields=PRIORITY,MESSAGE CONTAINER_NAME=writes | sort`,
+    `journal() { journalctl -q -o cat --output-fields=PRIORITY,MESSAGE CONTAINER_ID_FULL=${id.trim()} | sort; }
+     until_true 'test "$(journal | wc -l)" = 4'; journal`,
     { root: true },
   );
   t.deepEqual(lines.trimEnd().split('\n'), ['3', '6', 'and more', 'to the journal']);
@@ -83,12 +83,13 @@ const install = (name: string): string =>
 `;
 
 onMachine('a unit of Type=notify is active when its container is healthy, and stops it', async (t) => {
-  const how = `--sdnotify healthy --health-cmd 'test -e /tmp/up' --health-interval 500ms`;
+  const how = `-m 64m --sdnotify healthy --health-cmd 'test -e /tmp/up' --health-interval 500ms`;
   const command = `sh -c 'trap "exit 0" TERM; sleep 4 & wait; touch /tmp/up; sleep 1000 & wait'`;
   const told = facts(
     await ok(
       `${install('served')}
        echo health=$(coracle inspect -f '{{.State.Health.Status}}' served)
+       echo limit=$(cat $(cgroup_of $(pid_of served))/memory.max)
        systemctl --user stop served; echo stop=$?
        echo result=$(systemctl --user show -P Result served) left=$(coracle ps -aq | wc -l)`,
       { input: unit('served', how, command) },
@@ -98,6 +99,7 @@ onMachine('a unit of Type=notify is active when its container is healthy, and st
     start: '0',
     state: 'active main=coracle-sv',
     health: 'healthy',
+    limit: `${64 << 20}`,
     stop: '0',
     result: 'success left=0',
   });
