@@ -81,8 +81,12 @@ function overriddenPlatform(values: Given): string | undefined {
 
 function encodingOf(
   values: Given,
-): { readonly kind: 'gzip' | 'zstd'; readonly level: number | undefined } | undefined {
-  const kind = oneOf('--dest-compress-format', values['dest-compress-format'], ['gzip', 'zstd']);
+): { readonly kind: 'gzip' | 'zstd' | 'zstd:chunked'; readonly level: number | undefined } | undefined {
+  const kind = oneOf('--dest-compress-format', values['dest-compress-format'], [
+    'gzip',
+    'zstd',
+    'zstd:chunked',
+  ]);
   const level = values['dest-compress-level'];
   if (values['dest-decompress'] && (kind !== undefined || level !== undefined || values['dest-compress'])) {
     throw new CoracleError('USAGE', 'use --dest-compress and --dest-decompress: only one of them at a time');

@@ -43,7 +43,7 @@ export const command = defineCommand({
       name: 'compression-format',
       kind: 'string',
       value: 'KIND',
-      choices: ['gzip', 'zstd'],
+      choices: ['gzip', 'zstd', 'zstd:chunked'],
       summary: 'For layers made here (default: gzip)',
     },
     { name: 'compression-level', kind: 'number', value: 'N', summary: '1 to 9 for gzip, 1 to 19 for zstd' },
@@ -61,7 +61,8 @@ export const command = defineCommand({
   },
   async handler(values, [list = '', destination], context) {
     const format = known('--format', values.format, ['oci', 'v2s2']);
-    const kind = known('--compression-format', values['compression-format'], ['gzip', 'zstd']) ?? 'gzip';
+    const kind =
+      known('--compression-format', values['compression-format'], ['gzip', 'zstd', 'zstd:chunked']) ?? 'gzip';
     const progress = transferProgress(values.quiet);
     try {
       const digest = await interruptible((signal) =>

@@ -20,6 +20,7 @@ export const command = defineCommand({
       'coracle push --sign-by-sigstore-private-key key.private registry.example.com/team/hello:1',
       'With a signature',
     ],
+    ['coracle push --compression-format zstd:chunked hello', 'So that pulls fetch changed files only'],
     ['coracle push --tls-verify=false hello 127.0.0.1:5000/hello', 'Elsewhere, over plain HTTP'],
   ],
   options: [
@@ -28,7 +29,7 @@ export const command = defineCommand({
       name: 'compression-format',
       kind: 'string',
       value: 'KIND',
-      choices: ['gzip', 'zstd'],
+      choices: ['gzip', 'zstd', 'zstd:chunked'],
       summary: 'For layers made here (default: gzip)',
     },
     {
@@ -74,7 +75,11 @@ export const command = defineCommand({
     try {
       const request = {
         ...registryAccess(values),
-        compression: oneOf('--compression-format', values['compression-format'], ['gzip', 'zstd']),
+        compression: oneOf('--compression-format', values['compression-format'], [
+          'gzip',
+          'zstd',
+          'zstd:chunked',
+        ]),
         level: values['compression-level'],
         recompress: values['force-compression'],
         format: oneOf('--format', values.format, ['oci', 'v2s2']),

@@ -12,7 +12,7 @@ const rows: readonly (readonly string[])[] = [
   ['native', 'registry', 'trust'],
   ['content', 'snapshot'],
   ['layer', 'sandbox'],
-  ['image', 'network', 'volume'],
+  ['image', 'network', 'volume', 'chunked'],
   ['build', 'container', 'transfer', 'runtime'],
   ['working', 'check'],
   ['session', 'doctor'],

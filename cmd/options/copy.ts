@@ -49,7 +49,7 @@ export const copyOptions = [
     name: 'dest-compress-format',
     kind: 'string',
     value: 'KIND',
-    choices: ['gzip', 'zstd'],
+    choices: ['gzip', 'zstd', 'zstd:chunked'],
     summary: 'How layers are compressed that are (default: gzip)',
   },
   { name: 'dest-compress-level', kind: 'number', value: 'N', summary: '1 to 9 for gzip, 1 to 19 for zstd' },

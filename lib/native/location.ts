@@ -4,7 +4,12 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { CoracleError } from '../errors.js';
 
-export type NativeProgram = 'coracle-sv' | 'coracle-zstd' | 'coracle.node' | 'coracle-gzip.node';
+export type NativeProgram =
+  | 'coracle-sv'
+  | 'coracle-zstd'
+  | 'coracle.node'
+  | 'coracle-gzip.node'
+  | 'coracle-frames.node';
 
 let found: string | undefined;
 

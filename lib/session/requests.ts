@@ -188,7 +188,7 @@ export type SaveRequest = {
 export type LoginRequest = RegistryAccess & { readonly username: string; readonly password: string };
 
 export type PushRequest = RegistryAccess & {
-  readonly compression?: 'gzip' | 'zstd' | undefined;
+  readonly compression?: 'gzip' | 'zstd' | 'zstd:chunked' | undefined;
   readonly level?: number | undefined;
   /** Compress layers anew that are compressed another way. */
   readonly recompress?: boolean | undefined;

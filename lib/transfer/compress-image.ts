@@ -7,10 +7,10 @@ import type { Stores } from '../image/stores.js';
 import { compress, decompress } from '../layer/compression.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { dockerTypes, isForeignLayer, layerCompression, ociTypes } from '../oci/media-types.js';
-import { defaultLevels, type LayerEncoding, rememberedLayer, rememberLayer } from './compressed-layers.js';
+import { defaultLevels, rememberedLayer, rememberLayer, type StreamEncoding } from './compressed-layers.js';
 
 export type CompressImageOptions = {
-  readonly kind: LayerEncoding['kind'] | 'none';
+  readonly kind: StreamEncoding['kind'];
   readonly level?: number;
   /** Layers that are compressed another way too. */
   readonly force: boolean;

@@ -2,11 +2,14 @@
  * Copies an image, or an index with its images, from one place to another. Blobs go as they are and manifests keep their
  * bytes, and so their digests, unless layers have to be compressed or another format is asked for.
  */
+
+import { hasToc, withAnnotations } from '../chunked/open-layout.js';
 import { CoracleError } from '../errors.js';
 import { layerType, reformManifest } from '../image/reform.js';
-import { compress, decompress } from '../layer/compression.js';
+import { decompress } from '../layer/compression.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import { type ImageIndex, type ImageManifest, serializeManifest } from '../oci/manifest.js';
 import {
   dockerTypes,
@@ -19,7 +22,7 @@ import {
 import { formatPlatform, hostPlatform, type Platform, selectPlatform } from '../oci/platform.js';
 import type { BlobDescriptor } from '../registry/blobs.js';
 import { approve, approveIndex } from './approve.js';
-import { defaultLevels, type LayerEncoding } from './compressed-layers.js';
+import { type CompressedLayer, defaultLevels, encodeLayer, type LayerEncoding } from './compressed-layers.js';
 import { layerEventId, type OnTransferEvent } from './events.js';
 import { runParallel } from './parallel.js';
 import {
@@ -43,7 +46,9 @@ export type CopyOptions = {
   /** Fail rather than change a digest. */
   readonly preserveDigests?: boolean;
   /** How layers are compressed that are. */
-  readonly encoding?: { readonly kind: 'gzip' | 'zstd'; readonly level?: number | undefined } | undefined;
+  readonly encoding?:
+    | { readonly kind: 'gzip' | 'zstd' | 'zstd:chunked'; readonly level?: number | undefined }
+    | undefined;
   /** Compress layers that the source has uncompressed. */
   readonly compress?: boolean;
   /** Compress layers again that are compressed another way. */
@@ -57,8 +62,8 @@ export type CopyOptions = {
 
 /** Remembers, by the digest of an uncompressed layer and the encoding, what it was compressed. */
 export type CompressionMemory = {
-  known(digest: Digest, encoding: LayerEncoding): BlobDescriptor | undefined;
-  remember(digest: Digest, encoding: LayerEncoding, blob: BlobDescriptor): void;
+  known(digest: Digest, encoding: LayerEncoding): CompressedLayer | undefined;
+  remember(digest: Digest, encoding: LayerEncoding, blob: CompressedLayer): void;
 };
 
 /** An index may hold an index, but not more than one deeper (native.md S22). */
@@ -205,10 +210,12 @@ class Copy {
       await this.#blob(layer, { image, layer: at }, signal);
       return layer;
     }
-    const { digest, size } = await this.#made(layer, kind, { image, layer: at }, signal);
-    const types = { gzip: ociTypes.layerGzip, zstd: ociTypes.layerZstd, none: ociTypes.layer };
+    const { digest, size, annotations } = await this.#made(layer, kind, { image, layer: at }, signal);
+    const zstd = ociTypes.layerZstd;
+    const types = { gzip: ociTypes.layerGzip, zstd, 'zstd:chunked': zstd, none: ociTypes.layer };
     const docker = manifest.mediaType === dockerTypes.manifest;
-    return { ...layer, mediaType: layerType(types[kind.kind], docker), digest, size };
+    const mediaType = layerType(types[kind.kind], docker);
+    return { ...withAnnotations(layer, annotations), mediaType, digest, size };
   }
 
   /** The layer in another encoding, made anew only where the target has not what it came out as before. */
@@ -217,7 +224,7 @@ class Copy {
     encoding: LayerEncoding,
     place: BlobPlace,
     signal: AbortSignal,
-  ): Promise<BlobDescriptor> {
+  ): Promise<CompressedLayer> {
     const { memory, onEvent } = this.#options;
     const now = layerCompression(layer.mediaType);
     const id = layerEventId(layer.digest);
@@ -226,11 +233,19 @@ class Copy {
       onEvent({ kind: 'layer', id, status: 'exists', total: known.size });
       return known;
     }
-    const made = await this.#target.make(() => {
+    let annotations: CompressedLayer['annotations'];
+    const blob = await this.#target.make(() => {
       const bytes = this.#bytes(layer, place, signal);
       const plain = now === 'none' ? bytes : decompress(bytes, now);
-      return measured(encoding.kind === 'none' ? plain : compress(plain, encoding));
+      const encoded = encodeLayer(plain, encoding);
+      const { chunks, finish } = measured(encoded.chunks);
+      const finished = (): BlobDescriptor => {
+        annotations = encoded.annotations();
+        return finish();
+      };
+      return { chunks, finish: finished };
     });
+    const made = { ...blob, ...present('annotations', annotations) };
     if (now === 'none' && encoding.kind !== 'none') memory?.remember(layer.digest, encoding, made);
     onEvent({ kind: 'layer', id, status: 'pushed', current: made.size, total: made.size });
     return made;
@@ -244,7 +259,8 @@ class Copy {
     if (plain === true) return now === 'none' ? undefined : { kind: 'none', level: 0 };
     const kind = encoding?.kind ?? 'gzip';
     const wanted = { kind, level: encoding?.level ?? defaultLevels[kind] };
-    if (now !== 'none') return recompress === true && now !== kind ? wanted : undefined;
+    const same = kind === 'zstd:chunked' ? hasToc(layer) : now === kind;
+    if (now !== 'none') return recompress === true && !same ? wanted : undefined;
     const onTheWay = this.#target.compresses && this.#source.isMade(layer);
     return asked === true || onTheWay ? wanted : undefined;
   }

@@ -7,7 +7,9 @@ import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { manifestLimit } from '../oci/manifest.js';
 import { isForeignLayer, isImageConfig, isLayer, layerCompression } from '../oci/media-types.js';
+import { originOf } from './partial-origin.js';
 import { type ImageSource, type ImageTarget, type PlacedManifest, placedManifest } from './place.js';
+import { restoreBlob } from './restore-blobs.js';
 
 /** Opens what an entry of the store points at for reading. Hold a lease. */
 export function storeSource(stores: Stores, { descriptor, reference }: IndexEntry): ImageSource {
@@ -28,6 +30,7 @@ export function storeSource(stores: Stores, { descriptor, reference }: IndexEntr
     child: read,
     open: (blob, { image, layer }) => {
       if (layer === undefined || content.has(blob.digest)) return content.open(blob.digest);
+      if (originOf(stores.paths, blob) !== undefined) return restored(stores, blob);
       return readLayerTar(readImage({ descriptor: image.descriptor }, content), layer, stores);
     },
     isMade: ({ digest, mediaType }) =>
@@ -72,6 +75,12 @@ export function keptDescriptor({ descriptor, manifest }: PlacedManifest): Descri
   if (manifest.kind === 'index') return descriptor;
   if (artifactType === undefined && isImageConfig(manifest.config.mediaType)) return descriptor;
   return { ...descriptor, artifactType: artifactType ?? manifest.config.mediaType };
+}
+
+/** A layer that was put together has its blob elsewhere. */
+async function* restored(stores: Stores, blob: Descriptor): AsyncGenerator<Buffer, void> {
+  await restoreBlob(stores, blob);
+  yield* stores.content.open(blob.digest);
 }
 
 async function* one(bytes: Buffer): AsyncGenerator<Buffer, void> {

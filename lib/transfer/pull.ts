@@ -1,20 +1,14 @@
 /** Pulling: from a registry's image to blobs, snapshots and a name in the store. */
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
-import { LayerChain } from '../image/layer-chain.js';
 import type { Stores } from '../image/stores.js';
-import { finishUnpack } from '../image/unpack.js';
 import { writeEvent } from '../native/journal.js';
-import type { Descriptor } from '../oci/descriptor.js';
 import { digestHex } from '../oci/digest.js';
-import { layerCompression } from '../oci/media-types.js';
 import { formatPlatform, hostPlatform, matchesPlatform, type Platform } from '../oci/platform.js';
 import { formatReference, parseReference } from '../oci/reference.js';
-import { type BlobOrigin, downloadBlob } from './download.js';
-import { ignoreEvents, layerEventId, type OnTransferEvent } from './events.js';
+import { ignoreEvents, type OnTransferEvent } from './events.js';
 import { type FetchedImage, fetchImage } from './fetch-image.js';
-import { GrowingFile } from './growing-file.js';
-import { runParallel } from './parallel.js';
+import { fetchLayers } from './fetch-layers.js';
 import { openImage, type RegistryAccess } from './registry-access.js';
 import { openRegistryGate } from './trust.js';
 
@@ -26,9 +20,6 @@ export type PullOptions = RegistryAccess & {
   /** `always` unless said otherwise. */
   readonly policy?: PullPolicy;
 };
-
-/** Layers fetched at a time, as Docker's and Podman's clients have it. */
-const downloads = 4;
 
 /**
  * Makes the image available under its reference and unpacked. Layers that are here already, as blobs or
@@ -95,90 +86,4 @@ function warnOfForeignPlatform(
   if (options.platform !== undefined || matchesPlatform(config, hostPlatform())) return;
   const text = `the image is for ${formatPlatform(config)}, this machine is ${formatPlatform(hostPlatform())}`;
   onEvent({ kind: 'message', text });
-}
-
-type LayerTask = { readonly layer: Descriptor; readonly file: GrowingFile };
-type LayerContext = { readonly signal: AbortSignal; readonly onEvent: OnTransferEvent };
-
-/** Downloads beside each other; extraction in the layers' order beside that, following the file of each. */
-async function fetchLayers(
-  stores: Stores,
-  origin: BlobOrigin,
-  image: FetchedImage,
-  { signal, onEvent }: LayerContext,
-): Promise<void> {
-  const chain = await LayerChain.open(stores, image.config.rootfs.diff_ids, signal);
-  const layers = image.manifest.layers.map((layer): LayerTask => ({ layer, file: new GrowingFile() }));
-  for (const { layer } of layers) {
-    onEvent({ kind: 'layer', id: layerEventId(layer.digest), status: 'waiting', total: layer.size });
-  }
-  try {
-    const extraction = (ended: AbortSignal): Promise<void> => {
-      // layers whose download never begins must not be waited for
-      ended.addEventListener('abort', () => {
-        for (const { file } of layers) file.fail(new CoracleError('ABORTED', 'pull layer: aborted'));
-      });
-      return extractLayers(chain, layers, onEvent);
-    };
-    const tasks = layers.map(
-      (task) => (ended: AbortSignal) => fetchLayer(stores, origin, task, { signal: ended, onEvent }),
-    );
-    await runParallel([extraction, ...tasks], { limit: downloads + 1, signal });
-    if (signal.aborted) throw new CoracleError('ABORTED', 'pull image: aborted');
-    await finishUnpack(chain, image, stores);
-    for (const { layer } of layers)
-      onEvent({ kind: 'layer', id: layerEventId(layer.digest), status: 'done' });
-    for (const text of chain.warnings) onEvent({ kind: 'message', text });
-  } finally {
-    await chain.abandon();
-  }
-}
-
-async function fetchLayer(
-  stores: Stores,
-  origin: BlobOrigin,
-  { layer, file }: LayerTask,
-  { signal, onEvent }: LayerContext,
-): Promise<void> {
-  const id = layerEventId(layer.digest);
-  const { size: total } = layer;
-  if (stores.content.size(layer.digest) === total) onEvent({ kind: 'layer', id, status: 'exists', total });
-  else onEvent({ kind: 'layer', id, status: 'downloading', current: 0, total });
-  const onProgress = (current: number): void =>
-    onEvent({ kind: 'layer', id, status: 'downloading', current, total });
-  await downloadBlob(stores, origin, layer, { signal, file, onProgress });
-}
-
-async function extractLayers(
-  chain: LayerChain,
-  layers: readonly LayerTask[],
-  onEvent: OnTransferEvent,
-): Promise<void> {
-  for (let index = chain.next; index !== undefined; index = chain.next) {
-    const task = layers[index];
-    if (task === undefined) throw new CoracleError('INTERNAL', `pull layer ${index}: the manifest has none`);
-    try {
-      await chain.apply({
-        bytes: withProgress(task, onEvent),
-        compression: layerCompression(task.layer.mediaType),
-      });
-    } catch (error) {
-      // bad bytes are the download's to report, which then also throws them away
-      await task.file.settled();
-      throw error;
-    }
-  }
-}
-
-async function* withProgress(
-  { layer, file }: LayerTask,
-  onEvent: OnTransferEvent,
-): AsyncGenerator<Buffer, void> {
-  const id = layerEventId(layer.digest);
-  let current = 0;
-  for await (const chunk of file.read()) {
-    current += chunk.length;
-    if (file.isFinished) onEvent({ kind: 'layer', id, status: 'extracting', current, total: layer.size });
-    yield chunk;
-  }
 }

@@ -4,13 +4,21 @@ import type { ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import { dockerTypes, isForeignLayer, layerCompression, ociTypes } from '../oci/media-types.js';
 import { parseReference } from '../oci/reference.js';
 import { hasBlob } from '../registry/blobs.js';
 import type { RegistryClient } from '../registry/client.js';
 import { mountBlob, uploadBlob, uploadStream } from '../registry/uploads.js';
-import { compressLayer, type LayerEncoding, rememberedLayer } from './compressed-layers.js';
+import {
+  type CompressedLayer,
+  compressLayer,
+  type LayerEncoding,
+  rememberedLayer,
+} from './compressed-layers.js';
 import { layerEventId, type OnTransferEvent } from './events.js';
+import { originOf } from './partial-origin.js';
+import { type RestoreOptions, restoreBlob } from './restore-blobs.js';
 
 /** Where a push goes. */
 export type PushTarget = {
@@ -18,6 +26,8 @@ export type PushTarget = {
   readonly client: RegistryClient;
   readonly repository: string;
   readonly encoding: LayerEncoding;
+  /** For blobs that are to be fetched from elsewhere first. */
+  readonly access: NonNullable<RestoreOptions['access']>;
   readonly onEvent: OnTransferEvent;
   /** Manifests of an index that are there. */
   readonly pushed: Digest[];
@@ -42,6 +52,7 @@ export async function pushLayer(target: PushTarget, image: ImageRecord, index: n
     return layer;
   }
   if (layerCompression(layer.mediaType) === 'none') return pushMade(target, image, index, layer);
+  if (await pushInParts(target, layer)) return layer;
   throw new CoracleError(
     'NOT_FOUND',
     `push layer ${layer.digest}: neither the store nor the registry has it`,
@@ -49,6 +60,22 @@ export async function pushLayer(target: PushTarget, image: ImageRecord, index: n
       hint: 'pull the image again',
     },
   );
+}
+
+/** A layer that was pulled in parts: mounted from where it came from, or fetched from there. False for another one. */
+async function pushInParts(target: PushTarget, layer: Descriptor): Promise<boolean> {
+  const { stores, client, repository, access, onEvent } = target;
+  const origin = originOf(stores.paths, layer);
+  if (origin === undefined) return false;
+  const id = layerEventId(layer.digest);
+  const near = origin.registry === client.registry && origin.repository !== repository;
+  if (near && (await mountBlob(client, repository, layer.digest, origin.repository))) {
+    onEvent({ kind: 'layer', id, status: 'exists', total: layer.size });
+    return true;
+  }
+  await restoreBlob(stores, layer, { access, onEvent });
+  await pushBlob(target, layer);
+  return true;
 }
 
 /** Uploads a blob of the store unless the registry has it. */
@@ -88,15 +115,22 @@ async function pushMade(
     onEvent({ kind: 'layer', id, status: 'exists', total: known.size });
     return { mediaType, ...known };
   }
+  let annotations: CompressedLayer['annotations'];
   const made = await uploadStream(client, repository, () => {
     const stream = compressLayer(stores, image, index, encoding);
     const chunks = counted(stream.chunks, (current) =>
       onEvent({ kind: 'layer', id, status: 'pushing', current }),
     );
-    return { chunks, finish: stream.finish };
+    const finish = (): CompressedLayer => {
+      const layer = stream.finish();
+      annotations = layer.annotations;
+      return layer;
+    };
+    return { chunks, finish };
   });
   onEvent({ kind: 'layer', id, status: 'pushed', current: made.size, total: made.size });
-  return { mediaType, digest: made.digest, size: made.size };
+  const { digest, size } = made;
+  return { mediaType, digest, size, ...present('annotations', annotations) };
 }
 
 /** Other repositories of the registry that an image with this layer has a name in; at most three are asked. */
@@ -115,7 +149,8 @@ function neighbours({ stores, client, repository }: PushTarget, { digest }: Desc
 
 function compressedType(image: ImageRecord, { kind }: LayerEncoding): string {
   const types = image.manifest.mediaType === dockerTypes.manifest ? dockerTypes : ociTypes;
-  return { gzip: types.layerGzip, zstd: types.layerZstd, none: types.layer }[kind];
+  const zstd = types.layerZstd;
+  return { gzip: types.layerGzip, zstd, 'zstd:chunked': zstd, none: types.layer }[kind];
 }
 
 async function* counted(

@@ -4,6 +4,7 @@ import { type ImageRecord, readImage } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { type Digest, parseDigest } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import {
   type ImageIndex,
   type ImageManifest,
@@ -57,8 +58,15 @@ export async function pushImage(
   if (options.sign !== undefined) requireAttachments(reference, options);
   const client = await openRegistry(repositoryName(reference), options, onEvent);
   const encoding = { kind, level: options.level ?? defaultLevels[kind] };
+  const { signal, env, retry, retryDelay } = options;
+  const access = {
+    ...present('signal', signal),
+    ...present('env', env),
+    ...present('retry', retry),
+    ...present('retryDelay', retryDelay),
+  };
   const { repository } = reference;
-  const target: PushTarget = { stores, client, repository, encoding, onEvent, pushed: [] };
+  const target: PushTarget = { stores, client, repository, encoding, access, onEvent, pushed: [] };
   const lease = stores.staging.lease();
   try {
     const document = await pushGraph(target, image, options.signal);

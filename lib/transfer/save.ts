@@ -9,6 +9,7 @@ import { formatReference, parseReference } from '../oci/reference.js';
 import { dockerArchiveEntries, type SavedImage } from './docker-save.js';
 import { writeLayoutFiles } from './layout-files.js';
 import { layoutEntries } from './layout-save.js';
+import { restoreImage } from './restore-blobs.js';
 
 /** The archive formats `save` writes. */
 export type ArchiveFormat = 'docker-archive' | 'oci-archive';
@@ -44,6 +45,8 @@ export async function writeArchive(
 ): Promise<void> {
   const lease = stores.staging.lease();
   try {
+    const plain = options.format !== 'oci-archive';
+    for (const { image } of images) await restoreImage(stores, image, { plain });
     const entries =
       options.format === 'oci-archive'
         ? layoutEntries(stores, images, options)
@@ -63,6 +66,7 @@ export async function writeLayout(
 ): Promise<void> {
   const lease = stores.staging.lease();
   try {
+    for (const { image } of images) await restoreImage(stores, image);
     await writeLayoutFiles(directory, layoutEntries(stores, images, options));
   } finally {
     lease.release();

@@ -1,0 +1,84 @@
+/* Calls whose work is done on the threads of Node's pool (work.h). Errors are as in addon.c. */
+#define _GNU_SOURCE
+#include "work.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+static void execute(napi_env env, void *data)
+{
+    (void)env;
+    struct work *work = data;
+    work->run(work);
+}
+
+static napi_value result_of(napi_env env, const struct work *work)
+{
+    napi_value result;
+    if (!work->made) {
+        errno = work->failure ? work->failure : ENOMEM;
+        addon_throw(env, "compress");
+        return NULL;
+    }
+    return napi_create_buffer_copy(env, work->size, work->made, NULL, &result) == napi_ok ? result : NULL;
+}
+
+static void finish(napi_env env, napi_status status, void *data)
+{
+    struct work *work = data;
+    napi_value result = status == napi_ok ? result_of(env, work) : NULL;
+    napi_value error;
+    if (result)
+        napi_resolve_deferred(env, work->deferred, result);
+    else if (napi_get_and_clear_last_exception(env, &error) == napi_ok)
+        napi_reject_deferred(env, work->deferred, error);
+    napi_delete_reference(env, work->input);
+    napi_delete_async_work(env, work->handle);
+    free(work->made);
+    free(work);
+}
+
+/* Owned; NULL with an exception pending. */
+static struct work *take(napi_env env, const napi_value *args, const char *name, int64_t least, int64_t most)
+{
+    void *bytes;
+    size_t count;
+    int64_t option;
+    if (!addon_bytes(env, args[0], &bytes, &count) || !addon_int(env, args[1], &option))
+        return NULL;
+    if (option < least || option > most) {
+        errno = EINVAL;
+        addon_throw(env, name);
+        return NULL;
+    }
+    struct work *work = calloc(1, sizeof *work);
+    if (!work) {
+        addon_throw(env, name);
+        return NULL;
+    }
+    *work = (struct work){.bytes = bytes, .count = count, .option = option};
+    return work;
+}
+
+napi_value work_start(napi_env env, napi_callback_info info, const char *name, int64_t least, int64_t most, void (*run)(struct work *work))
+{
+    napi_value args[2], promise, label;
+    if (!addon_arguments(env, info, args, 2))
+        return NULL;
+    struct work *work = take(env, args, name, least, most);
+    if (!work)
+        return NULL;
+    work->run = run;
+    if (napi_create_reference(env, args[0], 1, &work->input) == napi_ok &&
+        napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &label) == napi_ok &&
+        napi_create_async_work(env, NULL, label, execute, finish, work, &work->handle) == napi_ok &&
+        napi_create_promise(env, &work->deferred, &promise) == napi_ok && napi_queue_async_work(env, work->handle) == napi_ok)
+        return promise;
+    if (work->handle)
+        napi_delete_async_work(env, work->handle);
+    if (work->input)
+        napi_delete_reference(env, work->input);
+    free(work);
+    errno = ENOMEM;
+    return addon_throw(env, name);
+}
