@@ -76,6 +76,12 @@ export const imageCommands: readonly CommandEntry[] = [
   ),
   entry(
     'Registries',
+    'artifact referrers',
+    'List what at a registry refers to an image or artifact',
+    () => import('./artifact-referrers.js'),
+  ),
+  entry(
+    'Registries',
     'artifact push',
     'Upload an artifact to a registry',
     () => import('./artifact-push.js'),

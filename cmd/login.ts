@@ -8,10 +8,11 @@ import { askLine, askSecret } from './terminal/prompt.js';
 export const command = defineCommand({
   name: 'login',
   summary: 'Log in to a registry',
-  operands: '[REGISTRY]',
+  operands: '[REGISTRY[/NAMESPACE]]',
   count: [0, 1],
   examples: [
     ['coracle login registry.example.com', 'Asks for name and password'],
+    ['coracle login registry.example.com/team', 'For what is below team alone'],
     [
       'pass show registry | coracle login -u captain --password-stdin registry.example.com',
       'From a password store',
@@ -35,6 +36,13 @@ export const command = defineCommand({
     },
     { name: 'authfile', kind: 'string', value: 'FILE', summary: 'File to keep the credentials in' },
     {
+      name: 'compat-auth-file',
+      kind: 'string',
+      value: 'FILE',
+      summary: 'The same, a file that docker reads, such as ~/.docker/config.json',
+    },
+    { name: 'verbose', short: 'v', kind: 'switch', summary: 'Tell where the credentials are kept' },
+    {
       name: 'cert-dir',
       kind: 'string',
       value: 'DIR',
@@ -42,11 +50,12 @@ export const command = defineCommand({
     },
   ],
   refused: {
-    "credentials are kept in podman's format": 'compat-auth-file secret',
-    'it tells little': 'verbose,v',
+    'pipe it in: --password-stdin': 'secret',
   },
-  async handler(values, [registry = 'docker.io'], { open }) {
+  async handler(values, [registry], { open }) {
+    requireOneFile(values.authfile, values['compat-auth-file']);
     const place = {
+      compatFile: values['compat-auth-file'],
       ...(values.authfile === undefined ? {} : { authfile: values.authfile }),
       ...(values['cert-dir'] === undefined ? {} : { certDir: values['cert-dir'] }),
       ...(values['tls-verify'] === undefined ? {} : { tlsVerify: values['tls-verify'] }),
@@ -57,11 +66,18 @@ export const command = defineCommand({
     }
     const username = values.username ?? askUser(values['password-stdin']);
     const password = readPassword(values.password, values['password-stdin']);
-    await open().login(registry, { ...place, username, password });
+    const kept = await open().login(registry, { ...place, username, password });
+    if (values.verbose) printLine(`Used: ${kept}`);
     printLine('Login Succeeded');
     return 0;
   },
 });
+
+/** @throws USAGE for both */
+export function requireOneFile(authfile: string | undefined, compatFile: string | undefined): void {
+  if (authfile === undefined || compatFile === undefined) return;
+  throw new CoracleError('USAGE', 'use --authfile and --compat-auth-file: only one of them at a time');
+}
 
 function askUser(usesInput: boolean): string {
   if (usesInput || !isatty(0))

@@ -13,6 +13,7 @@ import type { ImageRecord } from './image/image-record.js';
 import type { ImageSummary } from './image/image-summary.js';
 import type { RemoveImagesResult } from './image/remove-images.js';
 import type { Inspection } from './session/inspect.js';
+import type { LoginFiles } from './session/logins.js';
 import { PodVerbs } from './session/pod-verbs.js';
 import type {
   BuildRequest,
@@ -27,7 +28,6 @@ import type {
 } from './session/requests.js';
 import { type OpenOptions, Session } from './session/session.js';
 import { WorkingVerbs } from './session/working-verbs.js';
-import type { RegistryAccess } from './transfer/registry-access.js';
 
 /** Opens a store; it is made by the first verb that needs it. Nothing is read or started yet. */
 export function openCoracle(options: OpenOptions = {}): Coracle {
@@ -153,22 +153,31 @@ export class Coracle extends PodVerbs {
     return pushTags(this.session, repository, request);
   }
 
-  /** Checks credentials with a registry and keeps them. Resolves with the place. @throws UNAUTHORIZED */
-  async login(registry: string, request: LoginRequest): Promise<string> {
+  /**
+   * Checks credentials with a registry and keeps them, for all of it or a namespace; by default the first of the search list.
+   * Resolves with the place. @throws UNAUTHORIZED
+   */
+  async login(registry: string | undefined, request: LoginRequest): Promise<string> {
     const { logIn } = await import('./session/logins.js');
     return logIn(this.session, registry, request);
   }
 
   /** The user who is logged in to a registry. @throws NOT_FOUND */
-  async loggedInUser(registry: string, access: RegistryAccess = {}): Promise<string> {
+  async loggedInUser(registry?: string, files: LoginFiles = {}): Promise<string> {
     const { loggedInUser } = await import('./session/logins.js');
-    return loggedInUser(this.session, registry, access);
+    return loggedInUser(this.session, registry, files);
   }
 
   /** Forgets a registry's credentials. Resolves with the places they were in. @throws NOT_FOUND */
-  async logout(registry: string, request: { readonly authfile?: string } = {}): Promise<readonly string[]> {
+  async logout(registry?: string, files: LoginFiles = {}): Promise<readonly string[]> {
     const { logOut } = await import('./session/logins.js');
-    return logOut(this.session, registry, request.authfile);
+    return logOut(this.session, registry, files);
+  }
+
+  /** Forgets all stored credentials but those in Docker's own file. Resolves with the places they were in. */
+  async logoutOfAll(files: LoginFiles = {}): Promise<readonly string[]> {
+    const { logOutOfAll } = await import('./session/logins.js');
+    return logOutOfAll(this.session, files);
   }
 
   /** What the build cache holds. */

@@ -31,7 +31,7 @@ type Locations = Omit<CredentialSources, 'registry'>;
 /** The files a login goes to or is removed from, first match wins: the one file asked for, or Podman's two. */
 export function ownAuthFiles(locations: Locations): readonly string[] {
   const { env, uid } = locations;
-  const only = locations.authfile ?? (env.REGISTRY_AUTH_FILE || undefined);
+  const only = locations.compatFile ?? locations.authfile ?? (env.REGISTRY_AUTH_FILE || undefined);
   if (only !== undefined) return [only];
   const runtime = env.XDG_RUNTIME_DIR;
   const volatile = runtime ? join(runtime, 'containers') : `/run/containers/${uid}`;
@@ -43,8 +43,8 @@ export function ownAuthFiles(locations: Locations): readonly string[] {
 }
 
 /** Docker's file, read last and never written; undefined where one file was asked for or there is no home. */
-export function dockerAuthFile({ env, authfile }: Locations): string | undefined {
-  if (authfile !== undefined || env.REGISTRY_AUTH_FILE) return undefined;
+export function dockerAuthFile({ env, authfile, compatFile }: Locations): string | undefined {
+  if ((compatFile ?? authfile) !== undefined || env.REGISTRY_AUTH_FILE) return undefined;
   const directory = env.DOCKER_CONFIG || (env.HOME ? join(env.HOME, '.docker') : undefined);
   return directory === undefined ? undefined : join(directory, 'config.json');
 }
@@ -57,7 +57,7 @@ export function readableAuthFiles(locations: Locations): readonly string[] {
 
 /** The file a login goes to when no entry for the registry exists elsewhere; HOST where there is no home for it. */
 export function writableAuthFile(locations: Locations): string {
-  const file = locations.authfile ?? (locations.env.REGISTRY_AUTH_FILE || undefined);
+  const file = locations.compatFile ?? locations.authfile ?? (locations.env.REGISTRY_AUTH_FILE || undefined);
   if (file !== undefined) return file;
   const config = configDirectory(locations.env);
   if (config !== undefined) return join(config, 'containers', 'auth.json');

@@ -8,7 +8,7 @@
 import { type CoracleError, hasErrno } from '../errors.js';
 import { type Access, Authorizer } from './authorizer.js';
 import type { CredentialsProvider } from './credentials.js';
-import { networkError, responseError } from './errors.js';
+import { networkError, parseWarnings, responseError } from './errors.js';
 import { defaultTimeouts, type Timeouts } from './exchange.js';
 import { apiHost, isLoopback } from './hosts.js';
 import { type Environment, proxyFor } from './proxy.js';
@@ -33,6 +33,8 @@ export type RegistryOptions = {
   readonly signal?: AbortSignal | undefined;
   readonly retry?: Partial<RetryPolicy> | undefined;
   readonly onRetry?: ((event: RetryEvent) => void) | undefined;
+  /** Told once of each warning that the registry gives, fit for a terminal. */
+  readonly onWarning?: ((text: string) => void) | undefined;
   readonly timeouts?: Partial<Timeouts> | undefined;
   /** For proxies and certificates; the process's own by default. */
   readonly env?: Environment | undefined;
@@ -48,6 +50,8 @@ export type ApiRequest = Omit<HttpRequest, 'url'> & {
 };
 
 const errorLimit = 64 * 1024;
+/** More than a person reads. */
+const warningLimit = 20;
 
 /** Makes a client. Nothing is sent yet. */
 export function createRegistryClient(options: RegistryOptions): RegistryClient {
@@ -65,6 +69,7 @@ export class RegistryClient {
   readonly #authorizer: Authorizer;
   readonly #timeouts: Timeouts;
   #base: Promise<URL> | undefined;
+  readonly #warned = new Set<string>();
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -102,6 +107,7 @@ export class RegistryClient {
       const authorization = url.origin === base.origin ? await this.#authorizer.headers(access, action) : {};
       const headers = { ...withoutSecrets(request.headers ?? {}), ...authorization };
       const response = await this.#transport.send({ ...request, url, headers });
+      if (response.url.origin === base.origin) this.#heed(response);
       if (accept.includes(response.status)) return response;
       const mayAnswer = attempt < 3 && response.status === 401 && response.url.origin === base.origin;
       const repeatable = request.body === undefined || request.body instanceof Uint8Array;
@@ -133,6 +139,17 @@ export class RegistryClient {
   /** Closes idle connections; the client may be used again. */
   close(): Promise<void> {
     return this.#transport.close();
+  }
+
+  /** Warnings are the registry's own: whoever it redirects to has none to give. */
+  #heed({ headers, url }: HttpResponse): void {
+    const { onWarning } = this.#options;
+    if (onWarning === undefined || headers.warning === undefined) return;
+    for (const text of parseWarnings(headers.warning)) {
+      if (this.#warned.has(text) || this.#warned.size === warningLimit) continue;
+      this.#warned.add(text);
+      onWarning(`${url.host} warns: ${text}`);
+    }
   }
 
   get #env(): Environment {

@@ -58,6 +58,14 @@ export async function eraseFromHelper(name: string, server: string, env: Environ
   }
 }
 
+/** The servers that a helper keeps credentials for. */
+export async function listHelper(name: string, env: Environment): Promise<readonly string[]> {
+  const { code, output } = await runHelper(name, 'list', '', env);
+  if (code !== 0) throw helperError(name, 'list', printable(output) || `exit code ${code}`);
+  const where = `answer of docker-credential-${name}`;
+  return Object.keys(requireObject(parseJson(output, where), where));
+}
+
 async function runHelper(name: string, verb: string, input: string, env: Environment): Promise<Answer> {
   const { spawn } = await import('node:child_process');
   return new Promise((resolve, reject) => {
@@ -69,7 +77,11 @@ async function runHelper(name: string, verb: string, input: string, env: Environ
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       output += chunk;
-      if (output.length > outputLimit) child.kill();
+      if (output.length <= outputLimit) return;
+      // What the helper started may go on writing: nobody reads it any more.
+      child.stdout.destroy();
+      child.kill('SIGKILL');
+      reject(helperError(name, verb, `it prints more than ${outputLimit} bytes`));
     });
     child.on('error', (error) => reject(spawnError(name, verb, error)));
     child.on('close', (code) => resolve({ code, output }));

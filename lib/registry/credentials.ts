@@ -19,11 +19,20 @@ export type CredentialsProvider = (repository?: string) => Promise<Credentials |
 export type CredentialSources = {
   /** As in a reference. */
   readonly registry: string;
+  /** Below the registry: what a login is for alone. */
+  readonly namespace?: string | undefined;
   /** The only file to read, instead of the usual ones. */
   readonly authfile?: string | undefined;
+  /** A file of Docker's kind to write to, instead of the usual ones. */
+  readonly compatFile?: string | undefined;
+  /** As registries.conf has them: programs, and `containers-auth.json` for the files; the files alone by default. */
+  readonly helpers?: readonly string[] | undefined;
   readonly env: Environment;
   readonly uid: number;
 };
+
+/** What stands for the files in a list of helpers. */
+export const filesHelper = 'containers-auth.json';
 
 /** Reads `USER[:PASSWORD]` as `--creds` takes it; USAGE where there is no user. */
 export function parseCredentials(text: string): Credentials {
@@ -44,6 +53,17 @@ export function storedCredentials(sources: CredentialSources): CredentialsProvid
 }
 
 async function lookUp(sources: CredentialSources, repository: string): Promise<Credentials | undefined> {
+  for (const helper of sources.helpers ?? [filesHelper]) {
+    const found =
+      helper === filesHelper
+        ? await fromFiles(sources, repository)
+        : await askHelper(helper, serverName(sources.registry), sources.env);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function fromFiles(sources: CredentialSources, repository: string): Promise<Credentials | undefined> {
   for (const path of readableAuthFiles(sources)) {
     const file = readAuthFile(path);
     if (file === undefined && path === sources.authfile) {

@@ -63,6 +63,11 @@ export function networkError(action: string, host: string, error: unknown, conta
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) {
     return fail(`${host} does not speak TLS as expected`, 'if it serves plain HTTP, use --tls-verify=false');
   }
+  if (code === 'HPE_HEADER_OVERFLOW') {
+    return new CoracleError('REGISTRY', `${action}: ${host} answered with too many headers`, {
+      cause: error,
+    });
+  }
   if (code === 'ENOTFOUND')
     return fail(`no address for the host ${host}`, 'check the name and the DNS settings');
   if (unreachableErrors.includes(code)) {
@@ -154,6 +159,17 @@ function field(value: unknown, name: string): unknown {
 export function printable(text: string): string {
   const clean = text.replace(/[\p{Cc}\p{Cf}\s]+/gu, ' ').trim();
   return clean.length > 300 ? `${clean.slice(0, 300)}...` : clean;
+}
+
+/**
+ * The texts of a Warning header: those of code 299 that name no agent, as registries give them; several are apart by commas.
+ * https://github.com/opencontainers/distribution-spec/blob/main/spec.md#warnings
+ */
+export function parseWarnings(header: string): readonly string[] {
+  const found = header.slice(0, 8192).matchAll(/299 - "((?:[^"\\]|\\.)*)"/g);
+  return [...found]
+    .map(([, text = '']) => printable(text.replace(/\\(.)/g, '$1')))
+    .filter((text) => text !== '');
 }
 
 function retryAfterOf(headers: IncomingHttpHeaders): { readonly retryAfter?: number } {

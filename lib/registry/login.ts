@@ -2,10 +2,17 @@
 import { CoracleError } from '../errors.js';
 import { editUserFile } from '../host/user-file.js';
 import { requireObject, type UnknownRecord } from '../oci/guards.js';
-import { dockerAuthFile, normalizeKey, ownAuthFiles, readAuthFile, writableAuthFile } from './auth-file.js';
+import {
+  type AuthFile,
+  dockerAuthFile,
+  normalizeKey,
+  ownAuthFiles,
+  readAuthFile,
+  writableAuthFile,
+} from './auth-file.js';
 import { createRegistryClient, type RegistryOptions } from './client.js';
-import { eraseFromHelper, storeInHelper } from './credential-helper.js';
-import { type CredentialSources, type Credentials, serverName } from './credentials.js';
+import { eraseFromHelper, listHelper, storeInHelper } from './credential-helper.js';
+import { type CredentialSources, type Credentials, filesHelper, serverName } from './credentials.js';
 
 /** Asks the registry whether it takes these credentials; UNAUTHORIZED where it does not. */
 export async function verifyLogin(
@@ -36,18 +43,45 @@ export async function storeLogin(sources: CredentialSources, credentials: Creden
   const { registry, env } = sources;
   const target = existingFile(sources) ?? writableAuthFile(sources);
   const file = readAuthFile(target);
-  const helper = file?.helpers.get(registry) ?? file?.store;
+  const helper = file?.helpers.get(registry) ?? file?.store ?? firstHelper(sources);
   if (helper !== undefined) {
+    requireWhole(sources, helper);
     await storeInHelper(helper, serverName(registry), credentials, env);
     return `docker-credential-${helper}`;
   }
-  await editAuths(target, (auths) => ({ ...withoutKey(auths, registry), [registry]: entryOf(credentials) }));
+  if (sources.compatFile !== undefined) requireWhole(sources, sources.compatFile);
+  const name = sources.compatFile === undefined ? keyOf(sources) : serverName(registry);
+  const key = keyOf(sources);
+  await editAuths(target, (auths) => ({ ...withoutKey(auths, key), [name]: entryOf(credentials) }));
   return target;
+}
+
+/** The key of a login in a file: of a registry, or of a namespace below it. */
+function keyOf({ registry, namespace }: CredentialSources): string {
+  return namespace === undefined ? registry : `${registry}/${namespace}`;
+}
+
+/** The program that registries.conf wants asked before any file. */
+function firstHelper({ helpers, authfile, compatFile }: CredentialSources): string | undefined {
+  const [first] = (authfile ?? compatFile) === undefined ? (helpers ?? []) : [];
+  return first === filesHelper ? undefined : first;
+}
+
+/** Helpers and Docker's files know whole registries only. */
+function requireWhole(sources: CredentialSources, where: string): void {
+  if (sources.namespace === undefined) return;
+  throw new CoracleError(
+    'USAGE',
+    `store credentials for ${keyOf(sources)}: ${where} keeps those of whole registries`,
+    {
+      hint: `log in to ${sources.registry}, or use another --authfile`,
+    },
+  );
 }
 
 /** The first of Podman's files that has an entry for the registry; Docker's own file is left to Docker. */
 function existingFile(sources: CredentialSources): string | undefined {
-  return ownAuthFiles(sources).find((path) => readAuthFile(path)?.credentials.has(sources.registry) === true);
+  return ownAuthFiles(sources).find((path) => readAuthFile(path)?.credentials.has(keyOf(sources)) === true);
 }
 
 /**
@@ -56,24 +90,60 @@ function existingFile(sources: CredentialSources): string | undefined {
  */
 export async function removeLogin(sources: CredentialSources): Promise<readonly string[]> {
   const { registry, env } = sources;
+  const key = keyOf(sources);
   const removed: string[] = [];
   for (const path of ownAuthFiles(sources)) {
     const file = readAuthFile(path);
     const helper = file?.helpers.get(registry) ?? file?.store;
-    if (helper !== undefined) {
+    if (helper !== undefined && sources.namespace === undefined) {
       await eraseFromHelper(helper, serverName(registry), env);
       removed.push(`docker-credential-${helper}`);
     }
-    if (file?.credentials.has(registry) !== true) continue;
-    await editAuths(path, (auths) => withoutKey(auths, registry));
+    if (file?.credentials.has(key) !== true) continue;
+    await editAuths(path, (auths) => withoutKey(auths, key));
     removed.push(path);
+  }
+  const helper = firstHelper(sources);
+  if (helper !== undefined && sources.namespace === undefined) {
+    await eraseFromHelper(helper, serverName(registry), env);
+    removed.push(`docker-credential-${helper}`);
   }
   if (removed.length > 0) return removed;
   const docker = dockerAuthFile(sources);
-  const elsewhere = docker !== undefined && readAuthFile(docker)?.credentials.has(registry) === true;
-  throw new CoracleError('NOT_FOUND', `log out of ${registry}: not logged in`, {
+  const elsewhere = docker !== undefined && readAuthFile(docker)?.credentials.has(key) === true;
+  throw new CoracleError('NOT_FOUND', `log out of ${key}: not logged in`, {
     ...(elsewhere ? { hint: `${docker} has credentials for it: use docker logout` } : {}),
   });
+}
+
+/** Removes all credentials from Podman's files and the helpers they name; Docker's file is left to Docker. Resolves with what held some. */
+export async function removeAllLogins(
+  sources: Omit<CredentialSources, 'registry'>,
+): Promise<readonly string[]> {
+  const { env } = sources;
+  const removed: string[] = [];
+  for (const path of ownAuthFiles(sources)) {
+    const file = readAuthFile(path);
+    if (file === undefined) continue;
+    for (const [server, helper] of await heldByHelpers(file, env)) {
+      await eraseFromHelper(helper, server, env);
+      removed.push(`docker-credential-${helper}`);
+    }
+    if (Object.keys(requireObject(file.document.auths ?? {}, `${path}: auths`)).length === 0) continue;
+    await editAuths(path, () => ({}));
+    removed.push(path);
+  }
+  return [...new Set(removed)];
+}
+
+/** Servers and the helpers of a file that keep credentials for them. */
+async function heldByHelpers(
+  { helpers, store }: AuthFile,
+  env: CredentialSources['env'],
+): Promise<readonly (readonly [string, string])[]> {
+  const single = [...helpers].map(([registry, helper]) => [serverName(registry), helper] as const);
+  const listed = store === undefined ? [] : await listHelper(store, env);
+  return [...single, ...listed.map((server) => [server, store ?? ''] as const)];
 }
 
 function withoutKey(auths: UnknownRecord, registry: string): UnknownRecord {

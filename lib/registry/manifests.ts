@@ -103,12 +103,15 @@ async function verifiedDigest(
   return wanted ?? makeDigest('sha256', createHash('sha256').update(bytes).digest('hex'));
 }
 
-/** Stores a manifest under the reference's tag, or under its digest where there is no tag. All it names must be there. */
+/**
+ * Stores a manifest under the reference's tag, or under its digest where there is no tag. All it names must be there.
+ * Resolves with whether the registry says that it knows the manifest's subject.
+ */
 export async function putManifest(
   client: RegistryClient,
   reference: Reference,
   manifest: Pick<FetchedManifest, 'bytes' | 'mediaType'>,
-): Promise<void> {
+): Promise<boolean> {
   const action = `write manifest ${formatReference(reference)}`;
   const response = await client.request({
     method: 'PUT',
@@ -120,6 +123,7 @@ export async function putManifest(
     action,
   });
   discardBody(response);
+  return response.headers['oci-subject'] !== undefined;
 }
 
 /** Whether a manifest is there under the reference's digest or tag. */

@@ -69,7 +69,7 @@ export function parseRegistriesFile(value: unknown, path: string): RegistriesFil
   return {
     path,
     search: readSearch(document['unqualified-search-registries'], path),
-    credentialHelpers: optional(helpers, `${path}: credential-helpers`, requireStrings),
+    credentialHelpers: readHelpers(helpers, path),
     shortNameMode: readMode(document['short-name-mode'], path),
     aliases: readAliases(document.aliases, path),
     entries: entries.map((entry, at) => readEntry(entry, `${path}: registry[${at}]`, path)),
@@ -86,6 +86,14 @@ function readSearch(value: unknown, path: string): readonly string[] | undefined
     }
     return location;
   });
+}
+
+function readHelpers(value: unknown, path: string): readonly string[] | undefined {
+  const where = `${path}: credential-helpers`;
+  const names = optional(value, where, requireStrings);
+  const bad = names?.find((name) => !/^[a-z0-9._-]+$/.test(name));
+  if (bad === undefined) return names;
+  throw invalid(where, `${JSON.stringify(bad)} is no name of a credential helper`);
 }
 
 function isRegistryHost(text: string): boolean {

@@ -14,22 +14,35 @@ export type HttpResponse = {
   readonly idle: number;
 };
 
+/** Bytes that must come in an idle time of waiting: a server that sends fewer is as good as silent. */
+const trickle = 1024;
+/** Idle times that a whole document may take. */
+const patience = 5;
+
 /**
- * The body's bytes. A body that ends early, or a server silent for the response's idle time while bytes are
- * waited for, is a TransientError of `action`.
+ * The body's bytes. A body that ends early, or a server that is silent or all but silent for the response's idle time while
+ * bytes are waited for, is a TransientError of `action`.
  */
 export async function* bodyChunks(response: HttpResponse, action: string): AsyncGenerator<Buffer, void> {
   const { message, idle, url } = response;
-  let waiting = true;
-  const timer = setInterval(() => {
-    if (waiting) message.destroy(silentServer(url.host, idle));
-  }, idle);
+  // Only waiting counts: our own slowness is not the server's fault.
+  let [waited, received] = [0, 0];
+  let since: number | undefined = Date.now();
+  const timer = setInterval(
+    () => {
+      if (since === undefined || waited + Date.now() - since < idle) return;
+      message.destroy(received === 0 ? silentServer(url.host, idle) : tricklingServer(url.host, idle));
+    },
+    Math.max(5, idle / 20),
+  );
   try {
     for await (const chunk of message) {
-      waiting = false;
+      waited += Date.now() - since;
+      received += chunk.length;
+      if (received >= trickle) [waited, received] = [0, 0];
+      since = undefined;
       yield chunk;
-      waiting = true;
-      timer.refresh();
+      since = Date.now();
     }
     if (!message.complete) throw new Error('ended early');
   } catch (error) {
@@ -51,8 +64,10 @@ export async function readBody(response: HttpResponse, limit: number, action: st
   const announced = Number(response.headers['content-length'] ?? 0);
   const chunks: Buffer[] = [];
   let size = 0;
+  const end = Date.now() + patience * response.idle;
   if (announced <= limit) {
     for await (const chunk of bodyChunks(response, action)) {
+      if (Date.now() > end) throw tricklingServer(response.url.host, patience * response.idle);
       size += chunk.length;
       if (size > limit) break;
       chunks.push(chunk);
@@ -64,6 +79,11 @@ export async function readBody(response: HttpResponse, limit: number, action: st
     'REGISTRY',
     `${action}: ${response.url.host} answered with more than ${limit} bytes`,
   );
+}
+
+/** @param duration milliseconds */
+function tricklingServer(host: string, duration: number): TransientError {
+  return new TransientError('NETWORK', `read from ${host}: next to nothing came in ${duration / 1000} s`);
 }
 
 /** The body's first `limit` bytes as text, for error documents; a broken body counts as far as it came. */

@@ -1,4 +1,6 @@
 /** The verbs of artifacts; `Coracle` has them too. Each loads what it needs. */
+import type { Descriptor } from '../oci/descriptor.js';
+import type { RegistryAccess } from '../transfer/registry-access.js';
 import type { AddFilesRequest, Artifact, FileChoice } from './artifacts.js';
 import type { CopyImageRequest } from './copy-image.js';
 import { ManifestVerbs } from './manifest-verbs.js';
@@ -26,6 +28,15 @@ export abstract class ArtifactVerbs extends ManifestVerbs {
   async removeArtifact(name: string): Promise<string> {
     const { removeArtifact } = await import('./artifacts.js');
     return removeArtifact(this.session, name);
+  }
+
+  /** What at a registry refers to an image or artifact there. @throws NOT_FOUND */
+  async referrers(
+    name: string,
+    request: { readonly type?: string | undefined; readonly access?: RegistryAccess | undefined } = {},
+  ): Promise<readonly Descriptor[]> {
+    const { referrers } = await import('./search.js');
+    return referrers(this.session, name, request);
   }
 
   /** Fetches an artifact from its registry. Resolves with its digest. @throws UNSUPPORTED for a container image */

@@ -59,7 +59,9 @@ function target(name: string, { client, reference, close }: Opened): CacheTarget
     name,
     has: async (descriptor) => hasBlob(await client(), repository, descriptor),
     put: async (descriptor, bytes) => uploadBlob(await client(), repository, descriptor, bytes),
-    publish: async (bytes, mediaType) => putManifest(await client(), reference, { bytes, mediaType }),
+    publish: async (bytes, mediaType) => {
+      await putManifest(await client(), reference, { bytes, mediaType });
+    },
     close,
   };
 }

@@ -185,7 +185,12 @@ export type SaveRequest = {
   readonly uncompressed?: boolean | undefined;
 };
 
-export type LoginRequest = RegistryAccess & { readonly username: string; readonly password: string };
+export type LoginRequest = RegistryAccess & {
+  readonly username: string;
+  readonly password: string;
+  /** A file of Docker's kind to keep them in. */
+  readonly compatFile?: string | undefined;
+};
 
 export type PushRequest = RegistryAccess & {
   readonly compression?: 'gzip' | 'zstd' | 'zstd:chunked' | undefined;

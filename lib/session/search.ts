@@ -1,7 +1,9 @@
 /** `search`: repositories of a registry, and the tags of one. */
 import { CoracleError } from '../errors.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import { canonicalRegistry, parseReference, repositoryName } from '../oci/reference.js';
-import { listTags } from '../registry/manifests.js';
+import { listTags, resolve } from '../registry/manifests.js';
+import { listReferrers } from '../registry/referrers.js';
 import { readRegistries } from '../registry/registries.js';
 import { searchRepositories } from '../registry/search.js';
 import { ignoreEvents } from '../transfer/events.js';
@@ -74,6 +76,22 @@ export function parseSearchTerm(text: string): {
   if (!isRegistry) return { registry: undefined, term };
   // Says what is wrong with the name, where something is.
   return { registry: canonicalRegistry(parseReference(`${first}/x`).registry), term };
+}
+
+/** What at a registry refers to a manifest. @throws NOT_FOUND */
+export async function referrers(
+  session: Session,
+  text: string,
+  { type, access = {} }: { readonly type?: string | undefined; readonly access?: RegistryAccess | undefined },
+): Promise<readonly Descriptor[]> {
+  const reference = parseReference(text.replace(/^docker:\/\//, ''));
+  const client = await openRegistry(repositoryName(reference), { ...access, env: session.env }, ignoreEvents);
+  try {
+    const { digest } = await resolve(client, reference);
+    return await listReferrers(client, reference.repository, digest, type);
+  } finally {
+    await client.close();
+  }
 }
 
 /** The tags of a repository, in the registry's order. */

@@ -1,7 +1,8 @@
 /** `docker://`: an image at a registry. */
 import { type Reference, repositoryName } from '../oci/reference.js';
 import { hasBlob, readBlob } from '../registry/blobs.js';
-import { getManifest, putManifest } from '../registry/manifests.js';
+import { getManifest } from '../registry/manifests.js';
+import { publishManifest } from '../registry/referrers.js';
 import { mountBlob, uploadBlob, uploadStream } from '../registry/uploads.js';
 import type { OnTransferEvent } from './events.js';
 import type { ImageSource, ImageTarget, PlacedManifest } from './place.js';
@@ -65,7 +66,7 @@ export async function registryTarget(
   if (sign !== undefined) requireAttachments(reference, access);
   const client = await openRegistry(repositoryName(reference), access, onEvent);
   const put = async (place: Reference, { bytes, descriptor }: PlacedManifest): Promise<void> => {
-    await putManifest(client, place, { bytes, mediaType: descriptor.mediaType });
+    await publishManifest(client, place, { bytes, mediaType: descriptor.mediaType });
     if (sign !== undefined) await attachSignature(client, repository, descriptor.digest, sign);
   };
   return {

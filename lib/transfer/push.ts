@@ -14,7 +14,7 @@ import {
 } from '../oci/manifest.js';
 import { isImageConfig, isIndex, isLayer } from '../oci/media-types.js';
 import { parseReference, type Reference, repositoryName } from '../oci/reference.js';
-import { putManifest } from '../registry/manifests.js';
+import { publishManifest } from '../registry/referrers.js';
 import { defaultLevels, type LayerEncoding } from './compressed-layers.js';
 import { ignoreEvents, type OnTransferEvent } from './events.js';
 import { runParallel } from './parallel.js';
@@ -73,7 +73,7 @@ export async function pushImage(
     const { digest, mediaType } = document.descriptor;
     const { registry } = reference;
     const place = options.byDigest === true ? { registry, repository, digest } : reference;
-    await putManifest(client, place, { bytes: document.bytes, mediaType });
+    await publishManifest(client, place, { bytes: document.bytes, mediaType });
     await signAll(target, [...target.pushed, digest], options.sign);
     return { descriptor: document.descriptor };
   } finally {
@@ -139,7 +139,7 @@ async function pushIndex(
     const pushed = await pushEntry(target, entry, signal);
     const { digest, size, mediaType } = pushed.descriptor;
     const place: Reference = { registry: client.registry, repository, digest };
-    await putManifest(client, place, { bytes: pushed.bytes, mediaType });
+    await publishManifest(client, place, { bytes: pushed.bytes, mediaType });
     target.pushed.push(digest);
     manifests.push({ ...entry, digest, size });
   }

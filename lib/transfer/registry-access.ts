@@ -7,7 +7,7 @@ import { parseCredentials, storedCredentials } from '../registry/credentials.js'
 import { type FetchedManifest, getManifest } from '../registry/manifests.js';
 import type { Environment } from '../registry/proxy.js';
 import { isInsecure, type PullSource, pullSources } from '../registry/pull-sources.js';
-import { readRegistries } from '../registry/registries.js';
+import { type Registries, readRegistries } from '../registry/registries.js';
 import type { ChooseName } from '../registry/short-names.js';
 import type { OnTransferEvent } from './events.js';
 
@@ -41,8 +41,9 @@ export async function openRegistry(
   access: RegistryAccess,
   onEvent: OnTransferEvent,
 ): Promise<RegistryClient> {
-  const insecure = isInsecure(await readRegistries(access.env ?? process.env), name);
-  return makeClient(name.split('/')[0] ?? name, insecure ? { tlsVerify: false, ...access } : access, onEvent);
+  const registries = await readRegistries(access.env ?? process.env);
+  const own = isInsecure(registries, name) ? { tlsVerify: false, ...access } : access;
+  return makeClient(name.split('/')[0] ?? name, own, { onEvent, registries });
 }
 
 /** An image that was found, and the registry that has it: a mirror, or where its name leads. */
@@ -63,10 +64,12 @@ export async function openImage(
   access: RegistryAccess,
   onEvent: OnTransferEvent,
 ): Promise<OpenedImage> {
-  const sources = pullSources(await readRegistries(access.env ?? process.env), reference);
+  const registries = await readRegistries(access.env ?? process.env);
+  const sources = pullSources(registries, reference);
   const failures: string[] = [];
   for (const source of sources) {
-    const client = makeClient(source.reference.registry, sourceAccess(source, reference, access), onEvent);
+    const own = sourceAccess(source, reference, access);
+    const client = makeClient(source.reference.registry, own, { onEvent, registries });
     try {
       const root = await getManifest(client, source.reference);
       return { client, repository: source.reference.repository, root };
@@ -101,7 +104,11 @@ function sourceAccess(
   return insecure ? { tlsVerify: false, ...own } : own;
 }
 
-function makeClient(registry: string, access: RegistryAccess, onEvent: OnTransferEvent): RegistryClient {
+function makeClient(
+  registry: string,
+  access: RegistryAccess,
+  { onEvent, registries }: { readonly onEvent: OnTransferEvent; readonly registries: Registries },
+): RegistryClient {
   const env = access.env ?? process.env;
   const { creds, authfile, tlsVerify, certDir, signal, retry, retryDelay } = access;
   const uid = process.getuid?.() ?? userInfo().uid;
@@ -114,12 +121,13 @@ function makeClient(registry: string, access: RegistryAccess, onEvent: OnTransfe
     env,
     credentials:
       given === undefined
-        ? storedCredentials({ registry, authfile, env, uid })
+        ? storedCredentials({ registry, authfile, env, uid, helpers: registries.credentialHelpers })
         : () => Promise.resolve(given),
     retry: {
       ...(retry === undefined ? {} : { retries: retry }),
       ...(retryDelay === undefined ? {} : { delay: retryDelay }),
     },
+    onWarning: (text) => onEvent({ kind: 'message', text }),
     onRetry: ({ attempt, error }) =>
       onEvent({ kind: 'message', text: `${error.message}; trying again (${attempt})` }),
   });

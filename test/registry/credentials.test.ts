@@ -12,7 +12,7 @@ import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
 import { normalizeKey } from '../../lib/registry/auth-file.js';
 import { type Credentials, parseCredentials, storedCredentials } from '../../lib/registry/credentials.js';
-import { removeLogin, storeLogin } from '../../lib/registry/login.js';
+import { removeAllLogins, removeLogin, storeLogin } from '../../lib/registry/login.js';
 import { temporaryDirectory } from '../helpers/host.js';
 
 const entry = (pair: string) => ({ auth: Buffer.from(pair).toString('base64') });
@@ -207,4 +207,86 @@ test('--creds are a user with or without a password', (t) => {
   t.deepEqual(parseCredentials('u:p:q'), password('u', 'p:q'));
   t.deepEqual(parseCredentials('u'), password('u', ''));
   t.throws(() => parseCredentials(':p'), { code: 'USAGE' });
+});
+
+test('a login for a namespace is for what is below it alone', async (t) => {
+  const { files, sources } = home(t);
+  const team = { ...sources, namespace: 'team' };
+  await storeLogin(sources, password('all', '1'));
+  await storeLogin(team, password('team', '2'));
+  t.deepEqual(Object.keys(JSON.parse(readFileSync(files.config, 'utf8')).auths).sort(), [
+    'quay.io',
+    'quay.io/team',
+  ]);
+  const ask = (repository?: string) => storedCredentials(sources)(repository);
+  t.deepEqual(await ask('team/app'), password('team', '2'));
+  t.deepEqual(await ask('teams/app'), password('all', '1'));
+  await removeLogin(team);
+  t.deepEqual(await ask('team/app'), password('all', '1'));
+  write(files.config, { credsStore: 'test' });
+  await t.throwsAsync(storeLogin(team, password('team', '2')), {
+    code: 'USAGE',
+    message: /whole registries/,
+  });
+});
+
+test("a file of docker's kind gets docker's keys", async (t) => {
+  const { root, sources } = home(t);
+  const compatFile = join(root, 'compat.json');
+  write(compatFile, { other: 1, auths: { 'docker.io': entry('old:1') } });
+  const hub = { ...sources, registry: 'docker.io', compatFile };
+  t.is(await storeLogin(hub, password('u', 'p')), compatFile);
+  t.deepEqual(JSON.parse(readFileSync(compatFile, 'utf8')), {
+    other: 1,
+    auths: { 'https://index.docker.io/v1/': entry('u:p') },
+  });
+  await t.throwsAsync(storeLogin({ ...hub, namespace: 'me' }, password('u', 'p')), { code: 'USAGE' });
+  t.deepEqual(await removeLogin(hub), [compatFile]);
+});
+
+test('all logins are removed at once, those of helpers too, and what docker keeps stays', async (t) => {
+  const { bin, files, env, sources } = home(t);
+  const script = join(bin, 'docker-credential-test');
+  writeFileSync(
+    script,
+    `#!/bin/sh\nread -r input; echo "$1 $input" >> "$0.log"; [ "$1" = list ] && echo '{"a.io":"u","b.io":"v"}'; exit 0\n`,
+  );
+  chmodSync(script, 0o755);
+  write(files.config, { credsStore: 'test', auths: { 'quay.io': entry('u:p'), 'x.io/y': entry('u:p') } });
+  write(files.docker, { auths: { 'quay.io': entry('d:p') } });
+  t.deepEqual(await removeAllLogins({ env, uid: sources.uid }), ['docker-credential-test', files.config]);
+  t.regex(readFileSync(`${script}.log`, 'utf8'), /list \nerase a\.io\nerase b\.io/);
+  t.deepEqual(JSON.parse(readFileSync(files.config, 'utf8')), { credsStore: 'test', auths: {} });
+  t.deepEqual(await removeAllLogins({ env: { ...env, PATH: '/none' }, authfile: '/no/file', uid: 1000 }), []);
+  t.true(existsSync(files.docker));
+});
+
+test('registries.conf may put programs before or after the files', async (t) => {
+  const { bin, files, sources } = home(t);
+  installHelper(bin, 'test');
+  write(files.config, { auths: { 'quay.io': entry('file:1'), 'other.io': entry('file:2') } });
+  const ask = (registry: string, helpers: readonly string[]) =>
+    storedCredentials({ ...sources, registry, helpers })('x');
+  t.deepEqual(await ask('quay.io', ['test', 'containers-auth.json']), password('h', 'helped'));
+  t.deepEqual(await ask('quay.io', ['containers-auth.json', 'test']), password('file', '1'));
+  t.deepEqual(await ask('other.io', ['test', 'containers-auth.json']), password('file', '2'));
+  t.is(await ask('other.io', ['test']), undefined);
+});
+
+test('S38: what a helper prints is read with limits and not trusted', async (t) => {
+  const { bin, files, sources } = home(t);
+  write(files.config, { credHelpers: { 'quay.io': 'bad' } });
+  const script = join(bin, 'docker-credential-bad');
+  for (const [body, message] of [
+    ['yes', /more than 65536 bytes/],
+    ['echo nonsense', /not JSON/],
+    ['echo []', /expected an object/],
+    [`echo '{"Username":1,"Secret":"x"}'`, /expected a string/],
+    ['printf "no\\033[31m such thing"; exit 1', /no \[31m such thing/],
+    ['kill -9 $$', /exit code null/],
+  ] as const) {
+    writeFileSync(script, `#!/bin/sh\n${body}\n`);
+    chmodSync(script, 0o755);
+    await t.throwsAsync(storedCredentials(sources)('x'), { message }, body);
+  }
 });

@@ -77,6 +77,65 @@ test('S38: a challenge from the target of a redirect gets no credentials', async
   );
 });
 
+test('S38: redirects to files, other schemes and in circles between hosts are refused', async (t) => {
+  let other = '';
+  const places = {
+    file: 'file:///etc/passwd',
+    ftp: 'ftp://127.0.0.1/x',
+    none: 'http://',
+    data: 'data:text/plain,x',
+  };
+  const registry = await startHostile(t, ({ path }, response) => {
+    const name = path.split('/').at(-1) as keyof typeof places;
+    response.writeHead(302, { location: places[name] ?? `http://${other}${path}` }).end();
+  });
+  const second = await startHostile(t, ({ path }, response) =>
+    response.writeHead(302, { location: `http://${registry.host}${path}` }).end(),
+  );
+  other = second.host;
+  for (const name of Object.keys(places)) {
+    const refused = getManifest(client(t, registry.host), image(registry, `:${name}`));
+    await t.throwsAsync(refused, { code: 'REGISTRY', message: /unusable Location/ }, name);
+  }
+  await t.throwsAsync(getManifest(client(t, registry.host), image(registry, ':circle')), {
+    message: /5 redirects/,
+  });
+});
+
+test('S38: a realm inside of the network, of another scheme or with a redirect gets no credentials', async (t) => {
+  const thief = await startHostile(t, (_asked, response) => sendJson(response, 200, { token: 'x' }));
+  const realms: Record<string, string> = {
+    private: 'http://10.1.2.3/token',
+    metadata: 'http://169.254.169.254/latest',
+    file: 'file:///etc/passwd',
+    relative: '/token',
+    user: `http://a:b@${thief.host}/token`,
+  };
+  const registry = await startHostile(t, ({ path }, response) => {
+    const name = path.split('/').at(-1) ?? '';
+    if (path.startsWith('/moved')) response.writeHead(307, { location: `http://${thief.host}/token` }).end();
+    else {
+      const realm = realms[name] ?? `http://${registry.host}/moved`;
+      sendJson(response, 401, {}, { 'www-authenticate': `Bearer realm="${realm}",service="s"` });
+    }
+  });
+  for (const name of Object.keys(realms)) {
+    const asked = client(t, registry.host, { credentials: async () => password });
+    await t.throwsAsync(
+      getManifest(asked, image(registry, `:${name}`)),
+      { code: 'REGISTRY', message: /token service/ },
+      name,
+    );
+  }
+  t.deepEqual(thief.asked, []);
+  const led = client(t, registry.host, { credentials: async () => password });
+  await t.throwsAsync(getManifest(led, image(registry, ':moved')), { code: 'UNAUTHORIZED' });
+  t.deepEqual(
+    thief.asked.map(({ headers }) => headers.authorization),
+    [undefined],
+  );
+});
+
 test('S38: a sixth redirect is refused', async (t) => {
   const registry = await startHostile(t, ({ path }, response) =>
     response.writeHead(307, { location: `${path}x` }).end(),

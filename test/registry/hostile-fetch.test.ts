@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import test from 'ava';
 import { ociTypes } from '../../lib/oci/media-types.js';
 import { fetchBlob, hasBlob, readBlob } from '../../lib/registry/blobs.js';
@@ -68,12 +69,80 @@ test('a body that trickles or stops is given up after silence', async (t) => {
   const impatient = client(t, registry.host, { timeouts: { idle: 100 }, retry: { retries: 0 } });
   await t.throwsAsync(getManifest(impatient, image(registry)), {
     code: 'NETWORK',
-    message: /not a byte for 0\.1 s/,
+    message: /next to nothing came in 0\.1 s|not a byte for 0\.1 s/,
   });
   await t.throwsAsync(getManifest(impatient, image(registry, ':silent')), {
     code: 'NETWORK',
     message: /not a byte/,
   });
+});
+
+test.serial('bytes that come one by one are given up, in blobs and in documents', async (t) => {
+  const registry = await startHostile(t, ({ path }, response) => {
+    response.writeHead(200, { 'content-type': ociTypes.manifest });
+    const size = path.includes('fat') ? 2000 : 1;
+    const timer = setInterval(() => response.write(Buffer.alloc(size, ' ')), 20);
+    response.on('close', () => clearInterval(timer));
+  });
+  const impatient = client(t, registry.host, { timeouts: { idle: 200 }, retry: { retries: 0 } });
+  await t.throwsAsync(fetchBlob(impatient, 'team/app', blob, collector()), {
+    code: 'NETWORK',
+    message: /next to nothing came in 0\.2 s|not a byte/,
+  });
+  await t.throwsAsync(getManifest(impatient, image(registry)), {
+    message: /next to nothing came in 0\.2 s|not a byte/,
+  });
+  await t.throwsAsync(getManifest(impatient, image(registry, ':fat')), {
+    message: /next to nothing came in|not a byte/,
+  });
+});
+
+test.serial('S22: headers without end, and headers that trickle, are given up', async (t) => {
+  const registry = await startHostile(t, ({ path }, response) => {
+    const socket = response.socket;
+    socket?.write('HTTP/1.1 200 OK\r\n');
+    const slow = path.endsWith('slow');
+    const timer = setInterval(
+      () => socket?.write(slow ? 'x' : `X-Header: ${'y'.repeat(4000)}\r\n`),
+      slow ? 20 : 1,
+    );
+    socket?.on('error', () => undefined).on('close', () => clearInterval(timer));
+  });
+  const impatient = client(t, registry.host, { timeouts: { idle: 300 }, retry: { retries: 0 } });
+  await t.throwsAsync(getManifest(impatient, image(registry)), { code: 'REGISTRY', message: /headers/ });
+  await t.throwsAsync(getManifest(impatient, image(registry, ':slow')), {
+    code: 'NETWORK',
+    message: /not a byte|next to nothing/,
+  });
+});
+
+test.serial('S22: manifests that are bombs are refused at once', async (t) => {
+  const bodies = {
+    deep: `{"schemaVersion":2,"mediaType":"${ociTypes.manifest}","config":${'['.repeat(1_000_000)}`,
+    nested: `{"schemaVersion":2,"mediaType":"${ociTypes.manifest}","config":${'['.repeat(100_000)}${']'.repeat(100_000)}}`,
+    wide: JSON.stringify({
+      schemaVersion: 2,
+      mediaType: ociTypes.manifest,
+      config: { mediaType: ociTypes.config, digest, size: 2 },
+      layers: Array.from({ length: 100_000 }, () => 0),
+    }),
+    zipped: 'x',
+  };
+  const registry = await startHostile(t, ({ path }, response) => {
+    const name = path.split('/').at(-1) as keyof typeof bodies;
+    const encoding = name === 'zipped' ? { 'content-encoding': 'gzip' } : {};
+    response.writeHead(200, { 'content-type': ociTypes.manifest, ...encoding });
+    response.end(name === 'zipped' ? gzipSync(Buffer.alloc(8 * 1024 * 1024)) : bodies[name]);
+  });
+  const begun = Date.now();
+  for (const name of Object.keys(bodies)) {
+    await t.throwsAsync(
+      getManifest(client(t, registry.host), image(registry, `:${name}`)),
+      { code: 'INVALID' },
+      name,
+    );
+  }
+  t.true(Date.now() - begun < 10_000);
 });
 
 test('a slow consumer is not taken for a silent server', async (t) => {
