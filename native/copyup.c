@@ -72,6 +72,11 @@ static int copy_xattrs(struct copy *copy, int from, int to) {
     return 0;
 }
 
+/** The mode that it is made with: where umask(2) and chown(2) leave it alone, the one it keeps. */
+static mode_t first_mode(const struct stat *status) {
+    return status->st_mode & (07000 | 022) ? 0600 : status->st_mode & 0777;
+}
+
 static int fill_file(struct copy *copy, int in, int out, const struct stat *status) {
     const struct timespec times[2] = {status->st_atim, status->st_mtim};
     int result = copy_content(in, out, (uint64_t)status->st_size);
@@ -81,14 +86,16 @@ static int fill_file(struct copy *copy, int in, int out, const struct stat *stat
     }
     if ((copy->inherits || status->st_uid != 0 || status->st_gid != 0) && fchown(out, status->st_uid, status->st_gid) < 0)
         return -1;
-    if (fchmod(out, status->st_mode & 07777) < 0 || copy_xattrs(copy, in, out) < 0)
+    if ((status->st_mode & 07777) != first_mode(status) && fchmod(out, status->st_mode & 07777) < 0)
+        return -1;
+    if (copy_xattrs(copy, in, out) < 0)
         return -1;
     return futimens(out, times); /* the last thing: a file that has its time is whole */
 }
 
 static int copy_content_of(struct copy *copy, int from, int to, const char *name, const struct stat *status) {
     auto_close int in = openat(from, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    auto_close int out = in < 0 ? -1 : openat(to, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0600);
+    auto_close int out = in < 0 ? -1 : openat(to, name, O_CREAT | O_EXCL | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, first_mode(status));
     return out < 0 ? -1 : fill_file(copy, in, out, status);
 }
 

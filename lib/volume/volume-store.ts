@@ -11,6 +11,7 @@ import type { StorePaths } from '../host/paths.js';
 import { randomHex } from '../host/random.js';
 import { moveToTrash } from '../host/trash.js';
 import { writeEvent } from '../native/journal.js';
+import { spreadChildren } from '../native/sync.js';
 import { type NewVolume, newVolumeRecord, parseVolumeRecord, type VolumeRecord } from './volume-record.js';
 
 /** A volume on disk. */
@@ -40,6 +41,8 @@ export class VolumeStore {
   begin(name: string): UnfinishedVolume {
     const directory = this.#directory(name);
     ensureDirectory(this.#paths.volumes);
+    // What fills it is often as many files as were just removed with another one.
+    spreadChildren(this.#paths.volumes);
     makeDirectory(directory, 0o700);
     makeDirectory(join(directory, '_data'), 0o755);
     return { name, directory, data: join(directory, '_data') };
