@@ -2,7 +2,15 @@
 import type { PodView } from '../lib/index.js';
 
 /** The JSON document. */
-export function podDocument({ id, name, holder, members, status, share }: PodView): Record<string, unknown> {
+export function podDocument({
+  id,
+  name,
+  holder,
+  members,
+  status,
+  share,
+  exitPolicy,
+}: PodView): Record<string, unknown> {
   const { record } = holder;
   return {
     Id: id,
@@ -24,7 +32,7 @@ export function podDocument({ id, name, holder, members, status, share }: PodVie
       userns: record.options.userns?.mode ?? '',
     },
     SharedNamespaces: share,
-    ExitPolicy: 'continue',
+    ExitPolicy: exitPolicy,
     NumContainers: members.length + 1,
     Containers: [holder, ...members].map((view) => ({
       Id: view.record.id,

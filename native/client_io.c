@@ -44,6 +44,13 @@ void client_arrived(struct watch *watch, uint32_t events) {
         relay_add(relay, fd, false);
 }
 
+static bool has_members(const struct relay *relay) {
+    for (const struct client *client = relay->clients; client; client = client->next)
+        if (client->member)
+            return true;
+    return false;
+}
+
 void client_close(struct client *client) {
     struct relay *relay = client->relay;
     struct client **link = &relay->clients;
@@ -54,6 +61,8 @@ void client_close(struct client *client) {
     direct_end(client);
     if (client->lossless && !client->greeted && relay->deserted)
         relay->deserted(relay->owner);
+    if (client->member && relay->emptied && !has_members(relay))
+        relay->emptied(relay->owner);
     buffer_free(&client->out);
     free(client->payload);
     free(client);

@@ -198,6 +198,9 @@ void control_frame(void *owner, struct client *client, unsigned type, const unsi
     case FRAME_NAMESPACES:
         send_namespaces(supervisor, client);
         break;
+    case FRAME_MEMBER:
+        client->member = true;
+        break;
     case FRAME_PORTS:
         send_ports(supervisor, client);
         break;

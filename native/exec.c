@@ -14,7 +14,7 @@
 #include "run.h"
 #include "start.h"
 
-static int connect_socket(const char *path, struct failure *failure) {
+int container_connect(const char *path, struct failure *failure) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char parent[4096];
     const char *name = strrchr(path, '/');
@@ -50,7 +50,7 @@ int container_ask(const char *path, struct container_handles *container, struct 
     int fds[2 + NS_COUNT];
     size_t count = N_ELEMENTS(fds);
     container->cgroup = -1;
-    auto_close int fd = connect_socket(path, failure);
+    auto_close int fd = container_connect(path, failure);
     if (fd < 0)
         return -1;
     if (peer_uid(fd) != geteuid())

@@ -22,6 +22,8 @@ struct container_handles {
 
 int exec_main(int argc, char **argv);
 
+/** A connection to the supervisor that listens at `path`. */
+int container_connect(const char *path, struct failure *failure);
 /** Asks the supervisor that listens at `path` for the container's handles. */
 int container_ask(const char *path, struct container_handles *container, struct failure *failure);
 void container_forget(struct container_handles *container);

@@ -302,6 +302,10 @@ struct plan {
     const char *cwd, *user;
     /** A profile of AppArmor; NULL for none. */
     const char *apparmor;
+    /** Supervisor's socket of the holder of the pod that this container is in; NULL: none. */
+    const char *member_of;
+    /** A holder that goes with the last of its members. */
+    bool ends_with_members;
     bool home_env, tty, no_new_privileges, init, pause, signal_proxy, output_only;
     unsigned umask;
     unsigned rows, columns;

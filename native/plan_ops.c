@@ -36,6 +36,8 @@ PATH_OP(set_fuse_program, fuse_program)
 PATH_OP(set_seccomp, seccomp)
 PATH_OP(set_user_of, user_of)
 PATH_OP(set_user_path, user_path)
+PATH_OP(set_member_of, member_of)
+FLAG_OP(set_ends_with_members, ends_with_members)
 PATH_OP(set_net_of, ns_of[PLAN_NS_NET])
 STRING_OP(set_user, user)
 STRINGS_OP(add_passwd_line, passwd_lines)
@@ -283,6 +285,8 @@ static const struct plan_op ops[] = {
     {"route", PLAN_NETWORK, 3, 3, plan_add_route},
     {"user-of", PLAN_RUN, 1, 1, set_user_of},
     {"user-path", PLAN_RUN, 1, 1, set_user_path},
+    {"member-of", PLAN_RUN, 1, 1, set_member_of},
+    {"ends-with-members", PLAN_RUN, 0, 0, set_ends_with_members},
     {"net-of", PLAN_RUN, 1, 1, set_net_of},
     {"publish", PLAN_RUN, 5, 6, add_port},
     {"mount", ANY_CONTAINER, 4, 4, plan_add_mount},

@@ -26,6 +26,7 @@ enum frame_type {
     FRAME_HEALTH = 26,
     FRAME_UPDATE = 27,
     FRAME_NETWORKS = 28,
+    FRAME_MEMBER = 29,
     FRAME_STDOUT = 1,
     FRAME_STDERR = 2,
     FRAME_STATE = 32,
@@ -61,6 +62,8 @@ struct client {
     char *payload;
     size_t payload_size, payload_got;
     struct buffer out;
+    /** It is the supervisor of a member of the pod whose namespaces are held here. */
+    bool member;
     /** It said hello. Frames of output went to it. */
     bool greeted, sent_output;
     /** Descriptors that came and no frame has told the use of. */
@@ -82,6 +85,8 @@ struct relay {
     void (*control)(void *owner, struct client *client, unsigned type, const unsigned char *payload, size_t size);
     /** The client in the foreground went before it said a word: whoever asked for this does not want it any more. NULL: nobody cares. */
     void (*deserted)(void *owner);
+    /** The last supervisor of a member has gone. NULL: nobody cares. */
+    void (*emptied)(void *owner);
     /** Both output streams have ended. */
     void (*ended)(void *owner);
     struct stream streams[2];

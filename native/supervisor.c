@@ -15,6 +15,7 @@
 
 #include "birth.h"
 #include "client_io.h"
+#include "exec.h"
 #include "infra.h"
 #include "notify.h"
 #include "pipes.h"
@@ -228,6 +229,26 @@ static void deserted(void *owner) {
     lifecycle_kill(supervisor);
 }
 
+/** The pod's exit policy. */
+static void emptied(void *owner) {
+    struct supervisor *supervisor = owner;
+    if (supervisor->phase >= PHASE_DRAINING)
+        return;
+    supervisor->stop_asked = supervisor->user_stopped = true;
+    lifecycle_stop(supervisor, supervisor->plan->stop_signal, supervisor->plan->stop_timeout_ms);
+}
+
+/** The connection is what the holder counts: it ends with us, however that comes. */
+static int join_pod(struct supervisor *supervisor, struct failure *failure) {
+    const char frame[FRAME_HEADER] = {FRAME_MEMBER};
+    if (!supervisor->plan->member_of)
+        return 0;
+    supervisor->pod = container_connect(supervisor->plan->member_of, failure);
+    if (supervisor->pod < 0)
+        return -1;
+    return write_full(supervisor->pod, frame, sizeof frame) < 0 ? fail(failure, "connect", errno, "%s", supervisor->plan->member_of) : 0;
+}
+
 static int start(struct supervisor *supervisor, const struct supervisor_options *options, struct failure *failure) {
     prctl(PR_SET_CHILD_SUBREAPER, 1);
     prctl(PR_SET_NAME, "coracle-sv");
@@ -238,6 +259,7 @@ static int start(struct supervisor *supervisor, const struct supervisor_options 
     supervisor->relay.control = control_frame;
     supervisor->relay.ended = output_ended;
     supervisor->relay.deserted = deserted;
+    supervisor->relay.emptied = options->plan->ends_with_members ? emptied : NULL;
     supervisor->relay.log = &supervisor->log;
     memcpy(supervisor->relay.passed, options->passed, sizeof supervisor->relay.passed);
     supervisor->relay.tty = options->plan->tty;
@@ -248,7 +270,7 @@ static int start(struct supervisor *supervisor, const struct supervisor_options 
     if (watch_signals(supervisor, failure) < 0 || record_open(&supervisor->record, options->plan->directory, failure) < 0)
         return -1;
     time_text(supervisor->started);
-    if (bind_ports(supervisor, failure) < 0 || notify_open(supervisor, failure) < 0)
+    if (join_pod(supervisor, failure) < 0 || bind_ports(supervisor, failure) < 0 || notify_open(supervisor, failure) < 0)
         return -1;
     return start_infra(supervisor, failure);
 }
@@ -260,7 +282,7 @@ int supervisor_run(const struct supervisor_options *options) {
         return 125;
     *supervisor = (struct supervisor){.plan = options->plan, .restart_policy = options->plan->restart, .restart_limit = options->plan->restart_limit, .checks = options->plan->health, .events = options->plan->events,
                                       .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
-                                      .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pidfd = -1, .epoll = -1};
+                                      .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pod = -1, .pidfd = -1, .epoll = -1};
     cgroup_init(&supervisor->cgroup);
     supervisor->membership.link.fd = supervisor->membership.netns = supervisor->membership.netlink = -1;
     supervisor->notified.fd = supervisor->channel.fd = supervisor->report.fd = supervisor->health.output.fd = supervisor->health.ended.fd = -1;

@@ -39,6 +39,8 @@ struct supervisor {
     bool foreground;
     /** Asked by a client: at a boot an `unless-stopped` container stays as it is. */
     bool user_stopped;
+    /** Connection to the holder of the pod, which counts its members by them; -1: none. */
+    int pod;
     int epoll;
     struct status status;
     /** Told by a byte (the exit code) when the caller of `detach` may go; -1 else. */

@@ -93,7 +93,7 @@ export function launchSpec(
     cgroup: choice.cgroup,
     hostname: record.hostname,
     sysctls: options.sysctls ?? {},
-    pause: options.pod?.kind === 'holder',
+    ...podSpec(stores, options.pod),
     init: options.init ?? false,
     stop: { signal: record.stopSignal, timeoutMs: record.stopTimeout * 1000 },
     timeoutMs: options.timeout === undefined ? undefined : options.timeout * 1000,
@@ -109,6 +109,14 @@ export function launchSpec(
     cleanup: record.autoRemove || choice.fresh === true ? cleanup(stores, record) : undefined,
     ...(choice.mode === 'foreground' ? clientSpec(options, choice.client) : { signalProxy: false }),
   };
+}
+
+function podSpec(
+  stores: ContainerStores,
+  pod: RunOptions['pod'],
+): Pick<LaunchSpec, 'pause' | 'endsWithMembers' | 'memberOf'> {
+  if (pod?.kind === 'member') return { memberOf: containerPlaces(stores, pod.holder).socket };
+  return { pause: pod !== undefined, endsWithMembers: pod?.exitPolicy === 'stop' };
 }
 
 function hostNamespaces({ network, options }: ContainerRecord): NamespaceName[] {

@@ -24,6 +24,7 @@ export type PodView = {
   readonly members: readonly ContainerView[];
   readonly status: PodStatus;
   readonly share: readonly SharedByPod[];
+  readonly exitPolicy: 'continue' | 'stop';
   /** `3 minutes ago`. */
   readonly createdAgo: string;
 };
@@ -37,7 +38,8 @@ export function listPods(containers: ContainerStore): readonly PodView[] {
     const { id, name } = holder.record;
     const members = views.filter((view) => holderOf(view) === id).reverse();
     const createdAgo = `${humanDuration(since(holder.record.created, Date.now()))} ago`;
-    return [{ id, name, holder, members, share: pod.share, status: podStatus(holder, members), createdAgo }];
+    const { share, exitPolicy = 'continue' } = pod;
+    return [{ id, name, holder, members, share, exitPolicy, status: podStatus(holder, members), createdAgo }];
   });
 }
 

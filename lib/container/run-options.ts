@@ -43,7 +43,12 @@ export type VolumesFrom = {
 };
 
 export type PodPart =
-  | { readonly kind: 'holder'; readonly share: readonly SharedByPod[] }
+  | {
+      readonly kind: 'holder';
+      readonly share: readonly SharedByPod[];
+      /** `stop`: it ends with the last of its members. */
+      readonly exitPolicy?: 'continue' | 'stop' | undefined;
+    }
   | { readonly kind: 'member'; readonly holder: string };
 
 /** What members of a pod may have in common. */

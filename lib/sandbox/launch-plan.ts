@@ -52,6 +52,8 @@ export function planLaunch(spec: LaunchSpec): PlanRecord[] {
     ...optional('oom-score-adj', spec.oomScoreAdj),
     ...cgroupRecords(spec.cgroup),
     ...flag('pause', spec.pause ?? false),
+    ...flag('ends-with-members', spec.endsWithMembers ?? false),
+    ...optional('member-of', spec.memberOf),
     ...flag('init', spec.init),
     ['stop', `${spec.stop.signal}`, `${spec.stop.timeoutMs}`],
     ...optional('timeout', spec.timeoutMs),

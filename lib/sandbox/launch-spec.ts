@@ -151,6 +151,10 @@ export type LaunchSpec = {
   readonly cgroup?: CgroupSpec | undefined;
   /** Nothing is executed: a process that holds namespaces. */
   readonly pause?: boolean | undefined;
+  /** Of a pod's holder: it stops with the last of its members. */
+  readonly endsWithMembers?: boolean | undefined;
+  /** Socket of the supervisor of the pod's holder. */
+  readonly memberOf?: string | undefined;
   /** A reaper as pid 1 in front of the process. */
   readonly init: boolean;
   readonly stop: { readonly signal: number; readonly timeoutMs: number };

@@ -14,6 +14,7 @@ import type { Session } from './session.js';
 
 export type CreatePodRequest = RunOptions & {
   readonly share: readonly SharedByPod[];
+  readonly exitPolicy?: 'continue' | 'stop' | undefined;
   /** Remove, by force, the pod that has the name now. */
   readonly replace?: boolean | undefined;
   /** A limit that cannot be applied is an error, not a warning. */
@@ -23,7 +24,7 @@ export type CreatePodRequest = RunOptions & {
 
 /** Makes a pod without starting it; resolves with its id. @throws CONFLICT (the name), USAGE */
 export async function createPod(session: Session, request: CreatePodRequest): Promise<string> {
-  const { share, replace, requireLimits, onWarning, ...options } = request;
+  const { share, exitPolicy, replace, requireLimits, onWarning, ...options } = request;
   if (options.limits !== undefined || options.cgroup !== undefined) {
     const { checkLimits } = await import('./run.js');
     await checkLimits(options, request);
@@ -37,7 +38,7 @@ export async function createPod(session: Session, request: CreatePodRequest): Pr
     hostname: options.hostname ?? hostnameOf(options.name),
     ...powerless,
     command: ['pause'],
-    pod: { kind: 'holder', share },
+    pod: { kind: 'holder', share, ...(exitPolicy === 'stop' ? { exitPolicy } : {}) },
   };
   const created = await createContainer(stores, full, noImage, { purpose: 'start-later' });
   for (const warning of created.warnings) onWarning?.(warning);
@@ -136,8 +137,22 @@ export async function startHolderOf(session: Session, { options }: ContainerReco
   if (options.pod?.kind === 'member') await startHolder(session, await onePod(session, options.pod.holder));
 }
 
-async function startHolder(session: Session, { holder }: PodView): Promise<void> {
-  if (!isActive(holder)) await startContainer(await session.allStores(), holder.record);
+async function startHolder(session: Session, { holder, members }: PodView): Promise<void> {
+  const stores = await session.allStores();
+  const { pod } = holder.record.options;
+  const ends = pod?.kind === 'holder' && pod.exitPolicy === 'stop' && !members.some(isActive);
+  if (isActive(holder)) {
+    if (!ends) return;
+    // It may be about to end with the member that ran last.
+    const { stopContainer } = await import('../container/lifecycle.js');
+    await stopContainer(stores, holder, { timeout: 1 });
+  }
+  try {
+    await startContainer(stores, holder.record);
+  } catch (error) {
+    // Another member's start came first.
+    if (!(error instanceof CoracleError) || error.code !== 'IN_USE') throw error;
+  }
 }
 
 /** Starts what of the pod does not run. */

@@ -1,4 +1,5 @@
 /** Pods: what their containers share, and how they come and go together. */
+import { readFileSync } from 'node:fs';
 import { createConnection } from 'node:net';
 import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { testWith } from '../helpers/declare.js';
@@ -161,6 +162,42 @@ testWith([...journeyNeeds, ...pasta], 'ports are of the pod, also where a run ma
   t.regex(answer, /shared/);
   await cli.ok(['pod', 'rm', '-f', '-t', '0', 'fresh']);
 });
+
+testWith(journeyNeeds, 'a pod ends with its last member where it is to, however that one ends', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const status = async (): Promise<string> => (await cli.ok(['pod', 'ps', '--format', '{{.Status}}'])).trim();
+  const ends = (): Promise<unknown> =>
+    eventually(async () => ((await status()) === 'Exited' ? true : undefined));
+  await cli.ok(['pod', 'create', '--network', 'none', '--exit-policy', 'stop', 'shop']);
+  const member = ['run', '-d', '--pod', 'shop', '--name'];
+  await cli.ok([...member, 'a', 'busybox', 'sleep', '1000']);
+  await cli.ok([...member, 'b', 'busybox', 'sleep', '1000']);
+  await cli.ok(['stop', '-t', '0', 'a']);
+  t.is(await status(), 'Degraded');
+  await cli.ok(['stop', '-t', '0', 'b']);
+  await ends();
+  await cli.ok(['start', 'a']);
+  await cli.ok(['restart', '-t', '0', 'a']);
+  t.is(await status(), 'Degraded');
+  const [live] = JSON.parse(await cli.ok(['inspect', 'a'])) as readonly {
+    readonly State: { readonly Pid: number };
+  }[];
+  const parent = parentOf(parentOf(live?.State.Pid ?? 0));
+  process.kill(parent, 'SIGKILL');
+  await ends();
+  const [document] = JSON.parse(await cli.ok(['pod', 'inspect', 'shop'])) as readonly Record<
+    string,
+    unknown
+  >[];
+  t.is(document?.ExitPolicy, 'stop');
+  await cli.ok(['pod', 'restart', '-t', '0', 'shop']);
+  t.is(await status(), 'Running');
+  await cli.ok(['pod', 'rm', '-f', '-t', '0', 'shop']);
+});
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s*(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]);
+}
 
 function fetchRoot(port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
