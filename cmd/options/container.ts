@@ -66,7 +66,7 @@ export const networkOptions = [
     aliases: ['net'],
     completes: 'networks',
     summary:
-      'User-defined network, NAME[:ip=…,mac=…,alias=…,interface_name=…], several by several flags; or pasta, slirp4netns, host, none, container:NAME (default: pasta where it works)',
+      'User-defined network, NAME[:ip=…,mac=…,alias=…,interface_name=…], several by several flags; or pasta[:OPTION,…], slirp4netns[:OPTION=…,…], host, none, container:NAME (default: pasta where it works)',
   },
   { name: 'ip', kind: 'string', value: 'ADDRESS', summary: 'Address of IPv4 on the first network' },
   { name: 'ip6', kind: 'string', value: 'ADDRESS', summary: 'Address of IPv6 on the first network' },

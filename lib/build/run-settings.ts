@@ -37,6 +37,8 @@ export type RunSettings = {
   readonly allow?: readonly Entitlement[] | undefined;
   /** Proxy variables, given to every RUN that does not set them itself; no part of keys and history. */
   readonly proxies?: Readonly<Record<string, string>> | undefined;
+  /** What pasta or slirp4netns is started with besides. */
+  readonly networkOptions?: readonly string[] | undefined;
   /** User-defined networks that RUN steps are on: network `bridge`. */
   readonly networks?: readonly AttachmentRequest[] | undefined;
   readonly extraHosts?: readonly HostEntry[] | undefined;

@@ -155,7 +155,8 @@ async function networkOf(
   };
   const extraHosts = options.extraHosts ?? [];
   if (mode !== 'bridge') {
-    return planNetwork({ mode, ports: [], dns, extraHosts, hostname, name: hostname }, facts);
+    const helperOptions = step.network === 'default' ? options.networkOptions : undefined;
+    return planNetwork({ mode, ports: [], dns, extraHosts, hostname, name: hostname, helperOptions }, facts);
   }
   const { joinForStep } = await import('../network/step-member.js');
   const member = { hostname, directory: records, dns, extraHosts, networks: options.networks ?? [] };

@@ -24,6 +24,7 @@ export function networkOf(stores: Pick<ContainerStores, 'env'>, needs: NetworkNe
     dns: dnsChoice(options),
     extraHosts: options.extraHosts ?? [],
     hostsBase: readHostsFile(options.hostsFile),
+    helperOptions: options.networkOptions,
   };
   return planNetwork({ mode, ports, hostname, name, ...request }, facts);
 }

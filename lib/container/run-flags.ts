@@ -92,9 +92,9 @@ export function parseRunFlags(flags: RunFlags, context: FlagContext): RunOptions
 }
 
 /** `--network` of a build: a mode, or a user-defined network. @throws USAGE, UNSUPPORTED for what builds do not do. */
-export function parseNetwork(text: string): Pick<NetworkChoice, 'network' | 'networks'> {
-  const { network, networks } = parseNetworkFlags([text]);
-  if (network !== 'container') return { network, networks };
+export function parseNetwork(text: string): Pick<NetworkChoice, 'network' | 'networks' | 'networkOptions'> {
+  const { network, networks, networkOptions } = parseNetworkFlags([text]);
+  if (network !== 'container') return { network, networks, networkOptions };
   throw new CoracleError(
     'UNSUPPORTED',
     `use network "${text}": steps of builds have a network of their own`,

@@ -83,6 +83,8 @@ export type RunOptions = {
   readonly network?: NetworkMode | undefined;
   /** Mode `container`: name or id of the container whose network is used. */
   readonly networkContainer?: string | undefined;
+  /** What pasta or slirp4netns is started with besides: modes of their names. */
+  readonly networkOptions?: readonly string[] | undefined;
   /** Mode `bridge`: the user-defined networks. */
   readonly networks?: readonly AttachmentRequest[] | undefined;
   /** Addresses; `none` alone leaves the image's resolv.conf in place. */

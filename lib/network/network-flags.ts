@@ -1,5 +1,6 @@
 /** `--network` and its companions: which networks a container is on. Pure. */
 import { CoracleError } from '../errors.js';
+import { parseHelperOptions } from './helper-options.js';
 import type { NetworkMode } from './network-plan.js';
 import { isIpv4, isIpv6 } from './port-flags.js';
 
@@ -18,6 +19,8 @@ export type AttachmentRequest = {
 /** What `--network` says; nothing lets the host decide. */
 export type NetworkChoice = {
   readonly network?: NetworkMode | undefined;
+  /** What pasta or slirp4netns is started with besides. */
+  readonly networkOptions?: readonly string[] | undefined;
   /** Name or id of the container whose network is used: mode `container`. */
   readonly networkContainer?: string | undefined;
   /** User-defined networks: mode `bridge`. */
@@ -66,11 +69,13 @@ function chooseNetworks(texts: readonly string[]): NetworkChoice {
   const kept = texts.filter((text) => !defaults.includes(text));
   const [only = ''] = kept;
   if (kept.length === 0) return {};
-  const mode = networkModes.find((each) => kept.includes(each));
+  const helper = kept.map(readHelper).find((choice) => choice !== undefined);
+  const mode = helper?.network ?? networkModes.find((each) => kept.includes(each));
   const shared = kept.find((text) => text.startsWith('container:'));
   if (texts.length > 1 && (mode !== undefined || shared !== undefined || kept.length < texts.length)) {
     throw new CoracleError('USAGE', `use networks ${texts.join(', ')}: only user-defined ones go together`);
   }
+  if (helper !== undefined) return helper;
   if (mode !== undefined) return { network: mode };
   if (shared !== undefined) return { network: 'container', networkContainer: containerName(only) };
   const networks = kept.map(parseAttachment);
@@ -79,6 +84,13 @@ function chooseNetworks(texts: readonly string[]): NetworkChoice {
     throw new CoracleError('USAGE', `use network ${twice.network}: asked for twice`);
   }
   return { network: 'bridge', networks };
+}
+
+/** `pasta:OPTION,...` and `slirp4netns:OPTION,...`. */
+function readHelper(text: string): NetworkChoice | undefined {
+  const [, mode, options = ''] = /^(pasta|slirp4netns):(.*)$/s.exec(text) ?? [];
+  if (mode !== 'pasta' && mode !== 'slirp4netns') return undefined;
+  return { network: mode, networkOptions: parseHelperOptions(mode, options) };
 }
 
 function containerName(text: string): string {

@@ -1,6 +1,7 @@
 /** Decides a container's network from what was asked and what the host has. Pure. */
 import { CoracleError } from '../errors.js';
 import type { PlanRecord } from '../native/plan.js';
+import { type HelperPlan, pastaPlan, slirpPlan } from './helper-options.js';
 import type { NetworkFacts } from './host-facts.js';
 import {
   type DnsChoice,
@@ -12,17 +13,13 @@ import {
   renderHosts,
   renderResolvConf,
 } from './name-files.js';
-import {
-  type HostEntry,
-  type NetworkMode,
-  type NetworkPlan,
-  type PortMapping,
-  uplinkPrefix6,
-} from './network-plan.js';
+import type { HostEntry, NetworkMode, NetworkPlan, PortMapping } from './network-plan.js';
 
 /** What was asked for; an undefined mode lets the host's facts decide. */
 export type NetworkRequest = {
   readonly mode: NetworkMode | undefined;
+  /** Of pasta or slirp4netns, where the mode is one of them. */
+  readonly helperOptions?: readonly string[] | undefined;
   readonly ports: readonly PortMapping[];
   readonly dns: DnsChoice;
   readonly extraHosts: readonly HostEntry[];
@@ -32,12 +29,6 @@ export type NetworkRequest = {
   readonly name: string;
 };
 
-/** The private subnet of every container: its default copies the host's address, which hides the host from it. */
-const subnet = {
-  ...{ address: '10.0.2.100', gateway: '10.0.2.2', resolver: '10.0.2.3', bits: '24' },
-  ...{ address6: `${uplinkPrefix6}100`, gateway6: `${uplinkPrefix6}1` },
-} as const;
-
 const gatewayName = 'host-gateway';
 
 /**
@@ -46,8 +37,8 @@ const gatewayName = 'host-gateway';
  */
 export function planNetwork(request: NetworkRequest, facts: NetworkFacts): NetworkPlan {
   const mode = chooseMode(request, facts);
-  const own = mode === 'pasta' || mode === 'slirp4netns';
-  if (!own && request.ports.length > 0) {
+  const helper = helperPlan(mode, request.helperOptions ?? [], facts);
+  if (helper === undefined && request.ports.length > 0) {
     throw new CoracleError('USAGE', `publish ports: not possible with --network ${mode}`, {
       hint:
         mode === 'host'
@@ -56,16 +47,14 @@ export function planNetwork(request: NetworkRequest, facts: NetworkFacts): Netwo
     });
   }
   const host = hostResolvers(facts);
-  const names = nameservers(mode, request.dns, host);
-  const address = own ? subnet.address : undefined;
+  const names = nameservers(mode, request.dns, { host, resolver: helper?.resolver });
+  const address = helper?.address ?? helper?.address6;
   return {
     mode,
     address,
     records: [
-      ...helperRecords(mode, facts),
-      ...request.ports.map((port) =>
-        publishRecord(port, mode === 'pasta' && facts.hostAddress6 !== undefined),
-      ),
+      ...helperRecords(mode, facts, helper),
+      ...request.ports.map((port) => publishRecord(port, helper)),
     ],
     warnings: names.warnings,
     files: {
@@ -73,7 +62,7 @@ export function planNetwork(request: NetworkRequest, facts: NetworkFacts): Netwo
         mode === 'none' && request.dns.servers.length === 0
           ? ''
           : renderResolvConf(host, request.dns, names.servers),
-      hosts: hostsText(request, mode, address, facts),
+      hosts: hostsText(request, mode, helper, facts),
       hostname: `${request.hostname}\n`,
     },
   };
@@ -118,14 +107,14 @@ function reachable({ nameservers: servers }: ResolvConf): string[] {
 function nameservers(
   mode: NetworkMode,
   dns: DnsChoice,
-  host: ResolvConf,
+  { host, resolver }: { readonly host: ResolvConf; readonly resolver: string | undefined },
 ): { readonly servers: readonly string[]; readonly warnings: readonly string[] } {
   if (dns.servers.length > 0) return { servers: dns.servers, warnings: [] };
   if (mode === 'none') return { servers: [], warnings: [] };
   if (mode === 'host') return { servers: host.nameservers, warnings: [] };
   const servers = reachable(host);
   if (servers.length > 0) return { servers, warnings: [] };
-  if (mode === 'slirp4netns') return { servers: [subnet.resolver], warnings: [] };
+  if (mode === 'slirp4netns' && resolver !== undefined) return { servers: [resolver], warnings: [] };
   const warning =
     'names will not resolve: every nameserver of the host is on its loopback, which pasta does not reach; give --dns or use --network slirp4netns';
   return { servers: [], warnings: [warning] };
@@ -134,10 +123,12 @@ function nameservers(
 function hostsText(
   request: NetworkRequest,
   mode: NetworkMode,
-  address: string | undefined,
+  helper: HelperPlan | undefined,
   facts: NetworkFacts,
 ): string {
-  const host = address === undefined ? undefined : facts.hostAddress;
+  const address = helper?.address ?? helper?.address6;
+  const onlySix = helper?.address === undefined && helper?.address6 !== undefined;
+  const host = helper === undefined ? undefined : onlySix ? facts.hostAddress6 : facts.hostAddress;
   const extra = request.extraHosts.map((entry) => resolveGateway(entry, mode, host));
   if (mode === 'host') return hostHosts(extra, request.hostsBase, facts);
   const { hostname, name, hostsBase: base } = request;
@@ -164,38 +155,27 @@ function resolveGateway(entry: HostEntry, mode: NetworkMode, host: string | unde
   );
 }
 
-function helperRecords(mode: NetworkMode, facts: NetworkFacts): PlanRecord[] {
-  if (mode === 'pasta') {
-    const six = facts.hostAddress6 === undefined ? pastaWithoutSix : pastaWithSix;
-    return [['net-helper', 'pasta', facts.pasta ?? 'pasta', ...pastaArguments, ...six]];
-  }
-  if (mode === 'slirp4netns') {
-    return [['net-helper', 'slirp4netns', facts.slirp4netns ?? 'slirp4netns', ...slirpArguments]];
-  }
-  return [];
+function helperRecords(mode: NetworkMode, facts: NetworkFacts, helper: HelperPlan | undefined): PlanRecord[] {
+  if (helper === undefined) return [];
+  const name = mode === 'pasta' ? 'pasta' : 'slirp4netns';
+  return [['net-helper', name, facts[name] ?? name, ...helper.arguments]];
 }
 
-/** Its defaults would expose the host's loopback to the container and the container's ports to the host (S36). */
-const pastaArguments = [
-  ...['--quiet', '--config-net', '--no-map-gw'],
-  ...['-a', subnet.address, '-n', subnet.bits, '-g', subnet.gateway],
-  ...['-t', 'none', '-u', 'none', '-T', 'none', '-U', 'none'],
-  ...['--no-dhcp', '--no-dhcpv6', '--no-ra', '--netns-only', '--netns', '@NETNS@'],
-];
-
-/** Where the host has no way out by IPv6, which pasta takes as a mistake. */
-const pastaWithoutSix = ['--ipv4-only', '--no-ndp'];
-const pastaWithSix = ['-a', subnet.address6, '-g', subnet.gateway6];
-
-const slirpArguments = [
-  ...['--configure', '--mtu=65520', '--disable-host-loopback', '--enable-sandbox', '--enable-seccomp'],
-  ...['--netns-type=path', '--ready-fd', '@READY@', '@NETNS@', 'tap0'],
-];
-
+/** Without an address it is found out inside. */
 function publishRecord(
   { protocol, hostAddress, hostPort, containerPort }: PortMapping,
-  hasSix: boolean,
+  helper: HelperPlan | undefined,
 ): PlanRecord {
-  const ends = [hostAddress, `${hostPort}`, subnet.address, `${containerPort}`];
-  return ['publish', protocol, ...ends, ...(hasSix ? [subnet.address6] : [])];
+  const ends = [helper?.address ?? helper?.address6 ?? '', `${containerPort}`];
+  const second = helper?.address === undefined ? [] : (helper.address6 ?? []);
+  return ['publish', protocol, hostAddress, `${hostPort}`, ...ends, ...[second].flat()];
+}
+
+function helperPlan(
+  mode: NetworkMode,
+  options: readonly string[],
+  facts: NetworkFacts,
+): HelperPlan | undefined {
+  if (mode === 'pasta') return pastaPlan(options, facts.hostAddress6 !== undefined);
+  return mode === 'slirp4netns' ? slirpPlan(options) : undefined;
 }

@@ -109,6 +109,7 @@ const ofPod: ReadonlySet<string> = new Set<keyof RunOptions>([
   'publish',
   'network',
   'networks',
+  'networkOptions',
   'networkContainer',
   'hostname',
   'dns',

@@ -3,6 +3,7 @@ import { CoracleError, type ErrorCode } from '../../lib/errors.js';
 import { assignHostPorts } from '../../lib/network/free-ports.js';
 import { type NetworkFacts, noNetworkFacts, readNetworkFacts } from '../../lib/network/host-facts.js';
 import { parseResolvConf } from '../../lib/network/name-files.js';
+import { parseNetworkFlags } from '../../lib/network/network-flags.js';
 import type { NetworkMode, PortRequest } from '../../lib/network/network-plan.js';
 import { type NetworkRequest, planNetwork } from '../../lib/network/plan-network.js';
 import { isIpv6, parseExposedPort, parsePublishFlag } from '../../lib/network/port-flags.js';
@@ -156,6 +157,60 @@ test('S36: pasta gets no ports, no gateway map and an address of its own', (t) =
   for (const option of ['--no-map-gw', '-t', '-T', '-u', '-U', '@NETNS@']) t.true(helper?.includes(option));
   t.deepEqual(publish, ['publish', 'tcp', '0.0.0.0', '8080', '10.0.2.100', '80']);
 });
+
+const helper = (text: string, host: Partial<NetworkFacts> = {}): readonly string[] => {
+  const { network, networkOptions } = parseNetworkFlags([text]);
+  const ports = [{ ...tcp(8080, 80), hostPort: 8080 }];
+  const { records } = planNetwork(
+    { ...request, mode: network, helperOptions: networkOptions, ports },
+    { ...facts, ...host },
+  );
+  return records.flatMap((record) => (record[0] === 'publish' ? record.slice(4) : record.slice(3)));
+};
+
+test('options of pasta take the place of ours, and open what they name alone', (t) => {
+  const plain = helper('pasta');
+  t.deepEqual(plain.slice(-2), ['10.0.2.100', '80']);
+  const own = helper('pasta:-a,10.7.0.5,-n,24,--gateway=10.7.0.1,-I,net7');
+  t.false(own.includes('10.0.2.100') || own.includes('10.0.2.2'));
+  t.true(own.join(' ').includes('--address 10.7.0.5 --netmask 24 --gateway 10.7.0.1 --ns-ifname net7'));
+  t.deepEqual(own.slice(-2), ['10.7.0.5', '80']);
+  const onlySix = helper('pasta:-6', { hostAddress6: 'fd00::2' });
+  t.true(onlySix.includes('--ipv6-only') && !onlySix.includes('10.0.2.100'));
+  t.deepEqual(onlySix.slice(-2), ['fdc0:6f72:6163:6c65::100', '80']);
+  t.deepEqual(
+    helper('pasta:-4', { hostAddress6: 'fd00::2' }).filter((word) => word === '--ipv4-only').length,
+    1,
+  );
+  t.false(helper('pasta:--map-gw').some((word) => /map-gw/.test(word)));
+  const opened = helper('pasta:-T,5432').join(' ');
+  t.true(opened.includes('--tcp-ns 5432') && !opened.includes('-T none') && opened.includes('-U none'));
+});
+
+test('options of slirp4netns change where the container and its resolver are', (t) => {
+  const words = helper(
+    'slirp4netns:cidr=10.9.0.0/24,mtu=1400,allow_host_loopback=true,port_handler=rootlesskit',
+  );
+  t.true(words.includes('--cidr=10.9.0.0/24') && words.includes('--mtu=1400'));
+  t.false(words.includes('--disable-host-loopback'));
+  t.deepEqual(words.slice(-2), ['10.9.0.100', '80']);
+  t.true(helper('slirp4netns').includes('--disable-host-loopback'));
+});
+
+for (const [text, reason] of [
+  ['pasta:-t,80', /option "-t" is not supported/],
+  ['pasta:--netns,x', /option "--netns" is not supported/],
+  ['pasta:-a', /option -a needs a value/],
+  ['pasta:--no-tcp=1', /option --no-tcp has no value/],
+  ['slirp4netns:mtu=3', /mtu "3" cannot be/],
+  ['slirp4netns:cidr=x', /cidr "x" cannot be/],
+  ['slirp4netns:port_handler=slirp4netns', /port_handler "slirp4netns" cannot be/],
+  ['slirp4netns:what=1', /option "what=1" is not supported/],
+] as const) {
+  test(`${text} is refused`, (t) => {
+    t.regex(t.throws(() => parseNetworkFlags([text]), { instanceOf: CoracleError })?.message ?? '', reason);
+  });
+}
 
 test('with a way out by IPv6 pasta has it, too', (t) => {
   const ports = [{ ...tcp(8080, 80), hostPort: 8080 }];

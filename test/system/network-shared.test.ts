@@ -1,7 +1,7 @@
 /** Containers on the network of another one, and what stands in their hosts and resolver files. */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
+import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { testWith } from '../helpers/declare.js';
 import { missingDevice, missingProgram } from '../helpers/host.js';
 
@@ -33,6 +33,27 @@ testWith([...journeyNeeds, ...pasta], 'the files of names are those of the netwo
   t.regex(text, /^10\.9\.9\.9\tcache$/m);
   t.regex(text, /\thost\.containers\.internal host\.docker\.internal$/m);
   t.regex(text, /^nameserver 10\.1\.2\.3$/m);
+});
+
+testWith([...journeyNeeds, ...pasta], 'pasta is started with the options that are given', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const options = 'pasta:-4,-a,10.77.0.5,-n,24,-g,10.77.0.1,--ns-ifname,net7,-m,1400';
+  const serve = 'echo here >index.html; httpd -f -p 80';
+  const run = ['run', '-d', '--name', 'web', '--network', options, '-p', '127.0.0.1::80', 'busybox'];
+  await cli.ok([...run, 'sh', '-c', serve]);
+  for (let again = 0; again < 2; again++) {
+    t.regex(await cli.ok(['exec', 'web', 'ip', 'addr']), /net7: .*mtu 1400[\s\S]*inet 10\.77\.0\.5\/24/);
+    t.regex(await cli.ok(['exec', 'web', 'cat', '/etc/hosts']), /^10\.77\.0\.5\t/m);
+    const port = (await cli.ok(['port', 'web', '80'])).trim();
+    const page = await eventually(async () =>
+      fetch(`http://${port}/`).then(
+        (answer) => answer.text(),
+        () => undefined,
+      ),
+    );
+    t.is(page, 'here\n');
+    await cli.ok(['restart', '-t', '0', 'web']);
+  }
 });
 
 testWith(journeyNeeds, 'a shared network needs its owner, and the owner waits for its guests', async (t) => {
