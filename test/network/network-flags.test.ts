@@ -61,7 +61,6 @@ test('the default too', fails, ['bridge', 'front'], 'USAGE', /go together/);
 test('which container is missing', fails, ['container:'], 'USAGE', /which container/);
 test('a network twice', fails, ['a', 'a'], 'USAGE', /asked for twice/);
 test('a namespace by its path', fails, ['ns:/run/x'], 'UNSUPPORTED', /options of ns/);
-test('options of pasta', fails, ['pasta:-T,5000'], 'UNSUPPORTED', /options of pasta/);
 test('an unknown option', fails, ['a:colour=red'], 'USAGE', /no such option as "colour"/);
 test('a wrong address', fails, ['a:ip=10.0.0.256'], 'USAGE', /no IPv6 address/);
 test('a group as MAC address', fails, ['a:mac=01:00:5e:00:00:01'], 'USAGE', /no MAC address/);
