@@ -40,6 +40,7 @@ function lines({ version, host, store, modes, registries }: HostInformation): st
     `images        ${store.images}`,
     `ids           ${modes.ids}, ${modes.idCount} of them${because(modes.idsReason)}`,
     `network       ${modes.network}${because(modes.networkReason)}`,
+    `limits        ${modes.limits}${modes.controllers.length === 0 ? '' : `: ${modes.controllers.join(', ')}`}`,
     `runtime       ${store.runtime}`,
     `configuration ${store.configuration}`,
     `registries    ${registries.search.join(', ') || 'none'} for short names, ${registries.shortNameMode}`,

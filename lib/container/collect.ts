@@ -13,7 +13,7 @@ import { writeContainerEvent } from './container-events.js';
 import { ContainerStore } from './container-store.js';
 import { listReservations, readReservation, releaseName } from './names.js';
 import type { ContainerRecord } from './record.js';
-import { hasContainerRecord } from './records.js';
+import { hasContainerRecord, readLive } from './records.js';
 import { isHeld, removingMark } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import type { ContainerView } from './view.js';
@@ -95,6 +95,18 @@ function isOver(paths: StorePaths, { record, status }: ContainerView): boolean {
   return readReservation(paths, record.name)?.makerAlive !== true;
 }
 
+/** Of a supervisor that was killed; where systemd made it, it is gone already. */
+function removeLeftCgroup(directory: string): void {
+  const cgroup = existsSync(`${directory}/live`) ? readLive(directory)?.cgroup : undefined;
+  if (cgroup === undefined) return;
+  try {
+    rmdirSync(cgroup);
+  } catch (error) {
+    if (!hasErrno(error, 'ENOENT', 'EBUSY', 'EACCES', 'EPERM', 'ENOTEMPTY'))
+      throw ioError(`remove cgroup ${cgroup}`, error);
+  }
+}
+
 /**
  * Takes a container that does not run out of the store; its trees lie in the trash. Its directory goes after all that
  * only its record knows, so that a removal that was killed can be done again.
@@ -106,6 +118,7 @@ export function detachContainer(
 ): string[] {
   const { paths } = stores;
   const places = containerPlaces(stores, record.id);
+  removeLeftCgroup(places.directory);
   const volumes = new VolumeStore(paths);
   const shared = new Set(sharedVolumes(paths));
   const anonymous = options.volumes

@@ -1,6 +1,5 @@
 /** Which limits hold here: the controllers of cgroup version 2 that are delegated to the user. */
-import { join } from 'node:path';
-import { type CgroupFacts, controllersOf, isWritableCgroup, readCgroupFacts } from '../host/cgroup.js';
+import { type CgroupFacts, controllersOf, limitsDirectory, readCgroupFacts } from '../host/cgroup.js';
 import { absence, absenceFix, noManager } from '../sandbox/cgroup-place.js';
 import { type Finding, fine, warn } from './report.js';
 import type { Subject } from './subject.js';
@@ -21,9 +20,9 @@ export function checkCgroup({ env }: Subject): readonly Finding[] {
 /** Limits are all that depends on it. */
 export function cgroupFinding(facts: CgroupFacts): Finding {
   const [id, title] = ['cgroup', 'cgroup v2 delegation'];
-  const { mount, manager, delegated, own } = facts;
-  const place = mount === undefined ? undefined : manager === undefined ? join(mount, own) : delegated;
-  if (place === undefined || (manager === undefined && !isWritableCgroup(place))) {
+  const { manager } = facts;
+  const place = limitsDirectory(facts);
+  if (place === undefined) {
     const { text, hint } = noManager(facts);
     const consequence = `limits are not applied: ${Object.values(consequences).join(', ')}`;
     return warn(id, title, { detail: text, consequence, fix: hint });

@@ -87,6 +87,13 @@ function delegatedTo(mount: string, uid: number | undefined): string | undefined
   return existsSync(path) ? path : undefined;
 }
 
+/** The directory whose controllers those have that we make: what systemd gave, or our own; undefined where we make none. */
+export function limitsDirectory({ mount, manager, delegated, own }: CgroupFacts): string | undefined {
+  if (mount === undefined) return undefined;
+  if (manager !== undefined) return delegated;
+  return isWritableCgroup(join(mount, own)) ? join(mount, own) : undefined;
+}
+
 /** The controllers that a cgroup can give to those below it. */
 export function controllersOf(directory: string): readonly string[] {
   return (readCgroupFile(directory, 'cgroup.controllers') ?? '').split(/\s+/).filter(Boolean);

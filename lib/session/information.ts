@@ -4,6 +4,7 @@ import { arch, cpus, release, totalmem, userInfo } from 'node:os';
 import { ContainerStore } from '../container/container-store.js';
 import { isActive } from '../container/view.js';
 import { CoracleError, hasErrno } from '../errors.js';
+import { controllersOf, limitsDirectory, readCgroupFacts } from '../host/cgroup.js';
 import { configPath } from '../host/paths.js';
 import { readNetworkFacts } from '../network/host-facts.js';
 import { chooseMode } from '../network/plan-network.js';
@@ -19,6 +20,16 @@ export function versionInformation(): VersionInformation {
     Version: coracleVersion,
     NodeVersion: process.version.slice(1),
     OsArch: formatPlatform(hostPlatform()),
+  };
+}
+
+function limitsMode({ env }: Session): Pick<HostInformation['modes'], 'limits' | 'controllers'> {
+  const facts = readCgroupFacts(env);
+  const place = limitsDirectory(facts);
+  const controllers = place === undefined ? [] : controllersOf(place);
+  return {
+    limits: place === undefined ? 'none' : facts.manager === undefined ? 'cgroup' : 'systemd',
+    controllers,
   };
 }
 
@@ -54,6 +65,7 @@ export async function hostInformation(session: Session): Promise<HostInformation
       idCount: ids.uid.reduce((sum, { size }) => sum + size, 0),
       ...(ids.reason === undefined ? {} : { idsReason: ids.reason }),
       ...networkMode(session),
+      ...limitsMode(session),
     },
   };
 }

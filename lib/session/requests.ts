@@ -245,6 +245,10 @@ export type HostInformation = {
     readonly idsReason?: string | undefined;
     readonly network: string;
     readonly networkReason?: string | undefined;
+    /** Who makes cgroups: the systemd of the user, or we below our own. */
+    readonly limits: 'systemd' | 'cgroup' | 'none';
+    /** Controllers that it can give to containers. */
+    readonly controllers: readonly string[];
   };
 };
 
