@@ -88,11 +88,21 @@ export async function build(
       throw new CoracleError('ABORTED', 'build: interrupted', { cause: error, exitCode: 130 });
     throw error;
   } finally {
-    await session?.close();
-    await contexts.fetcher.remove();
-    await transfers.close();
-    lease.release();
+    await inTurn(
+      () => session?.close(),
+      () => contexts.fetcher.remove(),
+      () => transfers.close(),
+      () => lease.release(),
+    );
   }
+}
+
+/** Each of them, also where one before it failed. @throws what the first of those threw */
+async function inTurn(...actions: readonly (() => unknown)[]): Promise<void> {
+  const settled = [];
+  for (const action of actions) settled.push(...(await Promise.allSettled([(async () => action())()])));
+  const failed = settled.find(({ status }) => status === 'rejected');
+  if (failed?.status === 'rejected') throw failed.reason;
 }
 
 type PlatformsInput = Omit<PlanInput, 'platform'> & {

@@ -177,16 +177,21 @@ export class BuildSession {
   }
 
   async close(): Promise<void> {
-    this.#contexts.save();
-    await this.ssh.close();
-    const agent = this.#agent;
-    if (agent === undefined) return;
+    try {
+      this.#contexts.save();
+      await this.ssh.close();
+      if (this.#agent !== undefined) await this.#emptyTrash(this.#agent);
+    } finally {
+      await this.#agent?.close();
+    }
+  }
+
+  /** Work directories with files of other owners went there; this agent can remove them. */
+  async #emptyTrash(agent: Agent): Promise<void> {
     const { paths } = this.stores;
-    // Work directories with files of other owners went there; this agent can remove them.
     await emptyTrash(paths, async (path) => {
       await agent.remove(0, pathInStore(paths, path), { recursive: true });
     });
-    await agent.close();
   }
 
   /**

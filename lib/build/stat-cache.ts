@@ -9,6 +9,7 @@ import { dirname } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import { logger } from '../host/log.js';
 
 /** `stamp` is what the kernel said of the file when it had these bytes. */
 type Row = readonly [path: string, stamp: string, digest: string];
@@ -72,13 +73,21 @@ export class StatCache {
     ].sort();
   }
 
-  /** Writes what was learnt. Files not asked for this time are kept, unless there are so many that most must be gone. */
+  /**
+   * Writes what was learnt. Files not asked for this time are kept, unless there are so many that most must be gone. Where it
+   * cannot be written, files are read once more another time.
+   */
   save(): void {
     if (!this.#changed) return;
-    ensureDirectory(dirname(this.#file));
     const all = new Map([...this.#known, ...this.#fresh]);
-    writeFileAtomic(this.#file, JSON.stringify([...(all.size > rowLimit ? this.#fresh : all).values()]));
-    this.#changed = false;
+    try {
+      ensureDirectory(dirname(this.#file));
+      writeFileAtomic(this.#file, JSON.stringify([...(all.size > rowLimit ? this.#fresh : all).values()]));
+      this.#changed = false;
+    } catch (error) {
+      if (!(error instanceof CoracleError)) throw error;
+      logger().warn({ error, file: this.#file }, 'what is known of files not written');
+    }
   }
 
   #hash(path: string, stat: FileStat): string {

@@ -11,6 +11,7 @@ export class SharedAgent {
   readonly #paths: StorePaths;
   readonly #idMap: () => IdMap;
   #agent: Promise<Agent> | undefined;
+  readonly #started = new Set<Agent>();
 
   constructor(paths: StorePaths, idMap: () => IdMap) {
     this.#paths = paths;
@@ -29,7 +30,9 @@ export class SharedAgent {
   /** A new agent whose handle 0 is the store's root. */
   async start(): Promise<Agent> {
     const { openAgent } = await import('../native/agent.js');
-    return openAgent({ idMap: this.#idMap(), roots: [{ path: this.#paths.root, writable: true }] });
+    const agent = openAgent({ idMap: this.#idMap(), roots: [{ path: this.#paths.root, writable: true }] });
+    this.#started.add(agent);
+    return agent;
   }
 
   /**
@@ -51,10 +54,12 @@ export class SharedAgent {
     await unlessRefused(emptyTrash(this.#paths, (path) => this.removeTree(path)));
   }
 
+  /** Ends every agent that was started, also one whose user failed before it ended it: a living agent keeps Node from exiting. */
   async close(): Promise<void> {
-    const agent = await this.#agent;
+    await this.#agent?.catch(() => undefined);
     this.#agent = undefined;
-    await agent?.close();
+    for (const agent of this.#started) await agent.close();
+    this.#started.clear();
   }
 
   async #openAndSweep(): Promise<Agent> {

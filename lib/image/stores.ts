@@ -72,9 +72,12 @@ export function openStores({ root, env }: OpenStoresOptions): Stores {
     ownAgent: () => agent.start(),
     removeTree: (path) => agent.removeTree(path),
     close: async () => {
-      staging.close();
-      await agent.emptyTrash();
-      await agent.close();
+      try {
+        staging.close();
+        await agent.emptyTrash();
+      } finally {
+        await agent.close();
+      }
     },
   };
 }

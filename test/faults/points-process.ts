@@ -3,8 +3,8 @@
  * namespace, as the injector asks for. Arguments: scenario, directory, injector, registry; tells on standard output.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { join, relative } from 'node:path';
 import { openCoracle } from '../../lib/index.js';
 import { type Outcome, plainEnvironment, runProgram } from '../helpers/cli.js';
 import { repositoryRoot } from '../helpers/host.js';
@@ -17,6 +17,9 @@ const program = join(repositoryRoot(), 'dist', 'coracle');
 /** `kill` is the end of the process that calls, `crash` that of all processes of the command. */
 const faults = ['kill', 'crash', 'ENOSPC', 'ENOSPC+', 'EIO', 'EMFILE'] as const;
 type Fault = (typeof faults)[number];
+
+/** What the next command makes where it is not there. */
+const madeAtNeed = /^(snapshots\/init|coracle\/c)\b/;
 
 /** What an error has to say. */
 const meanings: Readonly<Record<string, RegExp>> = {
@@ -69,7 +72,20 @@ class Place {
       to,
     ]);
     if (copied.status !== 0) throw new Error(`copy ${this.directory}: ${copied.stderr}`);
-    return new Place(to);
+    const place = new Place(to);
+    place.#relink(this.root);
+    return place;
+  }
+
+  /** Sockets' directories say by a link whose they are. */
+  #relink(root: string): void {
+    const sockets = join(this.directory, 'run', 'coracle', 'c');
+    for (const name of existsSync(sockets) ? readdirSync(sockets) : []) {
+      const link = join(sockets, name, 'd');
+      const target = join(this.root, relative(root, readlinkSync(link)));
+      rmSync(link);
+      symlinkSync(target, link);
+    }
   }
 
   /** Takes away all that no container needs, as the library does it. */
@@ -146,7 +162,7 @@ function damages(
 /** What is wrong with how the command ended. */
 function complaints(scenario: Scenario, fault: Fault, { code, stdout, stderr }: Outcome): readonly string[] {
   if (code === 0 || code === 137) return [];
-  const wrong = code === 125 || (code === 1 && scenario.several) ? [] : [`exit code ${code}`];
+  const wrong = code === 125 || code === scenario.failure ? [] : [`exit code ${code}`];
   if (/unexpected error|\n\s+at /.test(stderr)) wrong.push('a stack');
   const meaning = meanings[fault.replace('+', '')];
   if (meaning !== undefined && !meaning.test(stderr)) wrong.push('no word of the reason');
@@ -184,7 +200,10 @@ async function point(
       again ? after.figure : surplus(after.figure, surplus(after.figure, before.figure)),
       figure,
     );
-    wrong.push(...more.map((line) => `left: ${line}`), ...less.map((line) => `lost: ${line}`));
+    wrong.push(
+      ...more.map((line) => `left: ${line}`),
+      ...less.filter((line) => !madeAtNeed.test(line)).map((line) => `lost: ${line}`),
+    );
     return wrong.length === 0
       ? []
       : [`${fault} ${at} at ${met}${again ? ', and again' : ''}: ${wrong.join('\n  ')}`];

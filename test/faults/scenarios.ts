@@ -13,8 +13,10 @@ export type Scenario = {
   readonly changing: ReadonlySet<string>;
   /** Done a second time it is an error: there is nothing left to do it to. */
   readonly once?: true;
-  /** Takes several things, and ends with 1 where one of them was refused. */
-  readonly several?: true;
+  /** The store has images and never had a container. */
+  readonly bare?: true;
+  /** Another exit code of its failures than 125: as docker has it. */
+  readonly failure?: 1;
 };
 
 /** Runs a command of the tool, which has to end well. */
@@ -30,13 +32,14 @@ export function scenarios(base: string, registry: string): Readonly<Record<strin
     build: {
       command: ['build', '-q', '--network', 'none', '-t', 'built', join(base, 'context')],
       changing: new Set(['localhost/built:latest']),
+      failure: 1,
     },
     commit: {
       command: ['commit', '-q', 'kept', 'built'],
       changing: new Set(['localhost/built:latest']),
     },
     tag: { command: ['tag', 'tiny', 'new'], changing: new Set(['localhost/new:latest']) },
-    rmi: { command: ['rmi', 'other'], before: [load], changing: removed, once: true, several: true },
+    rmi: { command: ['rmi', 'other'], before: [load], changing: removed, once: true, failure: 1 },
     prune: {
       command: ['system', 'prune', '-af', '--volumes'],
       before: [
@@ -45,12 +48,18 @@ export function scenarios(base: string, registry: string): Readonly<Record<strin
         ['create', '--name', 'old', '--network', 'none', 'other', '/x'],
       ],
       changing: new Set([...removed, 'localhost/tiny:latest']),
-      several: true,
+      failure: 1,
     },
     create: {
       command: ['create', '--name', 'made', '--network', 'none', '-v', '/data', 'tiny', '/x'],
       changing: new Set(),
       once: true,
+    },
+    first: {
+      command: ['create', '--name', 'made', '--network', 'none', 'tiny', '/x'],
+      changing: new Set(),
+      once: true,
+      bare: true,
     },
     rm: {
       command: ['rm', '-v', 'gone'],
@@ -86,8 +95,10 @@ export async function prepare(tool: Tool, base: string, scenario: Scenario): Pro
   ];
   writeFileSync(join(context, 'Dockerfile'), `${lines.join('\n')}\n`);
   await tool.ok(['load', '-q', '-i', join(base, 'tiny.tar')]);
-  await tool.ok(['create', '--name', 'kept', '--network', 'none', 'tiny', '/x']);
-  await tool.ok(['cp', join(context, 'a'), 'kept:/etc/added']);
+  if (scenario.bare !== true) {
+    await tool.ok(['create', '--name', 'kept', '--network', 'none', 'tiny', '/x']);
+    await tool.ok(['cp', join(context, 'a'), 'kept:/etc/added']);
+  }
   for (const args of scenario.before ?? []) await tool.ok(args);
 }
 
