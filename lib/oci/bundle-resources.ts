@@ -4,6 +4,7 @@ import { cpuMax, cpuWeight } from './cgroup-values.js';
 import {
   invalid,
   optional,
+  requireArray,
   requireInteger,
   requireObject,
   requireString,
@@ -20,11 +21,20 @@ export type BundleResources = {
   readonly unsupported: readonly string[];
 };
 
+/** Lists of devices with a rate, and the word of it in `io.max`. */
+const rates = {
+  throttleReadBpsDevice: 'rbps',
+  throttleWriteBpsDevice: 'wbps',
+  throttleReadIOPSDevice: 'riops',
+  throttleWriteIOPSDevice: 'wiops',
+} as const;
+
 /** Rules on devices are no limits: a container in a user namespace cannot make a node. */
 const known: Readonly<Record<string, readonly string[]>> = {
   memory: ['limit', 'reservation', 'swap', 'checkBeforeUpdate', 'useHierarchy'],
   cpu: ['shares', 'quota', 'period', 'cpus', 'mems'],
   pids: ['limit'],
+  blockIO: Object.keys(rates),
 };
 
 /** Reads it. @throws INVALID */
@@ -76,7 +86,22 @@ function filesOf(resources: UnknownRecord, where: string): (readonly [string, st
     ...file('cpu.max', timeOf(number(cpu, 'quota'), number(cpu, 'period'))),
     ...file('cpuset.cpus', text(cpu, 'cpus') || undefined),
     ...file('cpuset.mems', text(cpu, 'mems') || undefined),
+    ...ratesOf(group('blockIO'), `${where}.blockIO`),
   ];
+}
+
+function ratesOf(blockIO: UnknownRecord, where: string): (readonly [string, string])[] {
+  return Object.entries(rates).flatMap(([name, word]) => {
+    const devices = isGiven(blockIO[name]) ? requireArray(blockIO[name], `${where}.${name}`) : [];
+    return devices.map((each, index) => {
+      const at = `${where}.${name}[${index}]`;
+      const device = requireObject(each, at);
+      const [major, minor, rate] = ['major', 'minor', 'rate'].map((key) =>
+        requireInteger(device[key], `${at}.${key}`),
+      );
+      return ['io.max', `${major}:${minor} ${word}=${rate === 0 ? 'max' : rate}`] as const;
+    });
+  });
 }
 
 function file(name: string, value: string | undefined): (readonly [string, string])[] {

@@ -154,9 +154,11 @@ const rareFiles = /^(io\.weight|io\.bfq\.weight|memory\.swap\.max|hugetlb\.|misc
 
 function offers(above: string | undefined, file: string): boolean {
   if (above === undefined) return true;
+  // The root of all has no limits itself; one below it shows them.
+  const shown = existsSync(join(above, 'cgroup.type')) ? above : join(above, 'init.scope');
   return (
     controllersOf(above).includes(controllerOf(file)) &&
-    (!rareFiles.test(file) || existsSync(join(above, file)))
+    (!rareFiles.test(file) || [above, shown].some((place) => existsSync(join(place, file))))
   );
 }
 

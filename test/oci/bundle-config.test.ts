@@ -158,6 +158,7 @@ test('limits become files of cgroup version 2', (t) => {
     memory: { limit: 1000, swap: 1500, reservation: 700 },
     pids: { limit: 30 },
     cpu: { shares: 1024, quota: 5000, period: 10000, cpus: '0-1', mems: '0' },
+    blockIO: { throttleReadBpsDevice: [{ major: 8, minor: 0, rate: 5 }], throttleWriteIOPSDevice: [] },
     unified: { 'memory.high': '900', 'hugetlb.2MB.max': '0' },
   });
   t.deepEqual(files, [
@@ -169,12 +170,16 @@ test('limits become files of cgroup version 2', (t) => {
     ['cpu.max', '5000 10000'],
     ['cpuset.cpus', '0-1'],
     ['cpuset.mems', '0'],
+    ['io.max', '8:0 rbps=5'],
     ['memory.high', '900'],
     ['hugetlb.2MB.max', '0'],
   ]);
   t.deepEqual(withResources({ cpu: { period: 7, quota: -1 } }).files, [['cpu.max', 'max 7']]);
   for (const unified of [{ '../x': '1' }, { 'cgroup.procs': '1' }, { memory: '1' }])
     t.throws(() => withResources({ unified }), { message: /is no file of a controller/ });
+  t.throws(() => withResources({ blockIO: { throttleReadBpsDevice: [{ major: 8 }] } }), {
+    message: /throttleReadBpsDevice\[0\]\.minor/,
+  });
   t.throws(() => withResources({ memory: { swap: 5 } }), { message: /memory\.swap/ });
 });
 

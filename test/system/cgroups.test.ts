@@ -137,6 +137,24 @@ testWith(
 
 testWith(
   [...journeyNeeds, missingOwnCgroup()],
+  'with no-conmon the supervisor stays where it is, and its health checks are in the cgroup all the same',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const calls = await openUnitManager(t, cli.runtime, makeUnits(t));
+    const check = ['--health-cmd', 'grep -qx 0::/ /proc/self/cgroup', '--health-interval', '200ms'];
+    await cli.ok(['run', '-d', '--name', 'box', ...quiet, '--cgroups', 'no-conmon', ...check, ...forever]);
+    const scope = dirname(await placeOf(cli, 'box'));
+    t.is(read(scope, 'supervisor/cgroup.procs').trim().split('\n').length, 1);
+    const [call] = calls;
+    if (call?.member !== 'StartTransientUnit') return t.fail('another call');
+    t.is((call.properties.PIDs as readonly number[]).length, 1);
+    await cli.ok(['wait', '--condition', 'healthy', 'box']);
+    await cli.ok(['rm', '-f', '-t', '0', 'box']);
+  },
+);
+
+testWith(
+  [...journeyNeeds, missingOwnCgroup()],
   'containers of a pod that has a cgroup are in it together',
   async (t) => {
     const cli = await openCliWithBusybox(t);
