@@ -158,8 +158,8 @@ static void do_update(struct supervisor *supervisor, struct client *client, cons
 }
 
 /** What the container is on is read again from its file. */
-static void do_networks(struct supervisor *supervisor, struct client *client) {
-    int error = membership_change(supervisor);
+static void do_networks(struct supervisor *supervisor, struct client *client, const unsigned char *payload, size_t size) {
+    int error = membership_change(supervisor, (const char *)payload, size);
     client->wants_networks = error == 0;
     if (error != 0)
         control_error(client, error, error == ENOENT ? "it is not on user-defined networks" : error == EAGAIN ? "its networks are being set up: try again" : "tell the holder of networks");
@@ -217,7 +217,7 @@ void control_frame(void *owner, struct client *client, unsigned type, const unsi
         do_update(supervisor, client, payload, size);
         break;
     case FRAME_NETWORKS:
-        do_networks(supervisor, client);
+        do_networks(supervisor, client, payload, size);
         break;
     case FRAME_PROCESSES:
         do_list(supervisor, client);

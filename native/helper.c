@@ -58,6 +58,28 @@ static int netns_from_child(int user_namespace, int *netlink, struct failure *fa
     return fds[0];
 }
 
+int netns_netlink(int netns) {
+    int ends[2], made = -1;
+    size_t count = 1;
+    char byte;
+    if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) < 0)
+        return -1;
+    pid_t pid = sys_clone(0, NULL);
+    if (pid == 0) {
+        int fd = setns(netns, CLONE_NEWNET) < 0 ? -1 : socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+        refuse_announcements();
+        _exit(fd >= 0 && send_fds(ends[1], "n", 1, &fd, 1) == 1 ? 0 : 1);
+    }
+    close(ends[1]);
+    if (pid > 0 && receive_fds(ends[0], &byte, 1, &made, &count, NULL) <= 0)
+        made = -1;
+    close(ends[0]);
+    if (pid > 0)
+        waitpid(pid, NULL, 0);
+    errno = EIO;
+    return made;
+}
+
 int netns_create(const char *path, int user_namespace, int *netlink, struct failure *failure) {
     auto_close int netns = netns_from_child(user_namespace, netlink, failure);
     if (netns < 0)

@@ -16,6 +16,8 @@ struct helper {
 /** Makes a network namespace, owned by `user_namespace` unless that is -1, that stays while A lives, and shows it as the file `path`. Returns its descriptor; `*netlink` (may be NULL) gets
  *  a socket by which others may configure it, who then takes no routes from other containers. */
 int netns_create(const char *path, int user_namespace, int *netlink, struct failure *failure);
+/** Such a socket in a network namespace that is there; -1 with errno. */
+int netns_netlink(int netns);
 /** Starts the plan's helper, if any. `netns` replaces @NETNS@. */
 int helper_start(struct helper *helper, const struct plan *plan, const char *netns, struct failure *failure);
 /** A child of A that A does not know ended: the helper, or what it left in the background. */

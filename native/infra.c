@@ -123,6 +123,15 @@ static int make_network(struct infra *infra, struct failure *failure) {
     return message_send(infra->channel, &(struct message){.kind = MESSAGE_NETNS}, fds, 2) < 0 ? fail(failure, "infra", errno, "channel") : 0;
 }
 
+/** For a container that is put on user-defined networks while it runs. Where the network is not of our making, others set it up. */
+static void answer_netns(const struct infra *infra) {
+    bool own = infra->netns >= 0 && infra->given->joined[PLAN_NS_NET] < 0;
+    auto_close int netlink = own ? netns_netlink(infra->netns) : -1;
+    const struct message answer = {.kind = MESSAGE_NETNS, .value = own ? EIO : ENOENT};
+    const int fds[2] = {infra->netns, netlink};
+    message_send(infra->channel, &answer, fds, netlink >= 0 ? 2 : 0);
+}
+
 static int set_up(struct infra *infra, struct failure *failure) {
     sigset_t all;
     sigfillset(&all);
@@ -250,6 +259,8 @@ static void serve_channel(struct infra *infra) {
         _exit(0);
     if (message.kind == MESSAGE_SPAWN)
         spawn(infra, fds, count);
+    if (message.kind == MESSAGE_NETNS)
+        answer_netns(infra);
     if (message.kind == MESSAGE_SWEEP && count == 1) {
         processes_kill(fds[0]);
         drop_fd(&fds[0]);

@@ -41,7 +41,7 @@ static void announce(struct supervisor *supervisor, int code) {
 }
 
 void lifecycle_go_ahead(struct supervisor *supervisor) {
-    if (!supervisor->network_ready || !supervisor->init_ready || supervisor->gone_ahead || supervisor->failure.stage)
+    if (!supervisor->helper_ready || !supervisor->member_ready || !supervisor->init_ready || supervisor->gone_ahead || supervisor->failure.stage)
         return;
     supervisor->gone_ahead = true;
     if (supervisor->restarts == 0)

@@ -13,6 +13,7 @@
 #include <sys/wait.h>
 
 #include "client_io.h"
+#include "message.h"
 #include "supervisor.h"
 #include "syscalls.h"
 
@@ -31,14 +32,14 @@ static _Noreturn void exec_holder(const char *plan, int ready) {
 }
 
 /** Starts one that lives longer than we do; it says when it listens. */
-static int start_holder(const struct plan *plan, struct failure *failure) {
+static int start_holder(const struct membership_places *places, struct failure *failure) {
     char said[256] = "it ended at once";
     int ends[2];
     if (pipe2(ends, O_CLOEXEC) < 0)
         return fail(failure, "network", errno, "pipe");
     pid_t pid = fork();
     if (pid == 0)
-        exec_holder(plan->holder_plan, ends[1]);
+        exec_holder(places->holder_plan, ends[1]);
     close(ends[1]);
     ssize_t got = pid < 0 ? -1 : read_full(ends[0], said, sizeof said - 1);
     close(ends[0]);
@@ -59,20 +60,20 @@ static int try_connect(int directory) {
 }
 
 /** With the lock `start` nobody else starts one, and the one that is there does not leave. */
-static int connect_holder(const struct plan *plan, struct failure *failure) {
-    auto_close int directory = open(plan->holder_directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
+static int connect_holder(const struct membership_places *places, struct failure *failure) {
+    auto_close int directory = open(places->directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     auto_close int start = directory < 0 ? -1 : openat(directory, "start", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
     if (start < 0 || flock(start, LOCK_EX) < 0)
-        return fail(failure, "network", errno, "%s/start", plan->holder_directory);
+        return fail(failure, "network", errno, "%s/start", places->directory);
     int fd = try_connect(directory);
-    if (fd < 0 && start_holder(plan, failure) < 0)
+    if (fd < 0 && start_holder(places, failure) < 0)
         return -1;
     if (fd < 0 && (fd = try_connect(directory)) < 0)
-        return fail(failure, "network", errno, "%s/s", plan->holder_directory);
+        return fail(failure, "network", errno, "%s/s", places->directory);
     if (peer_uid(fd) == geteuid())
         return fd;
     close(fd);
-    return fail(failure, "network", EPERM, "%s/s", plan->holder_directory);
+    return fail(failure, "network", EPERM, "%s/s", places->directory);
 }
 
 /** The plan as it is in its file now. */
@@ -80,10 +81,10 @@ static int send_plan(const struct supervisor *supervisor, bool first, struct fai
     const struct membership *membership = &supervisor->membership;
     const int fds[2] = {membership->netns, membership->netlink};
     size_t size = 0;
-    auto_close int file = open(supervisor->plan->network_plan, O_RDONLY | O_CLOEXEC);
+    auto_close int file = open(membership->places.plan, O_RDONLY | O_CLOEXEC);
     auto_free char *text = file < 0 ? NULL : read_all(file, REQUEST_LARGEST, &size);
     if (!text || send_fds(membership->link.fd, text, size, fds, first ? 2 : 0) != (ssize_t)size)
-        return fail(failure, "network", errno, "%s", supervisor->plan->network_plan);
+        return fail(failure, "network", errno, "%s", membership->places.plan);
     return 0;
 }
 
@@ -107,7 +108,7 @@ static bool answer_clients(struct supervisor *supervisor, const char *problem) {
 /** A container that starts does not go on without its networks; one that runs gets them back as soon as that can be. */
 static void have_failed(struct supervisor *supervisor, const struct failure *failure) {
     struct membership *membership = &supervisor->membership;
-    if (!supervisor->network_ready && membership->failures >= PATIENCE) {
+    if (!supervisor->member_ready && membership->failures >= PATIENCE) {
         lifecycle_failed(supervisor, failure);
         return;
     }
@@ -124,15 +125,15 @@ static void received(struct supervisor *supervisor, const char *text) {
         fail(&failure, "network", 0, "%s", said + 1);
     if (good) {
         supervisor->membership.failures = 0;
-        if (said && !supervisor->network_ready)
+        if (said && !supervisor->member_ready)
             status_warning(&supervisor->status, &failure);
-        supervisor->network_ready = true;
+        supervisor->member_ready = true;
         answer_clients(supervisor, NULL);
         lifecycle_go_ahead(supervisor);
         return;
     }
     bool asked = answer_clients(supervisor, failure.object);
-    if (!supervisor->network_ready) {
+    if (!supervisor->member_ready) {
         lifecycle_failed(supervisor, &failure);
     } else if (!asked) {
         watch_close(supervisor->epoll, &supervisor->membership.link);
@@ -162,7 +163,7 @@ static void link_ready(struct watch *watch, uint32_t events) {
 static void attach(struct supervisor *supervisor) {
     struct membership *membership = &supervisor->membership;
     struct failure failure = {0};
-    int fd = connect_holder(supervisor->plan, &failure);
+    int fd = connect_holder(&membership->places, &failure);
     membership->link = (struct watch){.fd = fd, .ready = link_ready, .owner = supervisor};
     if (fd >= 0 && send_plan(supervisor, true, &failure) == 0 && watch_set(supervisor->epoll, &membership->link, EPOLLIN) == 0)
         return;
@@ -170,16 +171,55 @@ static void attach(struct supervisor *supervisor) {
     have_failed(supervisor, &failure);
 }
 
-void membership_begin(struct supervisor *supervisor, int netns, int netlink) {
-    supervisor->membership = (struct membership){.link = {.fd = -1}, .netns = netns, .netlink = netlink};
+void membership_begin(struct supervisor *supervisor, int netns, int netlink, int error) {
+    struct membership *membership = &supervisor->membership;
+    membership->asked = false;
+    if (netns < 0 || netlink < 0) {
+        drop_fd(&netns);
+        drop_fd(&netlink);
+        membership->places = (struct membership_places){0};
+        answer_clients(supervisor, error == ENOENT ? "its network is not one of its own" : "its network namespace cannot be had");
+        return;
+    }
+    membership->netns = netns;
+    membership->netlink = netlink;
     attach(supervisor);
 }
 
-int membership_change(struct supervisor *supervisor) {
+/** Takes over what a client says; false when it is no three texts. */
+static bool take_places(struct membership *membership, const char *texts, size_t size) {
+    const char *parts[3];
+    size_t count = 0;
+    char *copy = malloc(size + 1);
+    if (!copy)
+        return false;
+    memcpy(copy, texts, size);
+    for (size_t at = 0; at < size && count < N_ELEMENTS(parts); at += strlen(copy + at) + 1)
+        parts[count++] = copy + at;
+    if (size == 0 || texts[size - 1] != 0 || count < N_ELEMENTS(parts)) {
+        free(copy);
+        return false;
+    }
+    free(membership->given);
+    membership->given = copy;
+    membership->places = (struct membership_places){parts[0], parts[1], parts[2]};
+    return true;
+}
+
+int membership_change(struct supervisor *supervisor, const char *places, size_t size) {
+    struct membership *membership = &supervisor->membership;
     struct failure failure = {0};
-    if (!supervisor->plan->holder_directory)
-        return ENOENT;
-    if (supervisor->membership.link.fd < 0)
+    if (membership->netns < 0) {
+        if (membership->asked || membership->places.directory)
+            return EAGAIN;
+        if (supervisor->phase != PHASE_RUNNING || !take_places(membership, places, size))
+            return ENOENT;
+        membership->asked = message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_NETNS}, NULL, 0) == 0;
+        if (!membership->asked)
+            membership->places = (struct membership_places){0};
+        return membership->asked ? 0 : EIO;
+    }
+    if (membership->link.fd < 0)
         return EAGAIN;
     return send_plan(supervisor, false, &failure) < 0 ? EIO : 0;
 }
@@ -198,5 +238,7 @@ void membership_end(struct supervisor *supervisor) {
     watch_close(supervisor->epoll, &membership->link);
     drop_fd(&membership->netns);
     drop_fd(&membership->netlink);
+    free(membership->given);
+    membership->given = NULL;
     membership->again = 0;
 }

@@ -12,7 +12,7 @@ enum message_kind {
     MESSAGE_LOOSE,   /* I of a bundle: it does not depend on its parent any more */
     MESSAGE_READY,   /* I: everything but execve is done; descriptors follow enum ready_fd */
     MESSAGE_NETWORK, /* A: the network helper is ready */
-    MESSAGE_NETNS,   /* A: descriptors: the network namespace that was made, a netlink socket in it */
+    MESSAGE_NETNS,   /* S: asks for them; A: descriptors: the network namespace that was made, a netlink socket in it; else value is an errno */
     MESSAGE_EXITED,  /* A: value is the wait status of I */
     MESSAGE_CLEANED, /* A: renames and removals are done */
     MESSAGE_FOUND,   /* A: answer to MESSAGE_PROCESSES; value is an errno, the descriptor holds the pids (pid_t) */

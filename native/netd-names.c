@@ -107,7 +107,7 @@ static bool answer_local(const struct asker *asker, const unsigned char *query, 
     }
     if (find_name(asker, name, question->type, reply))
         return true;
-    if (!below && networks_reach_out(asker->member))
+    if (!below && (asker->member->plan.elsewhere || networks_reach_out(asker->member)))
         return false;
     dns_begin(reply, reply->bytes, reply->room, query, question, DNS_UNKNOWN);
     return true;

@@ -282,6 +282,8 @@ struct plan {
     /** Where the holder of user-defined networks listens, its plan, and what this container wants of it; NULL: no such networks. */
     const char *holder_directory, *holder_plan, *network_plan;
     PLAN_LIST(struct plan_attachment) attachments;
+    /** The container leads out by other means than these networks. */
+    bool elsewhere;
     /** The container's own, before those of its networks. */
     struct plan_resolvers resolvers;
 

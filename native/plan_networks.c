@@ -88,6 +88,12 @@ bool plan_add_resolver(struct plan *plan, char **arguments, size_t count) {
     return resolver && plan_parse_resolver(arguments[0], resolver);
 }
 
+bool plan_set_elsewhere(struct plan *plan, char **arguments, size_t count) {
+    (void)arguments;
+    plan->elsewhere = true;
+    return count == 0;
+}
+
 bool plan_add_route(struct plan *plan, char **arguments, size_t count) {
     struct plan_attachment *attachment = plan->attachments.count > 0 ? &plan->attachments.items[plan->attachments.count - 1] : NULL;
     struct plan_route *route = attachment && count == 3 && attachment->routes.count < 256 ? GROW(attachment->routes) : NULL;

@@ -283,6 +283,7 @@ static const struct plan_op ops[] = {
     {"name", PLAN_NETWORK, 1, 1, plan_add_name},
     {"resolver", PLAN_NETWORK, 1, 1, plan_add_resolver},
     {"route", PLAN_NETWORK, 3, 3, plan_add_route},
+    {"elsewhere", PLAN_NETWORK, 0, 0, plan_set_elsewhere},
     {"user-of", PLAN_RUN, 1, 1, set_user_of},
     {"user-path", PLAN_RUN, 1, 1, set_user_path},
     {"member-of", PLAN_RUN, 1, 1, set_member_of},

@@ -32,6 +32,7 @@ bool plan_add_attachment(struct plan *plan, char **arguments, size_t count);
 /* These belong to the attachment before them; a resolver before any is the container's own. */
 bool plan_add_name(struct plan *plan, char **arguments, size_t count);
 bool plan_add_resolver(struct plan *plan, char **arguments, size_t count);
+bool plan_set_elsewhere(struct plan *plan, char **arguments, size_t count);
 bool plan_add_route(struct plan *plan, char **arguments, size_t count);
 
 /* plan_care.c */

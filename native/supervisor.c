@@ -40,11 +40,11 @@ static void channel_ready(struct watch *watch, uint32_t events) {
     }
     switch (message.kind) {
     case MESSAGE_NETWORK:
-        supervisor->network_ready = true;
+        supervisor->helper_ready = true;
         lifecycle_go_ahead(supervisor);
         break;
     case MESSAGE_NETNS:
-        membership_begin(supervisor, take_fd(&fds[0]), take_fd(&fds[1]));
+        membership_begin(supervisor, take_fd(&fds[0]), take_fd(&fds[1]), message.value);
         break;
     case MESSAGE_EXITED:
         lifecycle_exited(supervisor, message.value);
@@ -284,6 +284,9 @@ int supervisor_run(const struct supervisor_options *options) {
                                       .status = {options->status_fd, options->prose_fd}, .notify = options->notify_fd,
                                       .record = {.directory = -1, .lock = -1}, .log = {.fd = -1}, .infra_pidfd = -1, .pod = -1, .pidfd = -1, .epoll = -1};
     cgroup_init(&supervisor->cgroup);
+    supervisor->helper_ready = options->plan->holder_directory && !options->plan->net_helper;
+    supervisor->member_ready = !options->plan->holder_directory;
+    supervisor->membership.places = (struct membership_places){options->plan->holder_directory, options->plan->holder_plan, options->plan->network_plan};
     supervisor->membership.link.fd = supervisor->membership.netns = supervisor->membership.netlink = -1;
     supervisor->notified.fd = supervisor->channel.fd = supervisor->report.fd = supervisor->health.output.fd = supervisor->health.ended.fd = -1;
     for (size_t i = 0; i < NS_COUNT; i++)

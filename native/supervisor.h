@@ -55,7 +55,9 @@ struct supervisor {
     uint16_t *ports;
 
     enum phase phase;
-    bool network_ready, init_ready, gone_ahead, announced, stopped, output_ended, cleaned;
+    /** What A sets up of the network, and what the holder of networks does; true where there is nothing to wait for. */
+    bool helper_ready, member_ready;
+    bool init_ready, gone_ahead, announced, stopped, output_ended, cleaned;
     /** A stops the processes or has stopped them; what is asked of it now. */
     bool paused, pausing, freezing;
     /** A failed health check ended it: it starts again whatever its policy. */

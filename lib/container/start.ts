@@ -59,7 +59,9 @@ async function keepPlan(
   records: Parameters<typeof startDetached>[1],
 ): Promise<void> {
   const { isRepeatable, writePrepared } = await import('./prepared.js');
-  const joins = records.some(([op, , how]) => op === 'net-of' || (op === 'ns' && how === 'of'));
+  const joins = records.some(
+    ([op, , how]) => op === 'net-of' || op === 'net-hold' || (op === 'ns' && how === 'of'),
+  );
   const placed = records.find(([op]) => op === 'cgroup')?.[1];
   // Our own cgroup decides about some places; and what is not delegated now may be then.
   const here = placed === 'directory' || (placed === undefined && record.options.limits !== undefined);

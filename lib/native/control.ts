@@ -82,9 +82,13 @@ export class SupervisorLink {
     await this.#request('update', frames.update, plan);
   }
 
-  /** Has its networks made what its plan of them says now. @throws CONFLICT */
-  async networks(): Promise<void> {
-    await this.#request('change networks of', frames.networks, Uint8Array.of());
+  /**
+   * Has its networks made what its plan of them says now; `hold` is that record of a plan, for a container started without.
+   * @throws CONFLICT
+   */
+  async networks(hold: readonly string[]): Promise<void> {
+    const text = hold.map((path) => `${path}\0`).join('');
+    await this.#request('change networks of', frames.networks, Buffer.from(text));
   }
 
   /** Checks its health now; the check's exit code. @throws CONFLICT when it does not run or has no check. */

@@ -27,23 +27,25 @@ export function addAttachments(
   networks: NetworkStore,
   present: readonly Attachment[],
   requests: readonly AttachmentRequest[],
+  /** Interfaces that are there besides. */
+  others: readonly string[] = [],
 ): readonly Attachment[] {
   const known = [...present];
-  for (const request of requests) known.push(newAttachment(networks, known, request));
+  for (const request of requests) known.push(newAttachment(networks, known, { request, others }));
   return known;
 }
 
 function newAttachment(
   networks: NetworkStore,
   known: readonly Attachment[],
-  request: AttachmentRequest,
+  { request, others }: { readonly request: AttachmentRequest; readonly others: readonly string[] },
 ): Attachment {
   const network = networks.resolve(request.network);
   checkAddresses(network, request);
   if (known.some((one) => one.network === network.name)) {
     throw new CoracleError('CONFLICT', `use network ${network.name}: it is on it already`);
   }
-  const names = known.map((one) => one.interface);
+  const names = [...others, ...known.map((one) => one.interface)];
   const name = request.interfaceName ?? freeInterface(names);
   if (names.includes(name)) {
     throw new CoracleError('CONFLICT', `use network ${network.name}: interface ${name} is there already`);

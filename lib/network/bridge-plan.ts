@@ -34,12 +34,19 @@ export function macAddress(place: PlacedAttachment): string {
 
 /** The plan of kind network: PROTOCOL.md 2.8. The first network that leads out is the way out. */
 export function networkRecords(
-  container: { readonly id: string; readonly name: string; readonly resolvers: readonly string[] },
+  container: {
+    readonly id: string;
+    readonly name: string;
+    readonly resolvers: readonly string[];
+    /** It leads out by a helper of its own. */
+    readonly elsewhere?: boolean | undefined;
+  },
   places: readonly PlacedAttachment[],
 ): PlanRecord[] {
-  const way = wayOut(places);
+  const way = container.elsewhere === true ? undefined : wayOut(places);
   return [
     ['id', container.id],
+    ...(container.elsewhere === true ? [['elsewhere'] as PlanRecord] : []),
     ...container.resolvers.map((address): PlanRecord => ['resolver', address]),
     ...places.flatMap((place) => placeRecords(container.name, place, place === way)),
   ];
@@ -142,12 +149,13 @@ export function bridgeHosts(
     readonly name: string;
     /** An address of this host. */
     readonly host: string | undefined;
+    readonly elsewhere?: boolean | undefined;
   },
 ): string {
   const [first, ...others] = places.flatMap(({ four, six }) =>
     [four?.address ?? [], six?.address ?? []].flat(),
   );
-  const reaches = places.some(({ network }) => !network.internal);
+  const reaches = names.elsewhere === true || places.some(({ network }) => !network.internal);
   const text = renderHosts({ ...names, address: first, host: reaches ? names.host : undefined });
   const own = ownNames(names.hostname, names.name);
   return endLine(text) + others.map((address) => `${address}\t${own}\n`).join('');

@@ -40,6 +40,8 @@ export type Member = {
   readonly extraHosts: readonly HostEntry[];
   /** Text that the hosts file begins with. */
   readonly hostsBase: string | undefined;
+  /** It leads out by a helper of its own. */
+  readonly elsewhere?: boolean | undefined;
 };
 
 export type Arranged = Pick<NetworkPlan, 'files' | 'warnings'> & {
@@ -57,14 +59,14 @@ export function arrangeMember(
   surroundings: { readonly facts: NetworkFacts; readonly runs: (owner: string) => boolean },
 ): Arranged {
   const { facts, runs } = surroundings;
-  const { id, name, hostname, dns, extraHosts, hostsBase: base } = member;
+  const { id, name, hostname, dns, extraHosts, hostsBase: base, elsewhere } = member;
   const places = placeAll(stores, member.owner, attachments, runs);
-  const records = networkRecords({ id, name, resolvers: dns.servers }, places);
+  const records = networkRecords({ id, name, resolvers: dns.servers, elsewhere }, places);
   writeFileAtomic(join(member.directory, planName), encodePlan(records));
   const { text: resolvConf, warnings } = bridgeResolvConf(places, dns, facts);
   const extra = extraHosts.map((entry) => resolveGateway(entry, facts));
-  const host = hostFor(places, facts);
-  const hosts = bridgeHosts(places, { extra, base, hostname, name, host });
+  const host = elsewhere === true ? facts.hostAddress : hostFor(places, facts);
+  const hosts = bridgeHosts(places, { extra, base, hostname, name, host, elsewhere });
   return { places, warnings, files: { resolvConf, hosts, hostname: `${hostname}\n` } };
 }
 
@@ -80,7 +82,6 @@ export function memberPlan(
     readonly facts: NetworkFacts;
   },
 ): NetworkPlan {
-  const directory = writeHolderPlan(stores, member.facts);
   const [first] = places;
   const address = first?.four?.address ?? first?.six?.address;
   const six = first?.four === undefined ? undefined : first.six?.address;
@@ -91,8 +92,17 @@ export function memberPlan(
       ...(six === undefined ? [] : [six]),
     ],
   );
-  const hold: PlanRecord = ['net-hold', directory, join(directory, 'plan'), join(member.directory, planName)];
+  const hold: PlanRecord = ['net-hold', ...holdPaths(stores, member)];
   return { mode: 'bridge', address, records: [hold, ...publish], warnings, files };
+}
+
+/** Where the holder is, its plan, which is written, and that of the member. */
+export function holdPaths(
+  stores: MemberStores,
+  { directory, facts }: { readonly directory: string; readonly facts: NetworkFacts },
+): readonly string[] {
+  const holder = writeHolderPlan(stores, facts);
+  return [holder, join(holder, 'plan'), join(directory, planName)];
 }
 
 /** An address of this host that the container has a way to. */

@@ -41,8 +41,8 @@ export async function listContainers(
   const sizes = options.size === true ? await containerSizes(session, views) : undefined;
   return views.map((view) => ({
     ...summarizeContainer(view, now),
-    network: networksOf(view).join(',') || view.record.network,
-    bridged: view.record.network === 'bridge',
+    network: [view.record.network === 'bridge' ? [] : view.record.network, networksOf(view)].flat().join(','),
+    bridged: networksOf(view).length > 0,
     mounts: mountSources(view),
     ...(view.record.options.pod?.kind === 'member' ? { pod: pods.get(view.record.options.pod.holder) } : {}),
     ...(sizes === undefined ? {} : { size: sizes.get(view.record.id) }),
@@ -59,8 +59,10 @@ async function containerSizes(
   return sizes;
 }
 
-function networksOf({ record, directory }: ContainerView): readonly string[] {
-  return record.network === 'bridge' ? readAttachments(directory).map(({ network }) => network) : [];
+/** User-defined networks that it is on. */
+function networksOf({ record: { network }, directory }: ContainerView): readonly string[] {
+  const canBe = network === 'bridge' || network === 'pasta' || network === 'slirp4netns';
+  return canBe ? readAttachments(directory).map((attachment) => attachment.network) : [];
 }
 
 function mountSources({ record }: ContainerView): string[] {
@@ -127,8 +129,7 @@ export async function rename(session: Session, name: string, newName: string): P
   requireWhole(view, 'rename');
   const { renameContainer } = await import('../container/rename.js');
   renameContainer(stores, view, newName);
-  if (view.record.network === 'bridge')
-    await (await import('./network-changes.js')).renamed(session, newName);
+  if (networksOf(view).length > 0) await (await import('./network-changes.js')).renamed(session, newName);
   const { retell } = await import('../container/update.js');
   await retell(stores, { ...view, record: { ...view.record, name: newName } });
 }

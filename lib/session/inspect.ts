@@ -63,7 +63,10 @@ async function networksOf(
   if (mode === 'container') return {};
   const { networkOf } = await import('../container/network.js');
   const { address } = networkOf(await session.allStores(), { options, mode, ports, hostname, name });
-  return { [mode]: { IPAddress: view.status === 'running' ? (address ?? '') : '' } };
+  const own = { [mode]: { IPAddress: view.status === 'running' ? (address ?? '') : '' } };
+  const { isOnMore } = await import('../container/network-at-start.js');
+  if (!isOnMore(await session.allStores(), record)) return own;
+  return { ...own, ...(await (await import('./networks.js')).networkPlaces(session, view)) };
 }
 
 async function sizeFields(session: Session, view: ContainerView): Promise<Inspection> {

@@ -1,6 +1,9 @@
 /** What changes the networks of containers that may run: put on them, taken off, told anew. */
+import { rmSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import { readAttachments, writeAttachments } from '../container/attachments.js';
-import { bridgeWhileRunning, runs } from '../container/bridge.js';
+import { bridgeWhileRunning, canBeOnMore, holdOf, runs } from '../container/bridge.js';
 import { ContainerStore } from '../container/container-store.js';
 import { connect } from '../container/lifecycle.js';
 import { type ContainerView, isActive } from '../container/view.js';
@@ -48,7 +51,7 @@ export async function connectNetwork(
 ): Promise<void> {
   const { stores, view } = await bridged(session, container, 'connect');
   const before = readAttachments(view.directory);
-  const after = addAttachments(new NetworkStore(stores), before, [request]);
+  const after = addAttachments(new NetworkStore(stores), before, [request], interfacesOf(view));
   await change(stores, view, before, after);
   report(stores, 'connect', view, after.at(-1)?.network ?? request.network);
 }
@@ -63,7 +66,12 @@ export async function disconnectNetwork(session: Session, container: string, nam
   if (after.length === before.length) {
     throw new CoracleError('NOT_FOUND', `disconnect ${view.record.name}: it is not on network ${network}`);
   }
-  if (before[0]?.network === network && view.record.ports.length > 0 && isActive(view)) {
+  if (
+    view.record.network === 'bridge' &&
+    before[0]?.network === network &&
+    view.record.ports.length > 0 &&
+    isActive(view)
+  ) {
     throw new CoracleError(
       'CONFLICT',
       `disconnect ${view.record.name}: its published ports lead to network ${network}`,
@@ -75,6 +83,12 @@ export async function disconnectNetwork(session: Session, container: string, nam
   await change(stores, view, before, after);
   networks.locked(() => networks.leases(network, runs(stores)).release(view.record.id));
   report(stores, 'disconnect', view, network);
+}
+
+/** What a helper of the container's own may call its interface: as this host has them, or as it is told. */
+function interfacesOf({ record: { network, options } }: ContainerView): readonly string[] {
+  if (!canBeOnMore(network)) return [];
+  return ['eth0', 'tap0', ...Object.keys(networkInterfaces()), ...(options.networkOptions ?? [])];
 }
 
 function report(
@@ -105,9 +119,9 @@ async function bridged(
   const stores = await session.allStores();
   const view = new ContainerStore(stores.paths).resolve(container);
   const { name, network } = view.record;
-  if (network === 'bridge') return { stores, view };
+  if (network === 'bridge' || canBeOnMore(network)) return { stores, view };
   throw new CoracleError('CONFLICT', `${verb} ${name}: its network is ${network}`, {
-    hint: 'only containers made with --network NAME can be on user-defined networks',
+    hint: 'containers made with --network NAME, pasta or slirp4netns can be on user-defined networks',
   });
 }
 
@@ -119,6 +133,8 @@ async function change(
   after: readonly Attachment[],
 ): Promise<void> {
   writeAttachments(view.directory, after);
+  // A plan that was kept knows nothing of it.
+  rmSync(join(view.directory, 'prepared'), { force: true });
   if (!isActive(view)) return;
   try {
     await tell(stores, view);
@@ -134,7 +150,7 @@ async function tell(stores: AllStores, view: ContainerView): Promise<void> {
   const link = await connect(stores, view);
   if (link === undefined) return;
   try {
-    await link.networks();
+    await link.networks(holdOf(stores, view.record.id));
   } finally {
     link.close();
   }
@@ -144,5 +160,10 @@ async function tell(stores: AllStores, view: ContainerView): Promise<void> {
 export async function renamed(session: Session, name: string): Promise<void> {
   const stores = await session.allStores();
   const view = new ContainerStore(stores.paths).find(name);
-  if (view !== undefined && view.record.network === 'bridge' && isActive(view)) await tell(stores, view);
+  if (
+    view !== undefined &&
+    usesOf(stores).some((use) => use.view.record.id === view.record.id) &&
+    isActive(view)
+  )
+    await tell(stores, view);
 }

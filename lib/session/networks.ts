@@ -4,6 +4,7 @@ import { runs } from '../container/bridge.js';
 import { ContainerStore } from '../container/container-store.js';
 import type { NetworkPlace } from '../container/inspect.js';
 import { removeContainer } from '../container/lifecycle.js';
+import { isOnMore } from '../container/network-at-start.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import { subnetOf, withBits } from '../network/allot.js';
@@ -48,7 +49,7 @@ type Uses = readonly { readonly view: ContainerView; readonly attachments: reado
 export function usesOf({ paths }: Pick<AllStores, 'paths'>): Uses {
   return new ContainerStore(paths)
     .list()
-    .filter(({ record }) => record.network === 'bridge')
+    .filter(({ record }) => record.network === 'bridge' || isOnMore({ paths }, record))
     .map((view) => ({ view, attachments: readAttachments(view.directory) }));
 }
 

@@ -49,6 +49,58 @@ testWith(needs, 'the holder of networks ends after its last container', async (t
   t.pass();
 });
 
+for (const mode of ['pasta', 'slirp4netns'] as const) {
+  testWith(
+    [...needs, missingProgram(mode)],
+    `a container with a network of its own is put on others and taken off while it runs: ${mode}`,
+    async (t) => {
+      const cli = await openCliWithBusybox(t);
+      await cli.ok(['network', 'create', 'shop']);
+      await cli.ok(['network', 'create', '--internal', '--subnet', '10.76.1.0/24', 'back']);
+      await serve(cli, 'web', 'shop');
+      await serve(cli, 'store', 'back');
+      const page = 'mkdir /www; echo tool >/www/index.html; httpd -p 80 -h /www; sleep 1000';
+      const run = ['run', '-d', '--name', 'tool', '--network', mode, '-p', '127.0.0.1::80', 'busybox'];
+      await cli.ok([...run, 'sh', '-c', page]);
+      const port = (await cli.ok(['port', 'tool', '80'])).trim();
+      const inside = (...words: readonly string[]): Promise<string> => cli.ok(['exec', 'tool', ...words]);
+      await cli.ok(['network', 'connect', '--alias', 'hammer', 'shop', 'tool']);
+      await cli.ok(['network', 'connect', '--ip', '10.76.1.44', 'back', 'tool']);
+      await reaches(t, cli, 'tool', 'web');
+      await reaches(t, cli, 'tool', 'store');
+      await reaches(t, cli, 'web', 'tool');
+      t.regex((await cli.run(['exec', 'web', 'nslookup', 'hammer'])).stdout, /Address: 10\.89\./);
+      t.regex(await inside('ip', 'route'), /^default via 10\.0\.2\.2 /m);
+      t.regex(await inside('cat', '/etc/hosts'), /^10\.76\.1\.44\t/m);
+      t.is((await (await fetch(`http://${port}/`)).text()).trim(), 'tool');
+      t.regex(
+        await cli.ok(['ps', '--format', '{{.Names}} {{.Networks}}']),
+        new RegExp(`^tool ${mode},shop,back$`, 'm'),
+      );
+      t.regex(
+        (await cli.run(['network', 'rm', 'back'])).stderr,
+        /it is used by store, tool|it is used by tool, store/,
+      );
+      for (const { pid } of holders(cli).filter(({ words }) => words.startsWith('coracle-sv netd')))
+        killIfThere(pid);
+      await reaches(t, cli, 'tool', 'web');
+      await cli.ok(['restart', '-t', '0', 'tool']);
+      await reaches(t, cli, 'tool', 'store');
+      await reaches(t, cli, 'web', 'tool');
+      for (const name of ['shop', 'back']) await cli.ok(['network', 'disconnect', name, 'tool']);
+      t.notRegex(await inside('ip', 'addr'), /10\.89\.|10\.76\./);
+      t.notRegex(await inside('cat', '/etc/resolv.conf', '/etc/hosts'), /10\.89\.|10\.76\.|coracle/);
+      await cli.ok(['restart', '-t', '0', 'tool']);
+      t.notRegex(await inside('ip', 'addr'), /10\.89\.|10\.76\./);
+      await cli.ok(['create', '--name', 'alone', '--network', 'none', 'busybox']);
+      t.regex(
+        (await cli.run(['network', 'connect', 'shop', 'alone'])).stderr,
+        /connect alone: its network is none/,
+      );
+    },
+  );
+}
+
 for (const [what, pick] of [
   ['the process that configures networks', (words: string) => words.startsWith('coracle-sv netd')],
   ['pasta', (words: string) => words.includes('pasta')],
