@@ -3,6 +3,7 @@
 #ifndef CORACLE_PLAN_H
 #define CORACLE_PLAN_H
 
+#include "plan_attachments.h"
 #include "util.h"
 
 enum plan_kind {
@@ -163,48 +164,6 @@ struct plan_port {
     /** `container_address6` is NULL where there is none. */
     const char *host_address, *container_address, *container_address6;
     uint16_t host_port, container_port;
-};
-
-/** `family` is 0 where there is none. */
-struct plan_address {
-    int family;
-    unsigned char bytes[16];
-    unsigned bits;
-};
-
-/** A DNS server. */
-struct plan_resolver {
-    int family;
-    unsigned char address[16];
-    uint16_t port;
-};
-
-struct plan_resolvers {
-    struct plan_resolver *items;
-    size_t count;
-};
-
-struct plan_route {
-    struct plan_address to, gateway;
-    unsigned metric;
-};
-
-/** A user-defined network that a container is on: both of the network and of the container's place on it. */
-struct plan_attachment {
-    const char *network, *interface;
-    bool internal, dns, route;
-    unsigned mtu;
-    unsigned char mac[6];
-    /** IPv4, IPv6. */
-    struct plan_address own[2], gateway[2];
-    /** The container's names on it, and who is asked for names that are of no container. */
-    struct strings names;
-    struct plan_resolvers resolvers;
-    /** Beside the default ones of `route`. */
-    struct {
-        struct plan_route *items;
-        size_t count;
-    } routes;
 };
 
 /** Where the manager of the user's units listens: on a bus, or itself. */
