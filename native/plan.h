@@ -46,12 +46,6 @@ struct id_map {
     bool keep_groups;
 };
 
-/** `items` is NULL or ends with a NULL pointer, so it serves as argv. */
-struct strings {
-    char **items;
-    size_t count;
-};
-
 enum mount_kind {
     MOUNT_PROC,
     MOUNT_SYSFS,

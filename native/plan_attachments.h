@@ -4,6 +4,12 @@
 
 #include "util.h"
 
+/** `items` is NULL or ends with a NULL pointer, so it serves as argv. */
+struct strings {
+    char **items;
+    size_t count;
+};
+
 /** `family` is 0 where there is none. */
 struct plan_address {
     int family;
