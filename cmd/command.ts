@@ -130,6 +130,18 @@ export const globalOptions = [
     choices: ['overlay', 'fuse-overlayfs', 'copy'],
     summary: 'How root file systems are assembled (default: the best this host has)',
   },
+  {
+    name: 'imagestore',
+    kind: 'string',
+    value: 'DIR',
+    summary: 'Another store for images and build cache; containers and volumes stay in that of --root',
+  },
+  {
+    name: 'storage-opt',
+    kind: 'list',
+    value: 'NAME=VALUE',
+    summary: 'additionalimagestore=DIR: use the images of a store or OCI layout, never write them',
+  },
   { name: 'debug', kind: 'switch', summary: 'Log what happens to standard error, show stacks of errors' },
   { name: 'help', short: 'h', kind: 'switch', summary: 'Show this help' },
 ] as const satisfies readonly OptionSpec[];

@@ -6,6 +6,7 @@ import {
   type Context,
   globalOptions,
   type OptionSpec,
+  type RawValue,
   type RawValues,
   refusedOptions,
   type Values,
@@ -60,7 +61,7 @@ function splitAtCommand(argv: readonly string[]): {
     if (word === '--version' || word === '-v') return { globals: [], command: 'version', rest: [] };
     if (!word.startsWith('-')) break;
     const option = globalOptions.find((candidate) => `--${candidate.name}` === word);
-    if (option?.kind === 'string') index++;
+    if (option?.kind === 'string' || option?.kind === 'list') index++;
   }
   return { globals: argv.slice(0, index), command: argv[index], rest: argv.slice(index + 1) };
 }
@@ -89,7 +90,7 @@ async function explainGroup(group: CommandGroup, words: readonly string[]): Prom
 
 async function runCommand(command: Command, words: readonly string[], before: RawValues): Promise<number> {
   const refused = refusedOptions(command.refused ?? {});
-  const own = new Set(command.options.map((option) => option.name));
+  const own = new Set([...command.options, ...refused].map((option) => option.name));
   const ownShorts = new Set([...command.options, ...refused].map((option) => option.short));
   const inherited = globalOptions
     .filter((option) => !own.has(option.name))
@@ -133,9 +134,25 @@ function checkCount(command: Command, operands: readonly string[]): void {
 function definedOnly(values: RawValues, names: readonly string[]): RawValues {
   return Object.fromEntries(
     names
-      .filter((name) => values[name] !== undefined && values[name] !== false)
+      .filter((name) => values[name] !== undefined && values[name] !== false && !isEmptyList(values[name]))
       .map((name) => [name, values[name]]),
   );
+}
+
+function isEmptyList(value: RawValue): boolean {
+  return Array.isArray(value) && value.length === 0;
+}
+
+/** podman's names for it, with and without the driver's. @throws USAGE for another option */
+function additionalStores(options: readonly string[] | undefined): readonly string[] | undefined {
+  if (options === undefined || options.length === 0) return undefined;
+  return options.map((text) => {
+    const path = /^(?:overlay\.)?(?:additionalimagestore|imagestore)=(.+)$/.exec(text)?.[1];
+    if (path !== undefined) return path;
+    throw new CoracleError('USAGE', `use --storage-opt ${text}: no such option`, {
+      hint: 'additionalimagestore=DIR; several stores by several --storage-opt',
+    });
+  });
 }
 
 /** What is known of this run beside its result: whether stacks are wanted, and the store to close. */
@@ -150,6 +167,8 @@ function contextFor(raw: RawValues): Context {
     open: () => {
       invocation.opened ??= openCoracle({
         root: globals.root,
+        imageStore: globals.imagestore,
+        additionalImageStores: additionalStores(globals['storage-opt']),
         storageDriver: globals['storage-driver'],
         debug: invocation.debug,
         onWarning: (text) => say(visible(`warning: ${text}`)),

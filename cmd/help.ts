@@ -1,6 +1,6 @@
 /** Help texts, rendered by yargs from the same option tables that the parser reads. Loaded only when help is asked for. */
 import yargs, { type Options } from 'yargs';
-import { type Command, globalOptions, type OptionSpec } from './command.js';
+import { type Command, globalOptions, type OptionSpec, refusedOptions } from './command.js';
 import { type CommandGroup, commands, findCommand, groups, verbsOf } from './commands.js';
 import { writeAll } from './terminal/output.js';
 
@@ -33,6 +33,7 @@ export function groupHelp(group: CommandGroup): string {
 
 /** The help text of one command. */
 export async function commandHelp(command: Command): Promise<string> {
+  const globals = globalsOf(command);
   let parser = yargs([])
     .scriptName('coracle')
     .help(false)
@@ -46,13 +47,19 @@ export async function commandHelp(command: Command): Promise<string> {
       command.options.filter(isShown).map((option) => option.name),
       'Options:',
     )
-    .options(Object.fromEntries(globalOptions.map((option) => [option.name, yargsOption(option)])))
+    .options(Object.fromEntries(globals.map((option) => [option.name, yargsOption(option)])))
     .group(
-      globalOptions.map((option) => option.name),
+      globals.map((option) => option.name),
       'Global options:',
     );
   for (const [line, what] of command.examples) parser = parser.example(line, what);
   return parser.getHelp();
+}
+
+/** A command may know one of these names for something else. */
+function globalsOf(command: Command): readonly OptionSpec[] {
+  const refused = new Set(refusedOptions(command.refused ?? {}).map(({ name }) => name));
+  return globalOptions.filter(({ name }) => !refused.has(name));
 }
 
 function isShown(option: OptionSpec): boolean {

@@ -70,8 +70,9 @@ function testOf(key: Key, value: string, { all, containers }: FilterContext): Te
       return is(key, value, ({ name }) => name === undefined);
     case 'containers':
       return is(key, value, ({ image }) => (containers.get(image.id) ?? 0) > 0);
-    // Every image of this store may be written, and none is but a step of another.
     case 'readonly':
+      return is(key, value, ({ image }) => image.readonly === true);
+    // None is but a step of another.
     case 'intermediate':
       return is(key, value, () => false);
     case 'until': {

@@ -89,7 +89,7 @@ function rowOf(
     Names: names,
     RepoTags: names.filter((name) => !name.includes('@')),
     RepoDigests: repositoryDigests(image),
-    ReadOnly: false,
+    ReadOnly: image.readonly === true,
     Dangling: names.length === 0,
     Broken: image.broken ?? '',
   };

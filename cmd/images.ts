@@ -81,11 +81,12 @@ export const command = defineCommand({
       printLine(JSON.stringify(documents, undefined, 4));
       return 0;
     }
+    const shared = rows.some(({ image }) => image.readonly === true) ? (['ReadOnly'] as const) : [];
     const middle = values.digests ? (['Digest', 'ID'] as const) : (['ID'] as const);
     printListing({
       rows: rows.map(({ row }) => row),
       headings: imageHeadings,
-      columns: ['Repository', 'Tag', ...middle, 'CreatedSince', 'Size'],
+      columns: ['Repository', 'Tag', ...middle, 'CreatedSince', 'Size', ...shared],
       format: values.format,
       bare: values.noheading,
     });

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
-import { openInStore, pathInStore } from '../image/stores.js';
+import { inStore, openInStore } from '../image/stores.js';
 import type { CacheMountIdentity, HeldCacheMount } from './cache-mounts.js';
 import type { ResolvedOrigin } from './copy-step.js';
 import type { OpenedMount } from './mount-trees.js';
@@ -92,17 +92,17 @@ async function fill(
   const { paths } = session.stores;
   const made = join(directory, `cache-${cache.name}`);
   const { uid, gid, mode } = mount.owner ?? { uid: 0, gid: 0, mode: 0o755 };
-  await agent.mkdir(0, pathInStore(paths, made), { mode: 0o755, owner: { uid: 0, gid: 0 } });
+  await agent.mkdir(...inStore(agent, paths, made), { mode: 0o755, owner: { uid: 0, gid: 0 } });
   const top = await origin?.top();
   if (top !== undefined) {
     const target = await openInStore(agent, paths, made, { writable: true });
     await agent.flatten(await session.stack(top), target);
   }
   if (mount.owner !== undefined)
-    await agent.setMeta(0, pathInStore(paths, made), { mode, owner: { uid, gid } });
+    await agent.setMeta(...inStore(agent, paths, made), { mode, owner: { uid, gid } });
   await agent.sync();
   try {
-    await agent.rename(0, pathInStore(paths, made), 0, pathInStore(paths, cache.data));
+    await agent.rename(...inStore(agent, paths, made), ...inStore(agent, paths, cache.data));
   } catch (error) {
     if (!existsSync(cache.data)) throw error;
   }

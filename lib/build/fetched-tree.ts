@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
 import { moveToTrash } from '../host/trash.js';
-import { pathInStore, type Stores } from '../image/stores.js';
+import { inStore, type Stores } from '../image/stores.js';
 import type { Agent, Entry, Handle } from '../native/agent.js';
 import { unpackStream } from './add-archive.js';
 import type { SourceEntry } from './copy-source.js';
@@ -48,7 +48,7 @@ export class Fetcher {
   async unpack(archive: AsyncIterable<Uint8Array>): Promise<FetchedTree> {
     const path = this.directory('context');
     const agent = await this.#open();
-    const handle = await agent.open(0, this.#inStore(path), { writable: true });
+    const handle = await agent.open(...this.#inStore(agent, path), { writable: true });
     const target = { handle, directory: '.', owner: { uid: 0, gid: 0 }, idMap: this.#context.stores.idMap() };
     await unpackStream(agent, archive, target, this.#context.onWarning);
     return { path, hidden: [], attributes: contextAttributes };
@@ -81,7 +81,7 @@ export class Fetcher {
   /** A file's content, links followed inside the tree; undefined when there is none. */
   async read(tree: FetchedTree, path: string, limit: number): Promise<Buffer | undefined> {
     const agent = await this.#open();
-    const handle: Handle = await agent.open(0, this.#inStore(tree.path));
+    const handle: Handle = await agent.open(...this.#inStore(agent, tree.path));
     const entry = await agent.stat(handle, path, { follow: true });
     if (entry?.type !== 'file') return undefined;
     if (entry.size > limit) throw new CoracleError('INVALID', `read ${path}: more than ${limit} bytes`);
@@ -108,7 +108,7 @@ export class Fetcher {
   /** A directory of a repository, found as if the repository were the root directory. @throws NOT_FOUND */
   async #inside(root: string, subdirectory: string): Promise<string> {
     const agent = await this.#open();
-    const handle = await agent.open(0, this.#inStore(root));
+    const handle = await agent.open(...this.#inStore(agent, root));
     const wanted = subdirectory
       .split('/')
       .filter((part) => part !== '' && part !== '.')
@@ -141,7 +141,7 @@ export class Fetcher {
     return this.#agent;
   }
 
-  #inStore(path: string): string {
-    return pathInStore(this.#context.stores.paths, path);
+  #inStore(agent: Agent, path: string): readonly [Handle, string] {
+    return inStore(agent, this.#context.stores.paths, path);
   }
 }

@@ -2,7 +2,7 @@
 import { existsSync, mkdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, ioError } from '../errors.js';
-import { pathInStore } from '../image/stores.js';
+import { inStore } from '../image/stores.js';
 import type { ProcessSpec } from '../sandbox/launch-spec.js';
 import type { Mount } from '../sandbox/mount.js';
 import { requestedMount } from '../sandbox/requested-mount.js';
@@ -138,8 +138,8 @@ export class RunMounts {
     }
     this.#releases.push(() => forwarding.close());
     const agent = this.#session.agent();
-    const path = pathInStore(this.#session.stores.paths, forwarding.path);
-    await agent.setMeta(0, path, { mode, owner: { uid, gid } });
+    const place = inStore(agent, this.#session.stores.paths, forwarding.path);
+    await agent.setMeta(...place, { mode, owner: { uid, gid } });
     await agent.sync();
     const options = ['rw', 'nosuid', 'nodev', 'noexec', 'create=file'];
     return {

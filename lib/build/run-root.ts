@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { findProgram } from '../host/id-map.js';
 import { moveToTrash } from '../host/trash.js';
-import { openInStore, pathInStore } from '../image/stores.js';
+import { inStore, openInStore } from '../image/stores.js';
 import type { Handle, Time } from '../native/agent.js';
 import type { PlanRecord } from '../native/plan.js';
 import type { StorageDriver } from '../snapshot/driver.js';
@@ -88,7 +88,7 @@ async function compareRoot(session: BuildSession, root: RunRoot, since: Time): P
   const target = await openInStore(agent, paths, await emptied(session, root), { writable: true });
   const lower = await stackOf(session, lowerLayers(session, root));
   await agent.compare(lower, tree, target, root.filled === true ? always : since);
-  await agent.remove(0, pathInStore(paths, treeOf(root.active)), { recursive: true });
+  await agent.remove(...inStore(agent, paths, treeOf(root.active)), { recursive: true });
 }
 
 /** A handle of all the step begins with: everything below its layer, and what that holds already. */

@@ -2,7 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
-import { openInStore, pathInStore } from '../image/stores.js';
+import { inStore, openInStore } from '../image/stores.js';
 import type { LaunchSpec } from '../sandbox/launch-spec.js';
 import { runProcess } from '../sandbox/run-process.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
@@ -126,5 +126,6 @@ async function removeStubs(
 /** What a step wrote into its mounts may belong to anybody. */
 async function removeRecords(session: BuildSession, records: string, step: RunStep): Promise<void> {
   if (step.mounts.length === 0) return rmSync(records, { recursive: true, force: true });
-  await session.agent().remove(0, pathInStore(session.stores.paths, records), { recursive: true });
+  const agent = session.agent();
+  await agent.remove(...inStore(agent, session.stores.paths, records), { recursive: true });
 }

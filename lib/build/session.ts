@@ -2,7 +2,8 @@
 import type { Environment } from '../host/paths.js';
 import { emptyTrash } from '../host/trash.js';
 import type { ImageRecord } from '../image/image-record.js';
-import { openInStore, pathInStore, type Stores } from '../image/stores.js';
+import { otherRoots, storeRoot } from '../image/shared-agent.js';
+import { inStore, openInStore, type Stores } from '../image/stores.js';
 import { unpackImage } from '../image/unpack.js';
 import { type Agent, type Handle, openAgent } from '../native/agent.js';
 import type { StorageDriver } from '../snapshot/driver.js';
@@ -84,10 +85,11 @@ export class BuildSession {
 
   /** The build's agent: the store as handle 0, then the contexts' directories, read-only. Started when first needed. */
   agent(): Agent {
+    const { paths } = this.stores;
     const mounted = this.#mounted === undefined ? [] : [{ path: this.#mounted, writable: true }];
     this.#agent ??= openAgent({
       idMap: this.stores.idMap(),
-      roots: [{ path: this.stores.paths.root, writable: true }, ...this.#contexts.roots, ...mounted],
+      roots: [storeRoot(paths), ...this.#contexts.roots, ...mounted, ...otherRoots(paths)],
     });
     return this.#agent;
   }
@@ -190,7 +192,7 @@ export class BuildSession {
   async #emptyTrash(agent: Agent): Promise<void> {
     const { paths } = this.stores;
     await emptyTrash(paths, async (path) => {
-      await agent.remove(0, pathInStore(paths, path), { recursive: true });
+      await agent.remove(...inStore(agent, paths, path), { recursive: true });
     });
   }
 

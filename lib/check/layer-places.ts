@@ -64,7 +64,8 @@ export class LayerPlaces {
     for (const [image, stack] of this.#stacks) {
       for (const [index, diffId] of image.diffIds.entries()) {
         const [id, layer] = [stack[index], image.manifest.layers[index]];
-        if (id !== undefined && snapshots.ids().includes(id)) continue;
+        if (id !== undefined && (snapshots.ids().includes(id) || readable(this.#stores, id) !== undefined))
+          continue;
         const blob = content.has(diffId) || (layer !== undefined && content.has(layer.digest));
         if (!blob && layer?.digest === diffId) yield { image, diffId };
       }

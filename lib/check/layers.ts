@@ -1,6 +1,5 @@
 /** Unpacked layers against their records, against each other and, where it is asked for, against the tar they came of. */
 import { statSync } from 'node:fs';
-import { join } from 'node:path';
 import { ContainerStore } from '../container/container-store.js';
 import { isHeld } from '../container/state.js';
 import { CoracleError } from '../errors.js';
@@ -177,7 +176,7 @@ async function mend({ stores, settings }: CheckContext, { id, places, users }: F
 /** Names of containers by each snapshot that they lie on. */
 function containersOn(stores: Stores): ReadonlyMap<SnapshotId, string[]> {
   const users = new Map<SnapshotId, string[]>();
-  for (const { name, snapshot } of [...readableContainers(stores), ...workingUses(stores)]) {
+  for (const { name, snapshot } of [...readableContainers(stores), ...otherUses(stores)]) {
     for (const id of snapshot === undefined ? [] : (readable(stores, snapshot)?.lowers ?? [snapshot])) {
       users.set(id, [...(users.get(id) ?? []), name]);
     }
@@ -185,13 +184,15 @@ function containersOn(stores: Stores): ReadonlyMap<SnapshotId, string[]> {
   return users;
 }
 
-/** Containers that images are made in. */
-function workingUses({
+/** Containers that images are made in, and those of other stores that have their images here. */
+function otherUses({
   paths,
 }: Stores): readonly { readonly name: string; readonly snapshot: SnapshotId | undefined }[] {
+  const own = new Set(new ContainerStore(paths).ids());
   try {
-    const uses = containerUses({ ...paths, containers: join(paths.root, 'none') });
-    return uses.map(({ container, snapshot }) => ({ name: container, snapshot }));
+    return containerUses(paths)
+      .filter(({ container }) => !own.has(container))
+      .map(({ container, snapshot }) => ({ name: container, snapshot }));
   } catch (error) {
     if (error instanceof CoracleError && error.code === 'INVALID') return [];
     throw error;

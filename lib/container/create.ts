@@ -65,7 +65,7 @@ export async function createContainer(
 ): Promise<CreatedContainer> {
   if (asked.userns?.mode !== 'auto') return makeContainer(stores, asked, image, context);
   // Until its record is there nobody else is to choose from the same ids.
-  const lock = stores.locks.holdLock(join(stores.paths.locks, 'user-ids'), { wait: true });
+  const lock = stores.locks.holdLock(join(stores.paths.ownLocks, 'user-ids'), { wait: true });
   try {
     return await makeContainer(stores, asked, image, context);
   } finally {

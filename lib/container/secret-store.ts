@@ -54,7 +54,7 @@ export class SecretStore {
       });
     }
     ensureDirectory(this.#paths.secrets);
-    return this.#locks.withLock(join(this.#paths.locks, 'secrets'), () => {
+    return this.#locks.withLock(join(this.#paths.ownLocks, 'secrets'), () => {
       const known = this.get(name);
       if (known !== undefined && !replace) {
         throw new CoracleError('CONFLICT', `create secret ${name}: there is one of this name`, {

@@ -41,12 +41,19 @@ export class ContentStore {
 
   /** Bytes of the blob, undefined when it is not here. */
   size(digest: Digest): number | undefined {
-    try {
-      return statSync(this.pathOf(digest)).size;
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return undefined;
-      throw ioError(`open blob ${digest}`, error);
-    }
+    return this.ownSize(digest) ?? this.#sharedSize(digest);
+  }
+
+  /** As `size`, but of the store's own blobs alone. */
+  ownSize(digest: Digest): number | undefined {
+    return sizeOf(this.pathOf(digest), digest);
+  }
+
+  /** Where the blob can be read; where it would be, if nobody has it. */
+  find(digest: Digest): string {
+    const own = this.pathOf(digest);
+    if (this.#paths.additional.length === 0 || this.ownSize(digest) !== undefined) return own;
+    return this.#sharedPaths(digest).find((path) => sizeOf(path, digest) !== undefined) ?? own;
   }
 
   /** Whether the blob is here. */
@@ -59,7 +66,7 @@ export class ContentStore {
    * @throws NOT_FOUND, or INVALID when it is larger than `limit`.
    */
   readTrusted(digest: Digest, limit = trustedReadLimit): Buffer {
-    const bytes = readBytes(this.pathOf(digest), limit);
+    const bytes = readBytes(this.find(digest), limit);
     if (bytes === undefined) throw missingBlob(digest);
     return bytes;
   }
@@ -81,7 +88,7 @@ export class ContentStore {
    */
   async *open(digest: Digest): AsyncGenerator<Buffer, void, undefined> {
     const { readVerified } = await import('./verified-read.js');
-    yield* readVerified(this.pathOf(digest), digest);
+    yield* readVerified(this.find(digest), digest);
   }
 
   /** Stores bytes; once they are here, doing it again writes nothing. */
@@ -121,13 +128,34 @@ export class ContentStore {
     }
   }
 
-  /** All digests here, in no order. Files whose names are no digests are not ours and passed over. */
+  /** All digests of the store's own, in no order. Files whose names are no digests are not ours and passed over. */
   list(): Digest[] {
     return ['sha256', 'sha512'].flatMap((algorithm) =>
       namesIn(join(this.#paths.blobs, algorithm))
         .map((hex) => `${algorithm}:${hex}`)
         .filter(isDigest),
     );
+  }
+
+  #sharedPaths(digest: Digest): readonly string[] {
+    return this.#paths.additional.map(({ blobs }) => join(blobs, digestAlgorithm(digest), digestHex(digest)));
+  }
+
+  #sharedSize(digest: Digest): number | undefined {
+    for (const path of this.#sharedPaths(digest)) {
+      const size = sizeOf(path, digest);
+      if (size !== undefined) return size;
+    }
+    return undefined;
+  }
+}
+
+function sizeOf(path: string, digest: Digest): number | undefined {
+  try {
+    return statSync(path).size;
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return undefined;
+    throw ioError(`open blob ${digest}`, error);
   }
 }
 

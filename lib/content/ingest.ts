@@ -1,5 +1,5 @@
 /** Taking content into the store: stage, hash, compare, sync, rename. */
-import { renameSync, rmSync } from 'node:fs';
+import { chmodSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { ioError } from '../errors.js';
@@ -17,7 +17,7 @@ export async function putBytes(
 ): Promise<StoredBlob> {
   const digest = digestOf(hashFor(undefined).update(bytes), undefined);
   const size = bytes.length;
-  if (content.size(digest) === size) return { digest, size };
+  if (content.ownSize(digest) === size) return { digest, size };
   return ingestStream(content, staging, once(bytes), { digest, size });
 }
 
@@ -61,7 +61,9 @@ async function writeStaged(
 
 /** Gives a finished, synced file its place. What may be there has the same bytes, or is damaged and replaced. */
 export function publish(path: string, target: string): void {
-  ensureDirectory(dirname(target));
+  ensureDirectory(dirname(target), 0o755);
+  // Who may enter the store may read it: that is how images are shared between users.
+  chmodSync(path, 0o644);
   renameSync(path, target);
   fsyncDirectory(dirname(target));
 }

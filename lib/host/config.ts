@@ -8,9 +8,13 @@ export type Configuration = {
   readonly storageDriver?: string;
   /** As `--network` of `run` and `build`. */
   readonly network?: string;
+  /** As `--imagestore`. */
+  readonly imageStore?: string;
+  /** As `--storage-opt additionalimagestore=`, with `:` between paths. */
+  readonly additionalImageStores?: string;
 };
 
-const keys = ['storageDriver', 'network'] as const;
+const keys = ['storageDriver', 'network', 'imageStore', 'additionalImageStores'] as const;
 
 /**
  * Reads the file; none is an empty configuration.

@@ -6,9 +6,31 @@ import { lstatSync, mkdirSync } from 'node:fs';
 import { isAbsolute, join, resolve } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 
+/** Where parts of a store are that do not lie below its root. */
+export type StorePlaces = {
+  /** The root of the store that has the images: theirs and the root's own are two stores then. */
+  readonly imageStore?: string | undefined;
+  /** Stores and image layouts whose images can be used and are never written. */
+  readonly additional?: readonly string[] | undefined;
+};
+
+/** A store, or any OCI image layout, that is only read. */
+export type AdditionalPaths = Pick<
+  StorePaths,
+  'root' | 'index' | 'blobs' | 'snapshots' | 'chains' | 'imageTops'
+>;
+
 /** The rooms of one store. All absolute. */
 export type StorePaths = {
   readonly root: string;
+  /** The root again, or that of the image store: index, blobs, snapshots, build cache and unfinished work lie there. */
+  readonly imageRoot: string;
+  readonly imageTrash: string;
+  /** Of what lies below `root` itself. */
+  readonly ownLocks: string;
+  readonly additional: readonly AdditionalPaths[];
+  /** In an image store: links to the roots of the stores that use it. */
+  readonly roots: string;
   /** The store's format number. */
   readonly version: string;
   readonly ociLayout: string;
@@ -41,31 +63,48 @@ export type StorePaths = {
 };
 
 /** The rooms of the store at `root` (made absolute). Touches nothing. */
-export function storePaths(root: string): StorePaths {
-  const at = (...parts: string[]): string => join(top, ...parts);
+export function storePaths(root: string, places: StorePlaces = {}): StorePaths {
   const top = resolve(root);
+  const images = resolve(places.imageStore ?? root);
+  const at = (...parts: string[]): string => join(top, ...parts);
+  const inImages = (...parts: string[]): string => join(images, ...parts);
+  const others = (places.additional ?? []).map((path) => resolve(path));
+  // What the root has of its own can be used as well.
+  const additional = images === top ? others : [top, ...others];
   return {
-    root: top,
+    imageRoot: images,
+    imageTrash: inImages('trash'),
+    ownLocks: at('locks'),
+    additional: [...new Set(additional)].filter((path) => path !== images).map(additionalPaths),
+    roots: inImages('roots'),
     version: at('version'),
-    ociLayout: at('oci-layout'),
-    index: at('index.json'),
-    blobs: at('blobs'),
-    snapshots: at('snapshots'),
-    chains: at('snapshots', 'chains'),
-    imageTops: at('snapshots', 'images'),
+    ociLayout: inImages('oci-layout'),
+    ...additionalPaths(images),
+    root: top,
     containers: at('containers'),
     names: at('containers', '.names'),
-    working: at('working'),
+    working: inImages('working'),
     volumes: at('volumes'),
     networks: at('networks'),
     secrets: at('secrets'),
-    build: at('build'),
-    staging: at('staging'),
+    build: inImages('build'),
+    staging: inImages('staging'),
     trash: at('trash'),
-    locks: at('locks'),
+    locks: inImages('locks'),
     events: at('events'),
-    reserve: at('reserve'),
-    checkDue: at('check-due'),
+    reserve: inImages('reserve'),
+    checkDue: inImages('check-due'),
+  };
+}
+
+function additionalPaths(root: string): AdditionalPaths {
+  return {
+    root,
+    index: join(root, 'index.json'),
+    blobs: join(root, 'blobs'),
+    snapshots: join(root, 'snapshots'),
+    chains: join(root, 'snapshots', 'chains'),
+    imageTops: join(root, 'snapshots', 'images'),
   };
 }
 

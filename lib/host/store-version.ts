@@ -26,7 +26,7 @@ export function openStoreRoot(paths: StorePaths): void {
   }
   const version = Number(found.toString('latin1').trim());
   if (version === storeVersion) {
-    checkOwner(paths.root, statRoot(paths.root));
+    checkOwner(paths, statRoot(paths.root));
     return;
   }
   if (Number.isSafeInteger(version) && version > storeVersion) {
@@ -46,11 +46,13 @@ export function openStoreRoot(paths: StorePaths): void {
 function createStore(paths: StorePaths): void {
   ensureDirectory(paths.root);
   if (checkContent(paths) === 0) makePrivate(paths.root);
-  checkOwner(paths.root, statRoot(paths.root));
+  checkOwner(paths, statRoot(paths.root));
   const { blobs, snapshots, chains, imageTops, containers, names, volumes } = paths;
   const { networks, secrets, build, staging, trash, locks } = paths;
   const directories = [blobs, `${blobs}/sha256`, snapshots, chains, imageTops, containers, names, volumes];
-  for (const path of [...directories, networks, secrets, build, staging, trash, locks]) ensureDirectory(path);
+  for (const path of [...directories, networks, secrets, build, staging, trash, locks]) {
+    ensureDirectory(path, path.startsWith(blobs) ? 0o755 : 0o700);
+  }
   ensureReserve(paths);
   writeFileAtomic(paths.ociLayout, layoutMarker, { durable: true, mode: 0o644 });
   writeFileAtomic(paths.version, `${storeVersion}\n`, { durable: true });
@@ -74,7 +76,8 @@ export function isStore(paths: StorePaths): boolean {
 export function foreignNames(paths: StorePaths, names: readonly string[]): readonly string[] {
   const ours = new Set(
     Object.values(paths)
-      .filter((path) => dirname(path) === paths.root)
+      .filter((path) => typeof path === 'string' && dirname(path) === paths.root)
+      .map(String)
       .map((path) => basename(path)),
   );
   // The journal has an older part; records have versions that were not finished, and damaged ones that were kept.
@@ -105,8 +108,12 @@ function makePrivate(root: string): void {
   }
 }
 
-/** Image files may be setuid for mapped ids: nobody else may get at them (S27). */
-function checkOwner(root: string, found: Stats): void {
+/**
+ * Image files may be setuid for mapped ids: nobody else may get at them (S27). A root that others may enter shares its
+ * blobs with them and nothing else.
+ */
+function checkOwner(paths: StorePaths, found: Stats): void {
+  const { root } = paths;
   const uid = process.getuid?.();
   if (found.uid !== uid) {
     throw new CoracleError('HOST', `open store ${root}: it belongs to uid ${found.uid}, not ${uid}`, {
@@ -114,13 +121,25 @@ function checkOwner(root: string, found: Stats): void {
     });
   }
   if ((found.mode & 0o077) === 0) return;
+  const open = (found.mode & 0o022) !== 0 ? root : privateRooms(paths).find(isOpen);
+  if (open === undefined) return;
+  const mode = (statSync(open).mode & 0o777).toString(8);
   throw new CoracleError(
     'HOST',
-    `open store ${root}: others may enter it (mode ${(found.mode & 0o777).toString(8)})`,
+    `open store ${root}: others may enter ${open === root ? 'it' : open} (mode ${mode})`,
     {
-      hint: `chmod 700 ${root}`,
+      hint: `chmod 700 ${open}`,
     },
   );
+}
+
+function privateRooms(paths: StorePaths): readonly string[] {
+  const { snapshots, containers, volumes, networks, secrets, build, working, staging, trash, locks } = paths;
+  return [snapshots, containers, volumes, networks, secrets, build, working, staging, trash, locks];
+}
+
+function isOpen(path: string): boolean {
+  return ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o077) !== 0;
 }
 
 function statRoot(root: string): Stats {

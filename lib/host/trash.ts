@@ -18,9 +18,11 @@ export type RemoveTree = (path: string) => Promise<void>;
  * @returns its path there, undefined when it was gone already.
  */
 export function moveToTrash(paths: StorePaths, path: string): string | undefined {
-  const target = join(paths.trash, `${basename(path)}.${randomHex(6)}`);
+  // A rename needs the same file system.
+  const trash = path.startsWith(`${paths.imageRoot}/`) ? paths.imageTrash : paths.trash;
+  const target = join(trash, `${basename(path)}.${randomHex(6)}`);
   try {
-    ensureDirectory(paths.trash);
+    ensureDirectory(trash);
     withReserve(paths, () => move(path, target));
     return target;
   } catch (error) {
@@ -40,12 +42,16 @@ function move(path: string, target: string): void {
 }
 
 /** What lies in the trash, as paths. */
-export function listTrash(paths: StorePaths): readonly string[] {
+export function listTrash({ trash, imageTrash }: StorePaths): readonly string[] {
+  return [...namesIn(trash), ...(imageTrash === trash ? [] : namesIn(imageTrash))];
+}
+
+function namesIn(trash: string): readonly string[] {
   try {
-    return readdirSync(paths.trash).map((name) => join(paths.trash, name));
+    return readdirSync(trash).map((name) => join(trash, name));
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${paths.trash}`, error);
+    throw ioError(`read ${trash}`, error);
   }
 }
 

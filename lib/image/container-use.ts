@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import { readJson } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
+import { containerRooms } from '../host/using-roots.js';
 import { optional, requireArray, requireObject, type UnknownRecord } from '../oci/guards.js';
 import { isSnapshotId, parseSnapshotId, type SnapshotId } from '../snapshot/record.js';
 
@@ -21,7 +22,10 @@ export type ContainerUse = {
  * @throws INVALID for a damaged record: guessing could take a container's files away.
  */
 export function containerUses(paths: StorePaths): readonly ContainerUse[] {
-  return [...usesBelow(paths.containers, 'container.json'), ...usesBelow(paths.working, 'working.json')];
+  return [
+    ...containerRooms(paths).flatMap((room) => usesBelow(room, 'container.json')),
+    ...usesBelow(paths.working, 'working.json'),
+  ];
 }
 
 function usesBelow(directory: string, record: string): readonly ContainerUse[] {

@@ -17,9 +17,10 @@ import type { SnapshotStore } from '../snapshot/snapshot-store.js';
 import { containerUses } from './container-use.js';
 import { type ChooseImage, type ImageRecord, readImage } from './image-record.js';
 import { type ImageSummary, summarize } from './image-summary.js';
-import { type IndexEntry, IndexFile, type IndexView } from './index-file.js';
-import { lookUp } from './look-up.js';
+import { type IndexEntry, IndexFile } from './index-file.js';
+import { type IndexSearch, lookUp } from './look-up.js';
 import { type RemovedImage, removeEntries } from './remove-entries.js';
+import { IndexSet, readSharedIndexes } from './shared-images.js';
 import { addEntry, builtOf, dropReference, rebuildEntry, tagEntry } from './tag-entries.js';
 
 export type ResolveOptions = ChooseImage;
@@ -42,20 +43,25 @@ export class ImageStore {
     this.#index = new IndexFile(parts.paths, parts.locks);
   }
 
-  /** All entries of index.json. */
+  /** All entries of the store's own index.json. */
   entries(): readonly IndexEntry[] {
     return this.#index.read().entries();
   }
 
+  /** Those of stores that are only read as well. */
+  allEntries(): readonly IndexEntry[] {
+    return this.#search().entries();
+  }
+
   /** All images, each once, with all its references; newest first. Artifacts are none. */
   list(): readonly ImageSummary[] {
-    const images = this.entries().filter(({ descriptor }) => descriptor.artifactType === undefined);
+    const images = this.allEntries().filter(({ descriptor }) => descriptor.artifactType === undefined);
     return summarize(images, this.#content, this.#snapshots);
   }
 
   /** The entry a person means, whatever it points at: an image, an index, or an artifact; undefined when there is none. */
   findEntry(text: string): IndexEntry | undefined {
-    return lookUp(text, this.#index.read(), (entry) => this.#configOf(entry.descriptor));
+    return lookUp(text, this.#search(), (entry) => this.#configOf(entry.descriptor));
   }
 
   /**
@@ -140,7 +146,9 @@ export class ImageStore {
       const after = dropReference(entries, name);
       return { entries: after, result: after !== entries };
     });
-    if (!known) throw new CoracleError('NOT_FOUND', `untag ${reference}: no such reference`);
+    if (known) return;
+    this.#refuseShared(reference, 'untag');
+    throw new CoracleError('NOT_FOUND', `untag ${reference}: no such reference`);
   }
 
   /**
@@ -148,10 +156,13 @@ export class ImageStore {
    * @throws NOT_FOUND; IN_USE when a container uses it, or when an id has several names, unless `force`.
    */
   remove(text: string, options: { readonly force?: boolean } = {}): RemovedImage {
+    const own = lookUp(text, this.#index.read(), (entry) => this.#configOf(entry.descriptor));
+    if (own === undefined) this.#refuseShared(text, 'remove image');
     const removed = this.#index.change((entries) => {
       const context = {
         configOf: (entry: IndexEntry) => entry.config ?? this.#configOf(entry.descriptor),
-        users: (config: Digest) => this.containersUsing(config),
+        // The image of another store stays, whatever names it has here.
+        users: (config: Digest) => (this.#isShared(config) ? [] : this.containersUsing(config)),
       };
       return removeEntries(text, entries, { ...context, force: options.force ?? false });
     });
@@ -177,11 +188,36 @@ export class ImageStore {
   }
 
   #open(text: string, options: ResolveOptions): ImageRecord | undefined {
-    const index = this.#index.read();
+    const index = this.#search();
     const entry = lookUp(text, index, (other) => this.#configOf(other.descriptor));
     if (entry === undefined) return undefined;
     const record = readImage(entry, this.#content, options);
     return entry.config === undefined ? record : { ...record, references: referencesTo(record.id, index) };
+  }
+
+  #search(): IndexSearch {
+    const own = this.#index.read();
+    const { additional } = this.#paths;
+    return additional.length === 0 ? own : new IndexSet(own, readSharedIndexes(additional));
+  }
+
+  #isShared(config: Digest): boolean {
+    const { additional } = this.#paths;
+    return readSharedIndexes(additional).some((view) =>
+      view.entries().some((entry) => (entry.config ?? this.#configOf(entry.descriptor)) === config),
+    );
+  }
+
+  /** @throws UNSUPPORTED when only another store has the image. */
+  #refuseShared(text: string, action: string): void {
+    if (this.#paths.additional.length === 0 || this.findEntry(text) === undefined) return;
+    throw new CoracleError(
+      'UNSUPPORTED',
+      `${action} ${text}: it is in an additional store, which is only read`,
+      {
+        hint: `the stores: ${this.#paths.additional.map(({ root }) => root).join(', ')}`,
+      },
+    );
   }
 
   /** The config's digest, undefined when the image is not (or not for this platform) in the store. */
@@ -200,7 +236,7 @@ function fullReference(reference: string): string {
   return formatReference(parseReference(reference));
 }
 
-function referencesTo(id: string, index: IndexView): readonly string[] {
+function referencesTo(id: string, index: IndexSearch): readonly string[] {
   return index
     .select({ kind: 'id', prefix: id })
     .map(({ reference }) => reference)

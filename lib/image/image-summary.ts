@@ -2,6 +2,7 @@
 import type { ContentStore } from '../content/content-store.js';
 import { CoracleError } from '../errors.js';
 import { type Digest, digestHex } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import type { SnapshotStore } from '../snapshot/snapshot-store.js';
 import { type ImageRecord, readImage } from './image-record.js';
@@ -26,6 +27,8 @@ export type ImageSummary = {
   readonly architecture?: string;
   readonly os?: string;
   readonly labels: Readonly<Record<string, string>>;
+  /** It is in another store only, which is never written. */
+  readonly readonly?: true;
   /** Why the image cannot be used, e.g. a missing blob. */
   readonly broken?: string;
 };
@@ -51,8 +54,9 @@ export function summarize(
 }
 
 function merge(one: ImageSummary, other: ImageSummary): ImageSummary {
+  const { readonly: _readonly, ...own } = one;
   return {
-    ...one,
+    ...(other.readonly === true ? one : own),
     references: [...one.references, ...other.references],
     names: [...one.names, ...other.names],
     digests: [...one.digests, ...other.digests],
@@ -67,7 +71,13 @@ function summarizeEntry(
   const { digest } = entry.descriptor;
   const references = entry.reference === undefined ? [] : [entry.reference];
   const digests = references.map(() => digest);
-  const common = { references, names: references.map(shortName), digests, digest };
+  const common = {
+    references,
+    names: references.map(shortName),
+    digests,
+    digest,
+    ...present('readonly', entry.readonly),
+  };
   try {
     const record = readImage(entry, content, { nearest: true });
     const { architecture, os, config } = record.config;

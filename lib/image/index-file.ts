@@ -31,6 +31,8 @@ export type IndexEntry = {
   readonly config?: Digest;
   /** RFC 3339; of images built here. */
   readonly built?: string;
+  /** It is that of another store, which is only read. */
+  readonly readonly?: true;
 };
 
 /** What to look for: an exact reference, an exact digest of the entry, or the beginning of a config's hex digits. */
@@ -40,7 +42,7 @@ export type IndexQuery =
   | { readonly kind: 'id'; readonly prefix: string };
 
 /** Bytes of the file, far beyond use: the limit bounds what a hostile one can cost. */
-const indexLimit = 64 * 1024 * 1024;
+export const indexLimit = 64 * 1024 * 1024;
 
 /** One reading of the file. */
 export class IndexView {

@@ -5,7 +5,8 @@ import { CoracleError, hasErrno, ioError } from '../errors.js';
 import type { IdMap } from '../host/id-map.js';
 import type { StorePaths } from '../host/paths.js';
 import { emptyTrash } from '../host/trash.js';
-import type { Agent } from '../native/agent.js';
+import type { Agent, AgentRoot } from '../native/agent.js';
+import { isOwn } from '../snapshot/shared-layers.js';
 
 export class SharedAgent {
   readonly #paths: StorePaths;
@@ -30,7 +31,8 @@ export class SharedAgent {
   /** A new agent whose handle 0 is the store's root. */
   async start(): Promise<Agent> {
     const { openAgent } = await import('../native/agent.js');
-    const agent = openAgent({ idMap: this.#idMap(), roots: [{ path: this.#paths.root, writable: true }] });
+    const roots = [storeRoot(this.#paths), ...otherRoots(this.#paths)];
+    const agent = openAgent({ idMap: this.#idMap(), roots });
     this.#started.add(agent);
     return agent;
   }
@@ -72,7 +74,8 @@ export class SharedAgent {
 /** Another process may remove the same tree. */
 async function removeThrough(agent: Agent, paths: StorePaths, path: string): Promise<void> {
   try {
-    await agent.remove(0, relative(paths.root, path), { recursive: true });
+    const [root, inside] = agent.locate(path) ?? [0, relative(paths.root, path)];
+    await agent.remove(root, inside, { recursive: true });
   } catch (error) {
     if (!(error instanceof CoracleError) || !hasErrno(error.cause, 'ENOENT')) throw error;
   }
@@ -107,4 +110,16 @@ function removeOwn(path: string, reason: CoracleError): void {
   } catch (error) {
     throw hasErrno(error, 'EACCES', 'EPERM', 'ENOTEMPTY') ? reason : ioError(`remove ${path}`, error);
   }
+}
+
+/** Root 0 of an agent of the store. */
+export function storeRoot({ root }: StorePaths): AgentRoot {
+  return { path: root, writable: true, ofStore: true };
+}
+
+/** The further roots: where the images are, if that is elsewhere, and stores that are only read. */
+export function otherRoots({ root, imageRoot, additional }: StorePaths): readonly AgentRoot[] {
+  const images = imageRoot === root ? [] : [{ path: imageRoot, writable: true, ofStore: true } as const];
+  const others = additional.filter((one) => one.root !== root && isOwn(one));
+  return [...images, ...others.map((one) => ({ path: one.root, writable: false, ofStore: true }) as const)];
 }

@@ -1,12 +1,18 @@
 /** The stores of one root, wired together, and the file agent they share. */
-import { relative } from 'node:path';
 import { ContentStore } from '../content/content-store.js';
 import { CoracleError } from '../errors.js';
 import { detectIdMap, type IdMap } from '../host/id-map.js';
-import { type Environment, runtimeDirectory, type StorePaths, storePaths } from '../host/paths.js';
+import {
+  type Environment,
+  runtimeDirectory,
+  type StorePaths,
+  type StorePlaces,
+  storePaths,
+} from '../host/paths.js';
 import { type Locks, StagingArea, sweepStaging } from '../host/staging.js';
 import { openStoreRoot } from '../host/store-version.js';
 import type { RemoveTree } from '../host/trash.js';
+import { openImageStore } from '../host/using-roots.js';
 import type { Agent, Handle } from '../native/agent.js';
 import { fileLocks } from '../native/lock.js';
 import { spreadChildren, syncFileSystem } from '../native/sync.js';
@@ -39,15 +45,17 @@ export type Stores = {
 export type OpenStoresOptions = {
   readonly root: string;
   readonly env: Environment;
+  readonly places?: StorePlaces;
 };
 
 /**
  * Opens the store, makes it when missing, and puts what dead processes left behind into the trash.
  * @throws as `openStoreRoot` and `runtimeDirectory` do.
  */
-export function openStores({ root, env }: OpenStoresOptions): Stores {
-  const paths = storePaths(root);
-  openStoreRoot(paths);
+export function openStores({ root, env, places }: OpenStoresOptions): Stores {
+  const paths = storePaths(root, places);
+  openStoreRoot(storePaths(root));
+  if (paths.imageRoot !== paths.root) openImageStore(paths);
   sweepStaging(paths, fileLocks);
   const staging = new StagingArea(paths, fileLocks, spreadChildren);
   const content = new ContentStore(paths, staging, fileLocks);
@@ -89,12 +97,16 @@ export async function openInStore(
   path: string,
   options: { readonly writable?: boolean } = {},
 ): Promise<Handle> {
-  return agent.open(0, pathInStore(paths, path), options);
+  return agent.open(...inStore(agent, paths, path), options);
 }
 
-/** A path below the store's root, relative to it. */
-export function pathInStore(paths: StorePaths, path: string): string {
-  const inside = relative(paths.root, path);
-  if (inside !== '' && !inside.startsWith('..')) return inside;
+/** A path below one of the store's roots, as its agent takes it. */
+export function inStore(
+  agent: Agent,
+  paths: StorePaths,
+  path: string,
+): readonly [root: Handle, path: string] {
+  const found = agent.locate(path);
+  if (found !== undefined) return found;
   throw new CoracleError('INTERNAL', `open ${path}: not below the store's root ${paths.root}`);
 }

@@ -1,5 +1,5 @@
 /** How much lies in directories of the store, counted by the file agent, which may read what other ids own. */
-import { openInStore, pathInStore, type Stores } from './stores.js';
+import { inStore, openInStore, type Stores } from './stores.js';
 
 /** Bytes of the files below a directory of the store, whoever owns them; a file with several names counts once. */
 export async function treeBytes(stores: Pick<Stores, 'openAgent' | 'paths'>, path: string): Promise<number> {
@@ -22,5 +22,5 @@ export async function treeBytes(stores: Pick<Stores, 'openAgent' | 'paths'>, pat
 /** Bytes that a directory of the store takes on the disk, itself included, as du(1) counts them. */
 export async function diskBytes(stores: Pick<Stores, 'openAgent' | 'paths'>, path: string): Promise<number> {
   const agent = await stores.openAgent();
-  return (await agent.usage(0, pathInStore(stores.paths, path))).bytes;
+  return (await agent.usage(...inStore(agent, stores.paths, path))).bytes;
 }

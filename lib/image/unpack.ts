@@ -2,6 +2,7 @@
 import { CoracleError } from '../errors.js';
 import { layerCompression } from '../oci/media-types.js';
 import type { SnapshotRecord } from '../snapshot/record.js';
+import { isOwn } from '../snapshot/shared-layers.js';
 import type { ImageRecord } from './image-record.js';
 import { LayerChain } from './layer-chain.js';
 import type { Stores } from './stores.js';
@@ -58,10 +59,20 @@ async function applyBlob(
   const layer = record.manifest.layers[index];
   if (layer === undefined)
     throw new CoracleError('INVALID', `unpack ${record.id}: the manifest has no layer ${index}`);
+  if (!stores.content.has(layer.digest)) refuseForeign(stores, layer.digest);
   const { onProgress } = options;
   await chain.apply({
     bytes: stores.content.open(layer.digest),
     compression: layerCompression(layer.mediaType),
     ...(onProgress === undefined ? {} : { onProgress: (bytes: number) => onProgress(index, bytes) }),
+  });
+}
+
+/** A layer that was built in a store of another user is there as that user's files alone. @throws NOT_FOUND */
+function refuseForeign({ paths }: Stores, digest: string): void {
+  const foreign = paths.additional.filter((store) => !isOwn(store)).map(({ root }) => root);
+  if (foreign.length === 0) return;
+  throw new CoracleError('NOT_FOUND', `unpack layer ${digest}: no blob of it is in ${foreign.join(', ')}`, {
+    hint: 'it was built there, in files that containers of another user cannot use: its owner makes blobs by coracle copy IMAGE oci:DIRECTORY:NAME, and DIRECTORY can be shared',
   });
 }

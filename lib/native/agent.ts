@@ -22,7 +22,12 @@ export type { AgentPath, Entry, EntryType, Meta, Time } from './agent-entry.js';
 export type { WalkEvent, WalkOptions } from './agent-walk.js';
 export { type CopyCheck, type Handle, inlineContent, type Pending } from './agent-writes.js';
 
-export type AgentRoot = { readonly path: string; readonly writable: boolean };
+export type AgentRoot = {
+  readonly path: string;
+  readonly writable: boolean;
+  /** One that `locate` may answer with. */
+  readonly ofStore?: true;
+};
 
 export type OpenAgentOptions = {
   readonly idMap: IdMap;
@@ -36,12 +41,16 @@ export function openAgent(options: OpenAgentOptions): Agent {
     { idMap: options.idMap.how, roots: options.roots.map(({ path }) => path) },
     'file agent started',
   );
-  return startAgent([
-    ...idMapRecords(options.idMap),
-    ...options.roots.map(
-      (root, index): PlanRecord => ['root', String(index), root.path, root.writable ? 'rw' : 'ro'],
-    ),
-  ]);
+  const { roots } = options;
+  return startAgent(
+    [
+      ...idMapRecords(options.idMap),
+      ...roots.map(
+        (root, index): PlanRecord => ['root', String(index), root.path, root.writable ? 'rw' : 'ro'],
+      ),
+    ],
+    roots,
+  );
 }
 
 /**
@@ -52,7 +61,7 @@ export function openContainerAgent(socket: string, view: 'root' | 'mounts'): Age
   return startAgent([['container', socket, view]]);
 }
 
-function startAgent(records: readonly PlanRecord[]): Agent {
+function startAgent(records: readonly PlanRecord[], roots: readonly AgentRoot[] = []): Agent {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
   const child = spawn(nativePath('coracle-sv'), ['agent'], {
     stdio: ['pipe', 'pipe', 'pipe', plan],
@@ -63,15 +72,24 @@ function startAgent(records: readonly PlanRecord[]): Agent {
   if (child.stdin === null || child.stdout === null) {
     throw new CoracleError('INTERNAL', 'start file agent: it has no pipes');
   }
-  return new Agent(new AgentChannel(child, child.stdin, child.stdout));
+  return new Agent(new AgentChannel(child, child.stdin, child.stdout), roots);
 }
 
 export class Agent extends AgentWrites {
   readonly #channel: AgentChannel;
+  readonly #roots: readonly AgentRoot[];
 
-  constructor(channel: AgentChannel) {
+  constructor(channel: AgentChannel, roots: readonly AgentRoot[]) {
     super(channel);
     this.#channel = channel;
+    this.#roots = roots;
+  }
+
+  /** The root of the store that an absolute path lies below, and the path from there; undefined when none has it. */
+  locate(path: string): readonly [root: Handle, path: string] | undefined {
+    const index = this.#roots.findIndex((root) => root.ofStore === true && path.startsWith(`${root.path}/`));
+    const root = this.#roots[index];
+    return root === undefined ? undefined : [index, path.slice(root.path.length + 1)];
   }
 
   /** A directory below a single-directory handle as a handle of its own; links are refused. */

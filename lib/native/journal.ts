@@ -23,7 +23,7 @@ const largest = 1 << 20;
 
 /** The journal's file, and the lock of its rotation. The older file is `PATH.1`. */
 export function journalFiles(paths: StorePaths): { readonly path: string; readonly lock: string } {
-  return { path: paths.events, lock: join(paths.locks, 'events') };
+  return { path: paths.events, lock: join(paths.ownLocks, 'events') };
 }
 
 /** Appends an event. Where that fails it is lost: what was done is done, and must not be told as a failure. */

@@ -26,7 +26,7 @@ export class NetworkStore {
 
   /** Runs a short synchronous action alone among all who change networks and leases. Not for nesting. */
   locked<T>(action: () => T): T {
-    return this.#locks.withLock(join(this.#paths.locks, 'networks'), action);
+    return this.#locks.withLock(join(this.#paths.ownLocks, 'networks'), action);
   }
 
   /** @throws USAGE, CONFLICT when the name or a subnet is taken. */

@@ -39,7 +39,7 @@ function* storedNames(stores: Stores, text: string): Generator<string> {
   if (!isReference(text) || !isShortName(text)) return;
   const { repository, ...asked } = parseReference(text);
   const bare = repository.replace(/^library\//, '');
-  const fitting = stores.images.entries().flatMap(({ reference }) => {
+  const fitting = stores.images.allEntries().flatMap(({ reference }) => {
     const stored = reference === undefined ? undefined : referenceOf(reference);
     const same = stored?.tag === asked.tag && stored?.digest === asked.digest;
     return stored !== undefined && same && `/${stored.repository}`.endsWith(`/${bare}`) ? [stored] : [];

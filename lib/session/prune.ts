@@ -160,7 +160,8 @@ export async function pruneImagesAlone(
 function pruneImages(stores: AllStores, all: boolean, filter: PruneFilter): Omit<Pruned, 'bytes'> {
   const removed: string[] = [];
   const failures: Failure[] = [];
-  for (const { id, references, created = '', labels } of stores.images.list()) {
+  for (const { id, references, created = '', labels, readonly } of stores.images.list()) {
+    if (readonly === true) continue;
     if ((!all && references.length > 0) || !fits({ created, labels }, filter)) continue;
     const image = stores.images.find(id, { nearest: true });
     if (image !== undefined && stores.images.containersUsing(image.configDigest).length > 0) continue;

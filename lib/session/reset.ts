@@ -39,7 +39,7 @@ export async function resetStore(session: Session): Promise<ResetResult> {
     });
   }
   try {
-    await removeRooms(stores);
+    await removeRooms(stores, paths);
     return { root: paths.root, containers, kept: removeRoot(paths) };
   } finally {
     alone.release();
@@ -96,8 +96,8 @@ async function waitUntilFree(directory: string, id: string): Promise<void> {
 }
 
 /** The format number and the layout's marker go last: what still has them is a store, and can be reset. */
-async function removeRooms(stores: AllStores): Promise<void> {
-  const { paths, runtime } = stores;
+async function removeRooms(stores: AllStores, paths: StorePaths): Promise<void> {
+  const { runtime } = stores;
   const last = [paths.locks, paths.trash, paths.ociLayout, paths.version].map((path) => basename(path));
   const rooms = (readNames(paths.root) ?? []).filter((name) => !foreignNames(paths, [name]).includes(name));
   for (const name of [paths.index, paths.names].map((path) => basename(path))) {

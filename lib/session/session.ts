@@ -3,7 +3,13 @@ import type { ContainerSurroundings } from '../container/stores.js';
 import { CoracleError } from '../errors.js';
 import { type Configuration, readConfiguration } from '../host/config.js';
 import { enableLog, logger, wantsLog } from '../host/log.js';
-import { cacheDirectory, configPath, defaultRoot, type Environment } from '../host/paths.js';
+import {
+  cacheDirectory,
+  configPath,
+  defaultRoot,
+  type Environment,
+  type StorePlaces,
+} from '../host/paths.js';
 import { takeCrashNote } from '../host/staging.js';
 import type { Stores } from '../image/stores.js';
 import { networkModes } from '../network/network-flags.js';
@@ -15,6 +21,13 @@ import type { DriverChoice, DriverContext } from '../snapshot/driver.js';
 export type OpenOptions = {
   /** Directory of the store; else CORACLE_ROOT, else `$XDG_DATA_HOME/coracle`. */
   readonly root?: string | undefined;
+  /** Another store whose images, build cache and unfinished work are used; else CORACLE_IMAGESTORE or the configuration. */
+  readonly imageStore?: string | undefined;
+  /**
+   * Stores and OCI image layouts whose images can be used and are never written; else CORACLE_ADDITIONAL_IMAGE_STORES or the
+   * configuration, both with `:` between paths.
+   */
+  readonly additionalImageStores?: readonly string[] | undefined;
   /** `overlay`, `fuse-overlayfs` or `copy`; else CORACLE_STORAGE_DRIVER, the configuration, the best that works. */
   readonly storageDriver?: string | undefined;
   /** Log to standard error what happens; else CORACLE_DEBUG says. */
@@ -44,6 +57,17 @@ export class Session {
     const { root } = this.#options;
     if (root === '') throw new CoracleError('USAGE', 'open store "": the name of its directory is empty');
     return root ?? defaultRoot(this.env);
+  }
+
+  /** Where else parts of the store are. @throws USAGE for an empty name. */
+  get places(): StorePlaces {
+    const { imageStore, additionalImageStores } = this.#options;
+    const configured = this.env.CORACLE_ADDITIONAL_IMAGE_STORES || this.configuration().additionalImageStores;
+    const images = imageStore ?? (this.env.CORACLE_IMAGESTORE || this.configuration().imageStore);
+    const additional = additionalImageStores ?? (configured ?? '').split(':').filter((path) => path !== '');
+    if (images === '' || additional.includes(''))
+      throw new CoracleError('USAGE', 'open image store "": the name of its directory is empty');
+    return { imageStore: images, additional };
   }
 
   /** The stores of the root. @throws as `openStores` does. */
@@ -136,7 +160,7 @@ export class Session {
   async #open(): Promise<Stores> {
     if (this.#options.debug === true || wantsLog(this.env)) await enableLog();
     const { openStores } = await import('../image/stores.js');
-    const stores = openStores({ root: this.root, env: this.env });
+    const stores = openStores({ root: this.root, env: this.env, places: this.places });
     logger().debug({ root: stores.paths.root, runtime: stores.runtime }, 'store opened');
     return stores;
   }

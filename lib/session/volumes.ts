@@ -6,7 +6,7 @@ import { removeContainer, stopContainer } from '../container/lifecycle.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import { writeOutput } from '../host/output-file.js';
-import { pathInStore } from '../image/stores.js';
+import { inStore } from '../image/stores.js';
 import { diskBytes } from '../image/tree-bytes.js';
 import { decompress } from '../layer/compression.js';
 import { writeEvent } from '../native/journal.js';
@@ -91,7 +91,7 @@ async function prepare(
   }
   const agent = await stores.openAgent();
   const owner = uid === undefined && gid === undefined ? {} : { owner: { uid: uid ?? 0, gid: gid ?? 0 } };
-  await agent.setMeta(0, pathInStore(stores.paths, data), {
+  await agent.setMeta(...inStore(agent, stores.paths, data), {
     ...owner,
     ...(mode === undefined ? {} : { mode }),
   });

@@ -28,6 +28,7 @@ import {
   type SnapshotId,
   type SnapshotRecord,
 } from './record.js';
+import { SharedLayers } from './shared-layers.js';
 import { dropWork } from './work-directory.js';
 
 /** A snapshot being written. Its directories are on the store's file system. */
@@ -57,6 +58,7 @@ export class SnapshotStore {
   readonly #paths: StorePaths;
   readonly #staging: StagingArea;
   readonly #sync: SyncFileSystem;
+  readonly #shared: SharedLayers;
   /** By chainID. */
   readonly chains: SnapshotLinks;
   /** The uppermost layers of images, by their config's digest. */
@@ -66,9 +68,11 @@ export class SnapshotStore {
     this.#paths = paths;
     this.#staging = staging;
     this.#sync = sync;
-    const exists = (id: SnapshotId): boolean => existsSync(join(paths.snapshots, id, recordName));
+    const exists = (id: SnapshotId): boolean =>
+      existsSync(join(paths.snapshots, id, recordName)) || this.#shared.directoryOf(id) !== undefined;
     this.chains = new SnapshotLinks(paths.chains, exists);
     this.imageTops = new SnapshotLinks(paths.imageTops, exists);
+    this.#shared = new SharedLayers(paths.additional);
   }
 
   /**
@@ -77,7 +81,7 @@ export class SnapshotStore {
    */
   get(id: SnapshotId): SnapshotRecord | undefined {
     const path = join(this.#paths.snapshots, id, recordName);
-    const value = readJson(path, 1024 * 1024);
+    const value = readJson(path, 1024 * 1024) ?? this.#shared.readRecord(id);
     if (value === undefined) return undefined;
     const record = parseSnapshotRecord(value, path);
     if (record.id === id) return record;
@@ -86,12 +90,12 @@ export class SnapshotStore {
 
   /** The snapshot that holds the layers of a chainID. */
   byChainId(chainId: ChainId): SnapshotRecord | undefined {
-    return this.#find(this.chains.read(chainId));
+    return this.#find(this.chains.read(chainId)) ?? this.#find(this.#shared.chain(chainId));
   }
 
   /** The uppermost layer's snapshot of an image, by its config's digest; undefined when it was never unpacked. */
   topOfImage(config: Digest): SnapshotRecord | undefined {
-    return this.#find(this.imageTops.read(config));
+    return this.#find(this.imageTops.read(config)) ?? this.#find(this.#shared.imageTop(config));
   }
 
   /** Remembers the uppermost snapshot of an image. */
@@ -106,7 +110,9 @@ export class SnapshotStore {
 
   /** The directory of one committed layer. */
   layerPath(id: SnapshotId): string {
-    return join(this.#paths.snapshots, id, 'fs');
+    const own = join(this.#paths.snapshots, id);
+    const isShared = this.#paths.additional.length > 0 && !existsSync(own);
+    return join((isShared ? this.#shared.directoryOf(id) : undefined) ?? own, 'fs');
   }
 
   /**
@@ -247,7 +253,10 @@ export class SnapshotStore {
   ): SnapshotRecord {
     const first = facts.chainId === undefined ? undefined : this.byChainId(facts.chainId);
     if (first !== undefined) return this.#yieldTo(first, active.directory);
-    const record = newRecord(active, facts, batch);
+    // A parent committed in the same batch may have given way to another's snapshot: its record has the true stack.
+    const [, below] = active.lowers;
+    const parent = below === undefined ? undefined : batch.get(below);
+    const record = newSnapshotRecord([active.id, ...(parent?.lowers ?? active.lowers.slice(1))], facts);
     dropWork(this.#paths, active.work);
     this.#write(active.directory, record);
     const path = join(this.#paths.snapshots, active.id);
@@ -285,15 +294,4 @@ export function missingSnapshot(id: SnapshotId): CoracleError {
   return new CoracleError('NOT_FOUND', `open snapshot ${id}: not in the store`, {
     hint: 'remove the image or container that needs it and make it again',
   });
-}
-
-/** A parent committed in the same batch may have given way to another's snapshot: its record has the true stack. */
-function newRecord(
-  active: ActiveSnapshot,
-  facts: LayerFacts,
-  batch: ReadonlyMap<SnapshotId, SnapshotRecord>,
-): SnapshotRecord {
-  const [, below] = active.lowers;
-  const parent = below === undefined ? undefined : batch.get(below);
-  return newSnapshotRecord([active.id, ...(parent?.lowers ?? active.lowers.slice(1))], facts);
 }

@@ -28,7 +28,7 @@ export async function downloadBlob(
 ): Promise<void> {
   try {
     await download(stores, origin, descriptor, options);
-    options.file?.finish(stores.content.pathOf(descriptor.digest));
+    options.file?.finish(stores.content.find(descriptor.digest));
   } catch (error) {
     options.file?.fail(error);
     throw error;

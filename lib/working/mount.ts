@@ -5,7 +5,7 @@ import type { BuildStores } from '../build/session.js';
 import { CoracleError } from '../errors.js';
 import { findProgram } from '../host/id-map.js';
 import { type MountPlaces, mountAt, mountState, refuseMounted, unmountAt } from '../image/mount-point.js';
-import { pathInStore } from '../image/stores.js';
+import { inStore } from '../image/stores.js';
 import type { PlanRecord } from '../native/plan.js';
 import { rootPlan } from '../snapshot/root-plan.js';
 import type { WorkingRecord } from './record.js';
@@ -75,7 +75,7 @@ async function rootRecords(stores: BuildStores, record: WorkingRecord): Promise<
 async function freshWork(stores: BuildStores, work: string): Promise<string> {
   if (existsSync(work)) {
     const agent = await stores.openAgent();
-    await agent.remove(0, pathInStore(stores.paths, work), { recursive: true });
+    await agent.remove(...inStore(agent, stores.paths, work), { recursive: true });
   }
   mkdirSync(work, { mode: 0o700 });
   return work;

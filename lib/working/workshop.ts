@@ -15,7 +15,7 @@ import { isHeld } from '../container/state.js';
 import { CoracleError } from '../errors.js';
 import { readBytes } from '../host/files.js';
 import { mountState } from '../image/mount-point.js';
-import { openInStore, pathInStore, type Stores } from '../image/stores.js';
+import { inStore, openInStore, type Stores } from '../image/stores.js';
 import type { Agent, Handle } from '../native/agent.js';
 import type { NetworkMode } from '../network/network-plan.js';
 import { rootLayers } from '../snapshot/init-layer.js';
@@ -177,7 +177,7 @@ export async function settle(stores: BuildStores, record: WorkingRecord): Promis
   if (!ran) return;
   chmodSync(run, 0o700);
   const agent = await stores.openAgent();
-  await agent.remove(0, pathInStore(stores.paths, run), { recursive: true });
+  await agent.remove(...inStore(agent, stores.paths, run), { recursive: true });
 }
 
 /** What fuse-overlayfs leaves in a form of its own. */

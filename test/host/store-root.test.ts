@@ -65,11 +65,27 @@ test('a directory with other things in it does not become a store', (t) => {
   throwsCode(t, () => openStoreRoot(paths), 'INVALID', /already holds "thesis.tex"/);
 });
 
-test('S27: a store others may enter is refused', (t) => {
+test('S27: others may enter a store for its blobs; one whose files of images they reach is refused', (t) => {
   const paths = storePaths(temporaryDirectory(t));
   openStoreRoot(paths);
   chmodSync(paths.root, 0o755);
-  throwsCode(t, () => openStoreRoot(paths), 'HOST', /others may enter it \(mode 755\)/);
+  t.notThrows(() => openStoreRoot(paths));
+  t.is(statSync(paths.blobs).mode & 0o777, 0o755);
+  for (const room of [
+    paths.snapshots,
+    paths.containers,
+    paths.volumes,
+    paths.secrets,
+    paths.staging,
+    paths.trash,
+  ]) {
+    t.is(statSync(room).mode & 0o777, 0o700);
+    chmodSync(room, 0o711);
+    throwsCode(t, () => openStoreRoot(paths), 'HOST', /others may enter .*\(mode 711\)/);
+    chmodSync(room, 0o700);
+  }
+  chmodSync(paths.root, 0o775);
+  throwsCode(t, () => openStoreRoot(paths), 'HOST', /others may enter it \(mode 775\)/);
 });
 
 test('S27: an empty directory of ours is made private instead', (t) => {

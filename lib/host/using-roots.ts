@@ -1,0 +1,41 @@
+/**
+ * Which stores use an image store beside themselves: `roots/<id>` in it are links to their roots. What their containers need stays
+ * when the image store is swept, whoever does that.
+ */
+import { readdirSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { hasErrno, ioError } from '../errors.js';
+import { ensureDirectory } from './files.js';
+import { type StorePaths, storePaths } from './paths.js';
+import { openStoreRoot } from './store-version.js';
+
+/** Opens the image store, a store of its own, and notes who uses it. @throws as `openStoreRoot` does */
+export function openImageStore({ root, imageRoot, roots }: StorePaths): void {
+  openStoreRoot(storePaths(imageRoot));
+  try {
+    const { dev, ino } = statSync(root);
+    const link = join(roots, `${dev}-${ino}`);
+    if (linksIn(roots).includes(root)) return;
+    ensureDirectory(roots);
+    // What it may have led to is another directory now.
+    rmSync(link, { force: true });
+    symlinkSync(root, link);
+  } catch (error) {
+    if (!hasErrno(error, 'EEXIST')) throw ioError(`write to ${roots}`, error);
+  }
+}
+
+/** The directories of containers whose images lie in the image store of these paths. */
+export function containerRooms({ imageRoot, containers, roots }: StorePaths): readonly string[] {
+  const users = linksIn(roots).map((root) => storePaths(root).containers);
+  return [...new Set([containers, storePaths(imageRoot).containers, ...users])];
+}
+
+function linksIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory).map((name) => readlinkSync(join(directory, name)));
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw ioError(`read ${directory}`, error);
+  }
+}
