@@ -58,28 +58,6 @@ static int probe_xattr(struct probe_context *probe) {
     return result;
 }
 
-/** Works only where our own cgroup v2 directory can be written to: the kernel moves processes within what we may write. */
-static int probe_cgroup2(struct probe_context *probe) {
-    struct statfs status;
-    char text[4096] = "", path[4200];
-    static const char *const roots[] = {"/sys/fs/cgroup", "/sys/fs/cgroup/unified"};
-    auto_close int self = open("/proc/self/cgroup", O_RDONLY | O_CLOEXEC);
-    ssize_t length = self < 0 ? 0 : read_full(self, text, sizeof text - 1);
-    text[length > 0 ? length : 0] = 0;
-    const char *own = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-    if (!own)
-        return fail(&probe->failure, "cgroup", ENOENT, "no version 2 hierarchy");
-    own = strchr(own, '/');
-    for (size_t i = 0; own && i < N_ELEMENTS(roots); i++) {
-        if (statfs(roots[i], &status) < 0 || status.f_type != CGROUP2_SUPER_MAGIC)
-            continue;
-        snprintf(path, sizeof path, "%s%.*s/cgroup.procs", roots[i], (int)strcspn(own, "\n"), own);
-        snprintf(probe->detail, sizeof probe->detail, "%.*s", (int)strcspn(own, "\n"), own);
-        return access(path, W_OK) < 0 ? fail(&probe->failure, "delegation", errno, "%.400s", path) : 0;
-    }
-    return fail(&probe->failure, "cgroup", ENOENT, "version 2 is not mounted");
-}
-
 static int probe_loopback(struct probe_context *probe) {
     return kernel_loopback_up(&probe->failure);
 }
@@ -102,7 +80,6 @@ static const struct probe {
     {"fuse", 0, probe_fuse, ON_HOST},
     {"tun", 0, probe_tun, ON_HOST},
     {"seccomp", 0, probe_seccomp, ON_HOST},
-    {"cgroup2", 0, probe_cgroup2, ON_HOST},
     {"xattr", 1, probe_xattr, ON_HOST},
     {"userns", 3, probe_nothing, 0},
     {"single-userns", 0, probe_nothing, 0},

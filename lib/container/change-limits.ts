@@ -25,9 +25,12 @@ export function changeLimits(
   ].filter((group) => group.some((flag) => changed.has(flag)));
   for (const flag of together.flat()) changed.add(flag);
   const settings = limitSettings(all, deviceNumbers).filter(({ flag }) => changed.has(flag));
-  for (const [file, value] of applicable(settings, (each) => existsSync(join(cgroup, each))).files)
-    write(name, join(cgroup, file), value);
-  return [];
+  const { files, missing } = applicable(settings, (each) => existsSync(join(cgroup, each)));
+  for (const [file, value] of files) write(name, join(cgroup, file), value);
+  return missing.map(
+    ({ flag, file }) =>
+      `update container ${name}: its cgroup has no ${file}, --${flag} holds from its next start`,
+  );
 }
 
 function write(name: string, path: string, value: string): void {

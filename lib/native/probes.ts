@@ -12,7 +12,6 @@ export type ProbeName =
   | 'fuse'
   | 'tun'
   | 'seccomp'
-  | 'cgroup2'
   | 'xattr'
   | 'userns'
   | 'single-userns'

@@ -72,11 +72,19 @@ function runtimeConfig(
       namespaces: [...made, { type: 'mount' }, { type: 'user' }],
       uidMappings: ids(map.uid),
       gidMappings: ids(map.gid),
+      ...resourcesOf(spec.cgroup),
       sysctl: spec.sysctls,
       maskedPaths: spec.maskedPaths,
       readonlyPaths: spec.readonlyPaths,
     },
   };
+}
+
+/** Limits as the files that they are; of a file that is written for several disks, one cannot be told. */
+function resourcesOf(cgroup: LaunchSpec['cgroup']): Pick<RuntimeConfig['linux'], 'resources'> {
+  const names = (cgroup?.files ?? []).map(([name]) => name);
+  const once = (cgroup?.files ?? []).filter(([name]) => names.indexOf(name) === names.lastIndexOf(name));
+  return once.length === 0 ? {} : { resources: { unified: Object.fromEntries(once) } };
 }
 
 function isNamespace(name: string): name is NamespaceName {

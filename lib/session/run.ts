@@ -108,14 +108,15 @@ async function intoPod(session: Session, pod: string, options: RunOptions): Prom
   return joinPod(session, pod, options);
 }
 
-/** Says once what is not applied. @throws HOST where it has to be. */
+/** Says once what is not applied, and whether there was anything to say. @throws HOST where it has to be. */
 export async function checkLimits(
   options: Pick<RunOptions, 'limits' | 'cgroup'>,
   request: Pick<RunRequest, 'requireLimits' | 'onWarning'>,
-): Promise<void> {
+): Promise<boolean> {
   const { limitsProblem } = await import('../container/cgroup-at-start.js');
   const problem = limitsProblem(process.env, options, request.requireLimits === true);
   if (problem !== undefined) request.onWarning?.(problem);
+  return problem !== undefined;
 }
 
 async function findImage(session: Session, image: string, request: RunRequest): Promise<ImageRecord> {

@@ -13,8 +13,9 @@ export async function update(
   const { restart, health, limits } = request;
   const { stores, view } = await open(session, name);
   requireWhole(view, 'update');
-  if (limits !== undefined) await checkLimits({ limits, cgroup: view.record.options.cgroup }, request);
+  const { cgroup } = view.record.options;
+  const told = limits !== undefined && (await checkLimits({ limits, cgroup }, request));
   const { warnings } = await updateContainer(stores, view, { restart, health, limits });
-  for (const warning of warnings) request.onWarning?.(warning);
+  for (const warning of told ? [] : warnings) request.onWarning?.(warning);
   return { id: view.record.id, name: view.record.name };
 }

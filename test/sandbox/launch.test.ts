@@ -55,6 +55,35 @@ const spec: LaunchSpec = {
   signalProxy: true,
 };
 
+test('a cgroup is told with its place and its files, and a bundle has the limits', (t) => {
+  const manager = { kind: 'private', socket: '/s' } as const;
+  const records = (cgroup: LaunchSpec['cgroup']) =>
+    planLaunch({ ...spec, cgroup }).filter(([op]) => op.startsWith('cgroup'));
+  const files = [
+    ['memory.max', '5'],
+    ['io.max', '8:0 rbps=1'],
+    ['io.max', '8:1 rbps=1'],
+  ] as const;
+  const place = { kind: 'scope', mount: '/sys/fs/cgroup', unit: 'u', slice: undefined, manager } as const;
+  t.deepEqual(records({ place, files, holdsPod: true }), [
+    ['cgroup', 'scope', '/sys/fs/cgroup', 'u', '-', 'private', '/s'],
+    ['cgroup-pod'],
+    ...files.map((file) => ['cgroup-file', ...file] as const),
+  ]);
+  t.deepEqual(records({ place: { kind: 'split', mount: '/m' }, files: [] }), [['cgroup', 'split', '/m']]);
+  t.deepEqual(records({ place: { kind: 'directory', path: '/m/a' }, files: [] }), [
+    ['cgroup', 'directory', '/m/a'],
+  ]);
+  t.deepEqual(records({ place: { kind: 'member', path: '/m/p', unit: 'p.scope', manager }, files: [] }), [
+    ['cgroup', 'member', '/m/p', 'p.scope', 'private', '/s'],
+  ]);
+  t.deepEqual(records({ place: { kind: 'member', path: '/m/p', unit: undefined, manager }, files: [] }), [
+    ['cgroup', 'member', '/m/p'],
+  ]);
+  const config = JSON.parse(runtimeConfigText({ ...spec, cgroup: { place, files } }, { rootPath: 'r' }));
+  t.deepEqual(config.linux.resources, { unified: { 'memory.max': '5' } });
+});
+
 test('a launch plan says everything of its spec, mounts in order', (t) => {
   const records = planLaunch(spec);
   const has = (...record: string[]): boolean =>

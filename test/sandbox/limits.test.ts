@@ -2,9 +2,11 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test, { type ExecutionContext } from 'ava';
+import { changeLimits } from '../../lib/container/change-limits.js';
 import { CoracleError } from '../../lib/errors.js';
 import { type CgroupFacts, parentWith } from '../../lib/host/cgroup.js';
 import { type CgroupDecision, type CgroupRequest, decideCgroup } from '../../lib/sandbox/cgroup-place.js';
+import { type LimitTexts, parseLimitFlags } from '../../lib/sandbox/limit-flags.js';
 import { type CgroupFile, limitSettings, type ResourceLimits } from '../../lib/sandbox/limits.js';
 import { temporaryDirectory } from '../helpers/host.js';
 
@@ -66,6 +68,69 @@ test(
   ['memory.high', '5'],
   ['hugetlb.2MB.max', '0'],
 );
+
+const reads = test.macro((t, texts: LimitTexts, expected: ResourceLimits | undefined) =>
+  t.deepEqual(parseLimitFlags(texts), expected),
+);
+test('no flags are no limits', reads, {}, undefined);
+test(
+  'flags are numbers, sizes and lists',
+  reads,
+  { memory: '64m', 'memory-swap': '-1', cpus: '1.5', 'cpuset-cpus': '0,2-3', 'pids-limit': -1 },
+  { memory: 67_108_864, 'memory-swap': -1, cpus: 1.5, 'cpuset-cpus': '0,2-3', 'pids-limit': -1 },
+);
+test(
+  'devices and files of the cgroup come in any number',
+  reads,
+  {
+    'device-read-bps': ['/dev/a:1m', '/dev/b:c:2'],
+    'cgroup-conf': ['memory.high=5', 'io.latency=8:0 target=5'],
+  },
+  {
+    'device-read-bps': [
+      { device: '/dev/a', value: 1_048_576 },
+      { device: '/dev/b:c', value: 2 },
+    ],
+    'cgroup-conf': { 'memory.high': '5', 'io.latency': '8:0 target=5' },
+  },
+);
+
+test('what is no limit is refused by its flag', (t) => {
+  const wrong: readonly LimitTexts[] = [
+    { memory: '5x' },
+    { 'memory-swap': '5m' },
+    { memory: '5m', 'memory-swap': '4m' },
+    { cpus: '0' },
+    { cpus: '1', 'cpu-quota': 5 },
+    { 'cpu-shares': 1 },
+    { 'cpuset-cpus': 'a' },
+    { 'blkio-weight': 5 },
+    { 'device-read-bps': ['sda:1m'] },
+    { 'device-read-iops': ['/dev/sda:1m'] },
+    { 'cgroup-conf': ['cgroup.procs=1'] },
+    { 'cgroup-conf': ['memory=1'] },
+  ];
+  for (const texts of wrong) {
+    const error = t.throws(() => parseLimitFlags(texts), { instanceOf: CoracleError }, JSON.stringify(texts));
+    t.is(error?.code, 'USAGE');
+  }
+  t.deepEqual(parseLimitFlags({ 'memory-swap': '5m' }, 'update'), { 'memory-swap': 5_242_880 });
+});
+
+test('an update writes what changes, with what is one file with it', (t) => {
+  const place = temporaryDirectory(t);
+  for (const name of ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max'])
+    writeFileSync(join(place, name), 'old');
+  const all = { memory: 5000, cpus: 2, 'cpu-period': 1000, 'pids-limit': 7, 'cpuset-cpus': '0' };
+  t.deepEqual(changeLimits('box', place, all, { memory: 5000, cpus: 2, 'cpuset-cpus': '0' }), [
+    'update container box: its cgroup has no cpuset.cpus, --cpuset-cpus holds from its next start',
+  ]);
+  const written = ['memory.max', 'memory.swap.max', 'cpu.max', 'pids.max'].map((name) =>
+    readFileSync(join(place, name), 'utf8'),
+  );
+  t.deepEqual(written, ['5000', '5000', '2000 1000', 'old']);
+  t.regex(changeLimits('box', undefined, all, { memory: 1 })[0] ?? '', /runs without a cgroup/);
+});
 
 const user = { uid: 1000, name: 'somebody' };
 const manager = { kind: 'private', socket: '/run/user/1000/systemd/private' } as const;
