@@ -53,6 +53,20 @@ check_host() {
   local free
   free=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)
   [ "$free" -ge 3000 ] || cannot "find memory: $free MB are free, 3000 are wanted"
+  free=$(df --output=avail -BM /var/tmp | tail -n 1 | tr -dc 0-9)
+  [ "$free" -ge 5000 ] || cannot "find room in /var/tmp: $free MB are free, 5000 are wanted"
+}
+
+# What the kernel of a host that is itself a container may lack.
+check_network() {
+  local said
+  said=$(unshare --mount --net --propagation private bash -euc '
+    mount -t tmpfs tmpfs "$1/mnt"
+    mkdir "$1/mnt/"{lower,upper,work,root}
+    mount -t overlay overlay -o "lowerdir=$1/mnt/lower,upperdir=$1/mnt/upper,workdir=$1/mnt/work" "$1/mnt/root"
+    chroot "$1" ip link add bridge0 type bridge
+    chroot "$1" iptables -t nat -A POSTROUTING -j MASQUERADE
+  ' bash "$tools" 2>&1) || cannot "make an overlay, a bridge and a packet filter: $said"
 }
 
 build_all() {
@@ -61,6 +75,9 @@ build_all() {
   [ -e "$built/complete" ] || check_mirror
   tools=$(bash vagrant/vm/build-tools.sh) || fail 'build the tools: see above'
   box=$(bash vagrant/vm/build-box.sh) || fail 'build the box: see above'
+  use_built "${tools%/root}"
+  use_built "${box%/*}"
+  check_network
   : "${CORACLE_VM_DRIVER:=$(bash vagrant/vm/driver.sh "$tools" "$(dirname "$box")/kernel")}"
   say "driver $CORACLE_VM_DRIVER"
 }
@@ -101,7 +118,7 @@ test_machine() {
 
 # Lines with the second they came at, without progress bars.
 vagrant() {
-  timeout "$up_limit" "$VM_CHROOT" vagrant "$@" 2>&1 | tr '\r' '\n' | grep --line-buffered -av 'Progress:' |
+  timeout "$up_limit" "$VM_CHROOT" vagrant "$@" 2>&1 | tr '\r' '\n' | sed -u '/Progress:/d' |
     while IFS= read -r line; do printf '%5s  %s\n' "$SECONDS" "$line"; done
 }
 

@@ -29,7 +29,7 @@ cached() {
 }
 
 # build_once KIND FUNCTION FILE...: calls FUNCTION with an empty directory unless an earlier call succeeded, while
-# nobody else does. What older versions of the files built goes. Leaves the directory in `built`.
+# nobody else does. What older versions of the files built goes, if nobody uses it. Leaves the directory in `built`.
 build_once() {
   local kind=$1 make=$2 lock
   shift 2
@@ -37,12 +37,26 @@ build_once() {
   exec {lock}>"$cache/$kind.lock"
   flock "$lock"
   if [ ! -e "$built/complete" ]; then
-    rm -rf --one-file-system "$cache/$kind-"*
+    local old
+    for old in "$cache/$kind-"*; do remove_unused "$old"; done
     mkdir "$built"
     step "build $kind" "$make" "$built"
     touch "$built/complete"
   fi
   exec {lock}>&-
+}
+
+remove_unused() {
+  [ -d "$1" ] || return 0
+  if [ -e "$1/complete" ]; then flock -n "$1/complete" rm -rf --one-file-system "$1" || true
+  else rm -rf --one-file-system "$1"; fi
+}
+
+# Keeps what was built until this process and its children end.
+use_built() {
+  local kept
+  exec {kept}<"$1/complete"
+  flock -s "$kept"
 }
 
 # A build that fails although Debian answers is a fault of the project.
