@@ -121,3 +121,14 @@ onMachine('a limit whose controller is not delegated is refused with the reason'
   t.is(code, 125);
   t.regex(stderr, /hugetlb/);
 });
+
+onMachine('steps of a build have its limits, and doctor says that they hold', async (t) => {
+  const { code, stdout, stderr } = await said(
+    `mkdir -p ~/greedy && printf 'FROM busybox\\nRUN dd if=/dev/zero of=/dev/null bs=200M count=1\\n' >~/greedy/Dockerfile
+     coracle doctor | grep delegation
+     coracle build --network none -m 64m ~/greedy`,
+  );
+  t.not(code, 0);
+  t.regex(stdout, /^ok .*cpuset cpu io memory pids, by the user's systemd$/m);
+  t.regex(stderr, /137|memory/);
+});

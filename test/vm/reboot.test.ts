@@ -6,7 +6,7 @@ useBusybox();
 onMachine('containers start with the machine as their policies say', async (t) => {
   await ok(
     `run() { coracle run -d --network none --name "$@" busybox sh -c "trap exit TERM; sleep 1000 & wait" >/dev/null; }
-     run always --restart always
+     run always --restart always -m 64m
      run wanted --restart unless-stopped
      run unwanted --restart unless-stopped
      run stopped --restart always
@@ -19,14 +19,16 @@ onMachine('containers start with the machine as their policies say', async (t) =
   await vagrant('reload');
   t.log(`vagrant reload: ${Math.round((Date.now() - started) / 1000)} s`);
   t.not(await ok('cat /proc/sys/kernel/random/boot_id'), boot);
-  const { unit, running } = facts(
+  const { unit, running, limit } = facts(
     await ok(
       `until_true '[ "$(systemctl --user is-active coracle)" = active ]'
        echo unit=$(systemctl --user show -P Result coracle)
        echo running=$(coracle ps --format '{{.Names}}' | sort)
+       echo limit=$(cat $(cgroup_of $(pid_of always))/memory.max)
        rm ~/.config/systemd/user/default.target.wants/coracle.service`,
     ),
   );
   t.is(unit, 'success');
   t.is(running, 'always stopped wanted');
+  t.is(limit, `${64 << 20}`);
 });

@@ -79,8 +79,9 @@ bootstrap() {
   [ -z "${CORACLE_VM_MIRROR:-}" ] || sources=("$CORACLE_VM_MIRROR")
   local list
   list=$(IFS=,; echo "${packages[*]}")
-  mmdebstrap --quiet --mode=root --variant=apt --components=main --include="$list" \
+  # In namespaces, so that nothing stays mounted and nothing runs on when it is ended.
+  unshare --mount --pid --fork --kill-child --mount-proc \
+    mmdebstrap --quiet --mode=root --variant=apt --components=main --include="$list" \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' --aptopt='Acquire::Languages "none"' \
-    --dpkgopt='force-unsafe-io' --dpkgopt='path-exclude=/usr/share/doc/*' --dpkgopt='path-exclude=/usr/share/man/*' \
-    --dpkgopt='path-exclude=/usr/share/locale/*' "$@" "$suite" "$root" "${sources[@]}"
+    --dpkgopt='force-unsafe-io' "$@" "$suite" "$root" "${sources[@]}"
 }
