@@ -15,7 +15,9 @@ name=test-vm
 project=$(cd "$(dirname "$0")/.." && pwd)
 . "$project/vagrant/vm/common.sh"
 cd "$project"
-up_limit=${CORACLE_VM_UP_LIMIT:-600}
+# Seconds for each of two builds, and for each command of Vagrant.
+build_limit=600
+up_limit=600
 
 main() {
   if [ "${1:-}" = --inside ]; then
@@ -57,6 +59,11 @@ check_host() {
   [ "$free" -ge 5000 ] || cannot "find room in /var/tmp: $free MB are free, 5000 are wanted"
 }
 
+not_built() {
+  [ "$2" != 124 ] || cannot "build the $1: it was not done within $build_limit s; this machine is too busy"
+  fail "build the $1: see above"
+}
+
 # What the kernel of a host that is itself a container may lack.
 check_network() {
   local said
@@ -73,8 +80,8 @@ build_all() {
   open_cache
   cached box vagrant/vm/build-box.sh vagrant/vm/common.sh vagrant/provision.sh
   [ -e "$built/complete" ] || check_mirror
-  tools=$(bash vagrant/vm/build-tools.sh) || fail 'build the tools: see above'
-  box=$(bash vagrant/vm/build-box.sh) || fail 'build the box: see above'
+  tools=$(timeout "$build_limit" bash vagrant/vm/build-tools.sh) || not_built tools "$?"
+  box=$(timeout "$build_limit" bash vagrant/vm/build-box.sh) || not_built box "$?"
   use_built "${tools%/root}"
   use_built "${box%/*}"
   check_network
