@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <malloc.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -88,6 +89,13 @@ static napi_value call_pipe_size(napi_env env, napi_callback_info info)
     if (now < 0 && errno == EPERM)
         now = fcntl((int)fd, F_GETPIPE_SZ);
     return now < 0 ? addon_throw(env, "fcntl") : addon_number(env, now);
+}
+
+/* What is freed of large buffers goes back to the system at once; left to itself, the C library keeps more the more passes through. */
+static napi_value call_return_memory(napi_env env, napi_callback_info info)
+{
+    (void)info;
+    return addon_boolean(env, mallopt(M_MMAP_THRESHOLD, 128 << 10) && mallopt(M_ARENA_MAX, 2));
 }
 
 static int write_all(int fd, const char *bytes, size_t count)
@@ -319,6 +327,7 @@ static const struct {
     {"ofdLockHeld", call_ofd_lock_held},
     {"pipe", call_pipe},
     {"pipeSize", call_pipe_size},
+    {"returnMemory", call_return_memory},
     {"socketPair", call_socket_pair},
     {"memfd", call_memfd},
     {"syncfs", call_syncfs},

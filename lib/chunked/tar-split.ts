@@ -10,10 +10,13 @@ import type { ChunkedFile } from './layout.js';
  * What the archive has before each of these files and after the last one.
  * @throws INVALID when it speaks of other files.
  */
-export function readTarSplit(text: string, files: readonly Pick<ChunkedFile, 'size'>[]): readonly Buffer[] {
+export async function readTarSplit(
+  source: AsyncIterable<Buffer>,
+  files: readonly Pick<ChunkedFile, 'size'>[],
+): Promise<readonly Buffer[]> {
   const literals: Buffer[] = [];
   let pieces: Buffer[] = [];
-  for (const line of linesOf(text)) {
+  for await (const line of linesOf(source)) {
     const record = requireObject(parseJson(line, 'tar-split'), 'tar-split');
     if (record.type === 2 && typeof record.payload === 'string') {
       pieces.push(Buffer.from(record.payload, 'base64'));
@@ -29,13 +32,19 @@ export function readTarSplit(text: string, files: readonly Pick<ChunkedFile, 'si
   return [...literals, Buffer.concat(pieces)];
 }
 
-function* linesOf(text: string): Generator<string, void> {
-  for (let at = 0; at < text.length; ) {
-    const found = text.indexOf('\n', at);
-    const end = found < 0 ? text.length : found;
-    if (end > at) yield text.slice(at, end);
-    at = end + 1;
+/** Line by line: all of it at once would be several times the headers of the archive. */
+async function* linesOf(source: AsyncIterable<Buffer>): AsyncGenerator<string, void> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of source) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    let at = 0;
+    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, at)) {
+      if (end > at) yield bytes.toString('utf8', at, end);
+      at = end + 1;
+    }
+    rest = bytes.subarray(at);
   }
+  if (rest.length > 0) yield rest.toString('utf8');
 }
 
 function otherFiles(): CoracleError {

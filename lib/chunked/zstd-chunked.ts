@@ -57,13 +57,14 @@ export async function readZstdChunked(
   const packed = await read(place.start, place.length);
   const checksum = annotationOf(annotations, zstdChunkedNames.checksum);
   if (isDigest(checksum)) verify(packed, checksum);
-  const text = await unpack(packed, place.bytes);
+  const text = await textOf(unpack(packed, place.bytes));
   const end = place.start - skippableHeader;
   const files = filesOf(parseToc(text), end);
   const split = placeOf(annotations, zstdChunkedNames.tarSplit, size);
   const base = { compression: 'zstd', files, end, trailing: false } as const;
   if (split === undefined) return base;
-  const literals = readTarSplit(await unpack(await read(split.start, split.length), split.bytes), files);
+  const packedSplit = await read(split.start, split.length);
+  const literals = await readTarSplit(unpack(packedSplit, split.bytes), files);
   return { ...base, literals };
 }
 
@@ -90,12 +91,15 @@ function verify(bytes: Buffer, digest: string): void {
 }
 
 /** @throws INVALID when it is longer than it says: it is bounded by that. */
-async function unpack(packed: Buffer, bytes: number): Promise<string> {
+function unpack(packed: Buffer, bytes: number): AsyncIterable<Buffer> {
   async function* once(): AsyncGenerator<Buffer, void> {
     yield packed;
   }
-  const limits = { bytes, ratio: Number.MAX_SAFE_INTEGER, ratioAfter: 0 };
+  return decompress(once(), 'zstd', { bytes, ratio: Number.MAX_SAFE_INTEGER, ratioAfter: 0 });
+}
+
+async function textOf(source: AsyncIterable<Buffer>): Promise<string> {
   const parts: Buffer[] = [];
-  for await (const chunk of decompress(once(), 'zstd', limits)) parts.push(chunk);
+  for await (const chunk of source) parts.push(chunk);
   return Buffer.concat(parts).toString('utf8');
 }

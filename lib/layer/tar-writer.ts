@@ -35,6 +35,19 @@ export function encodeHeader(header: TarHeader): Buffer {
   ]);
 }
 
+/** The same with the names of owners, which layers made here leave out. Names that are longer than their fields are cut. */
+export function encodeNamedHeader(
+  header: TarHeader,
+  { user, group }: { readonly user: string; readonly group: string },
+): Buffer {
+  const bytes = encodeHeader(header);
+  const main = bytes.subarray(bytes.length - blockSize);
+  main.write(user.slice(0, 32), 265, 32, 'latin1');
+  main.write(group.slice(0, 32), 297, 32, 'latin1');
+  seal(main);
+  return bytes;
+}
+
 /** Zeros that fill an entry's last block. */
 export function encodePadding(size: number): Buffer {
   return zeroBlocks.subarray(0, padding(size));

@@ -41,6 +41,8 @@ export type Addon = {
   readonly socketPair: () => readonly [number, number];
   /** Asks for a pipe's size in bytes; the size it has now. */
   readonly pipeSize: (fd: number, bytes: number) => number;
+  /** Has large buffers that are freed go back to the system at once, for the rest of the process. */
+  readonly returnMemory: () => boolean;
   /** A sealed memory file positioned at its start. */
   readonly memfd: (name: string, content: Uint8Array) => number;
   readonly syncfs: (fd: number) => void;

@@ -2,6 +2,7 @@
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
+import { addon } from '../native/addon.js';
 import { writeEvent } from '../native/journal.js';
 import { digestHex } from '../oci/digest.js';
 import { formatPlatform, hostPlatform, matchesPlatform, type Platform } from '../oci/platform.js';
@@ -55,6 +56,8 @@ async function pull(
   options: PullOptions,
   onEvent: OnTransferEvent,
 ): Promise<void> {
+  // a pull of any size is to take the same memory
+  addon().returnMemory();
   const reference = parseReference(name);
   const gate = await openRegistryGate(reference, options);
   const { root, ...origin } = await openImage(reference, options, onEvent);

@@ -165,6 +165,7 @@ addonTest('a memfd is sealed, names are never overwritten, xattrs come back', (t
   t.deepEqual(addon().getxattr(two, 'user.test'), Buffer.from([0, 1, 2]));
   const [read] = addon().pipe();
   t.true(addon().pipeSize(read, 65_536) >= 4096);
+  t.true(addon().returnMemory());
   t.is(addon().ttySize(openSync('/dev/null', 'r')), null);
   t.false(addon().isatty(openSync('/dev/null', 'r')));
 });
