@@ -9,8 +9,7 @@ const headings = { Digest: 'DIGEST', Type: 'TYPE', Size: 'SIZE', Created: 'CREAT
 
 export const command = defineCommand({
   name: 'artifact referrers',
-  summary:
-    'List what at a registry refers to an image or artifact: signatures, bills of materials and the like',
+  summary: 'List what at a registry refers to an image or artifact',
   operands: 'NAME',
   count: [1, 1],
   completes: 'nothing',

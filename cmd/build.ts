@@ -15,7 +15,7 @@ import { answerCall, readCall } from './options/build-call.js';
 import { buildOutputOptions, buildOutputRequest, usesStandardOutput } from './options/build-output.js';
 import { refusedOfRuns, runOptions, runSettings } from './options/build-runs.js';
 import { readPullPolicy } from './options/pull-policy.js';
-import { registryAccess, registryOptions, trustOptions } from './options/registry.js';
+import { registryAccess, registryOptions, retryOptions, trustOptions } from './options/registry.js';
 import { readAssignments, writeTextFile } from './options/texts.js';
 import { buildProgress, type ProgressMode } from './progress/build-progress.js';
 import { printLine, readInput, say, visible } from './terminal/output.js';
@@ -119,6 +119,7 @@ export const command = defineCommand({
       summary: 'build, or check, outline or targets[,format=json]: what to do (default: build)',
     },
     ...registryOptions,
+    ...retryOptions,
     ...trustOptions,
   ],
   refused: {

@@ -5,7 +5,7 @@ import { interruptible } from './interrupt.js';
 import { copyOptions, copyRefusals, sideAccess } from './options/copy.js';
 import { joinPlatform } from './options/platform-parts.js';
 import { readSigning } from './options/sign.js';
-import { writeTextFile } from './options/texts.js';
+import { oneOf, writeTextFile } from './options/texts.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine, say } from './terminal/output.js';
 
@@ -92,10 +92,4 @@ function encodingOf(
     throw new CoracleError('USAGE', 'use --dest-compress and --dest-decompress: only one of them at a time');
   }
   return kind === undefined && level === undefined ? undefined : { kind: kind ?? 'gzip', level };
-}
-
-function oneOf<T extends string>(flag: string, text: string | undefined, known: readonly T[]): T | undefined {
-  const found = known.find((one) => one === text);
-  if (text === undefined || found !== undefined) return found;
-  throw new CoracleError('USAGE', `invalid argument "${text}" for ${flag}: ${known.join(', ')}`);
 }

@@ -1,10 +1,10 @@
 /** `coracle manifest push`. */
-import { CoracleError } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { registryAccess, registryOptions, retryOptions } from './options/registry.js';
 import { readSigning, signOptions, signRefusals } from './options/sign.js';
-import { writeTextFile } from './options/texts.js';
+import { oneOf, writeTextFile } from './options/texts.js';
+import { typesOption } from './options/types.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine } from './terminal/output.js';
 
@@ -31,14 +31,7 @@ export const command = defineCommand({
       summary: 'Remove the list when it is pushed',
       aliases: ['purge'],
     },
-    {
-      name: 'format',
-      short: 'f',
-      kind: 'string',
-      value: 'TYPE',
-      choices: ['oci', 'v2s2'],
-      summary: 'Media types of manifests (default: as they are)',
-    },
+    typesOption,
     {
       name: 'compression-format',
       kind: 'string',
@@ -60,9 +53,9 @@ export const command = defineCommand({
     'push the list in each compression under a name of its own': 'add-compression',
   },
   async handler(values, [list = '', destination], context) {
-    const format = known('--format', values.format, ['oci', 'v2s2']);
+    const format = oneOf('--format', values.format, ['oci', 'v2s2']);
     const kind =
-      known('--compression-format', values['compression-format'], ['gzip', 'zstd', 'zstd:chunked']) ?? 'gzip';
+      oneOf('--compression-format', values['compression-format'], ['gzip', 'zstd', 'zstd:chunked']) ?? 'gzip';
     const progress = transferProgress(values.quiet);
     try {
       const digest = await interruptible((signal) =>
@@ -87,9 +80,3 @@ export const command = defineCommand({
     }
   },
 });
-
-function known<T extends string>(flag: string, text: string | undefined, words: readonly T[]): T | undefined {
-  const found = words.find((word) => word === text);
-  if (text === undefined || found !== undefined) return found;
-  throw new CoracleError('USAGE', `invalid argument "${text}" for ${flag}: ${words.join(', ')}`);
-}

@@ -4,7 +4,8 @@ import { defineCommand } from './command.js';
 import { interruptible } from './interrupt.js';
 import { registryAccess, registryOptions, retryOptions } from './options/registry.js';
 import { readSigning, signOptions, signRefusals } from './options/sign.js';
-import { writeTextFile } from './options/texts.js';
+import { oneOf, writeTextFile } from './options/texts.js';
+import { typesOption } from './options/types.js';
 import { transferProgress } from './progress/transfer-progress.js';
 import { printLine } from './terminal/output.js';
 
@@ -45,14 +46,7 @@ export const command = defineCommand({
       summary: 'Write the digest of what was pushed to a file',
     },
     { name: 'force-compression', kind: 'switch', summary: 'Also layers that are compressed another way' },
-    {
-      name: 'format',
-      short: 'f',
-      kind: 'string',
-      value: 'TYPE',
-      choices: ['oci', 'v2s2'],
-      summary: 'Media types of manifests (default: as they are)',
-    },
+    typesOption,
     {
       name: 'all-tags',
       short: 'a',
@@ -112,10 +106,4 @@ function requireNoDestination(destination: string | undefined, digestfile: strin
   if (destination === undefined && digestfile === undefined) return;
   const other = destination === undefined ? '--digestfile' : 'a destination';
   throw new CoracleError('USAGE', `use --all-tags and ${other}: only one of them at a time`);
-}
-
-function oneOf<T extends string>(flag: string, text: string | undefined, words: readonly T[]): T | undefined {
-  const found = words.find((word) => word === text);
-  if (text === undefined || found !== undefined) return found;
-  throw new CoracleError('USAGE', `invalid argument "${text}" for ${flag}: ${words.join(', ')}`);
 }

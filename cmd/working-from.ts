@@ -2,7 +2,7 @@
 import { CoracleError, checkIsolation } from '../lib/index.js';
 import { defineCommand } from './command.js';
 import { readPullPolicy } from './options/pull-policy.js';
-import { registryAccess, registryOptions, trustOptions } from './options/registry.js';
+import { registryAccess, registryOptions, retryOptions, trustOptions } from './options/registry.js';
 import { writeTextFile } from './options/texts.js';
 import {
   refusedOfWorking,
@@ -54,6 +54,7 @@ export const command = defineCommand({
     ...workingSandboxOptions,
     ...workingHostOptions,
     ...registryOptions,
+    ...retryOptions,
     ...trustOptions,
   ],
   refused: { ...refusedOfWorking, 'name the platform: --platform OS/ARCH[/VARIANT]': 'arch os variant' },

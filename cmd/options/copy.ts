@@ -2,6 +2,7 @@
 import { CoracleError, type RegistryAccess } from '../../lib/index.js';
 import type { OptionSpec, Refusals, Values } from '../command.js';
 import { signOptions, signRefusals } from './sign.js';
+import { typesOption } from './types.js';
 
 export const copyOptions = [
   {
@@ -26,14 +27,7 @@ export const copyOptions = [
   { name: 'override-os', kind: 'string', value: 'OS', summary: 'The same, in parts' },
   { name: 'override-arch', kind: 'string', value: 'ARCH', summary: 'The same, in parts' },
   { name: 'override-variant', kind: 'string', value: 'VARIANT', summary: 'The same, in parts' },
-  {
-    name: 'format',
-    short: 'f',
-    kind: 'string',
-    value: 'TYPE',
-    choices: ['oci', 'v2s2'],
-    summary: 'Media types of manifests (default: as they are)',
-  },
+  typesOption,
   { name: 'preserve-digests', kind: 'switch', summary: 'Fail rather than change a digest' },
   {
     name: 'additional-tag',

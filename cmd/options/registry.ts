@@ -1,5 +1,5 @@
 /** The options of all commands that talk to a registry. */
-import type { RegistryAccess } from '../../lib/index.js';
+import { CoracleError, parseDuration, type RegistryAccess } from '../../lib/index.js';
 import type { OptionSpec, Values } from '../command.js';
 
 export const registryOptions = [
@@ -20,7 +20,12 @@ export const registryOptions = [
 
 export const retryOptions = [
   { name: 'retry', kind: 'number', value: 'N', summary: 'Attempts after the first' },
-  { name: 'retry-delay', kind: 'number', value: 'SECONDS', summary: 'Wait before the first repetition' },
+  {
+    name: 'retry-delay',
+    kind: 'string',
+    value: 'DURATION',
+    summary: 'Wait before the first repetition, such as 500ms; a bare number is seconds',
+  },
 ] as const satisfies readonly OptionSpec[];
 
 /** The policy that images have to fulfil before they are used. */
@@ -41,17 +46,31 @@ export function registryAccess(
     Partial<Values<typeof trustOptions>>,
 ): RegistryAccess {
   const { creds, authfile, retry } = values;
-  const delay = values['retry-delay'];
+  const delay = readDelay(values['retry-delay']);
+  requireCount(retry);
   return {
     ...(values['tls-verify'] === undefined ? {} : { tlsVerify: values['tls-verify'] }),
     ...(creds === undefined ? {} : { creds }),
     ...(authfile === undefined ? {} : { authfile }),
     ...(values['cert-dir'] === undefined ? {} : { certDir: values['cert-dir'] }),
     ...(retry === undefined ? {} : { retry }),
-    ...(delay === undefined ? {} : { retryDelay: delay * 1000 }),
+    ...(delay === undefined ? {} : { retryDelay: delay }),
     ...(values['signature-policy'] === undefined ? {} : { signaturePolicy: values['signature-policy'] }),
     chooseName,
   };
+}
+
+function requireCount(retry: number | undefined): void {
+  if (retry === undefined || (Number.isSafeInteger(retry) && retry >= 0)) return;
+  throw new CoracleError('USAGE', `invalid argument "${retry}" for --retry: a number from 0 on`);
+}
+
+/** Milliseconds. */
+function readDelay(text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const nanoseconds = parseDuration(/^\d{1,6}$/.test(text) ? `${text}s` : text);
+  if (nanoseconds !== undefined && nanoseconds >= 0) return nanoseconds / 1e6;
+  throw new CoracleError('USAGE', `invalid argument "${text}" for --retry-delay: a duration such as 5s`);
 }
 
 /** Asks at the terminal, where there is one; only a name that several registries may have comes to this. */

@@ -14,7 +14,7 @@ import { accountOptions, deviceOptions, namespaceOptions } from './isolation.js'
 import { cgroupOptions, limitOptions, readCgroup, readLimits } from './limits.js';
 import { processOptions } from './process.js';
 import { readPullPolicy } from './pull-policy.js';
-import { registryAccess, registryOptions, trustOptions } from './registry.js';
+import { registryAccess, registryOptions, retryOptions, trustOptions } from './registry.js';
 import { readLog, readMode, readOomScore, readRestart, readSize } from './run-texts.js';
 import { readAssignments, readTextFile } from './texts.js';
 
@@ -46,6 +46,7 @@ export const createOptions = [
   },
   { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress of a pull' },
   ...registryOptions,
+  ...retryOptions,
   ...trustOptions,
 ] as const;
 

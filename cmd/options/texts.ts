@@ -58,3 +58,14 @@ export function writeTextFile(flag: string, path: string, text: string): void {
     throw ioError(`write ${path} for ${flag}`, error);
   }
 }
+
+/** One of the words that a flag takes; undefined stays so. @throws USAGE */
+export function oneOf<T extends string>(
+  flag: string,
+  text: string | undefined,
+  words: readonly T[],
+): T | undefined {
+  const found = words.find((word) => word === text);
+  if (text === undefined || found !== undefined) return found;
+  throw new CoracleError('USAGE', `invalid argument "${text}" for ${flag}: ${words.join(', ')}`);
+}

@@ -83,6 +83,19 @@ export async function getManifest(
   return { bytes, mediaType, manifest, descriptor: { mediaType, digest, size: bytes.length } };
 }
 
+/** As `getManifest`; undefined where there is nothing. */
+export async function findManifest(
+  client: RegistryClient,
+  reference: Reference,
+): Promise<FetchedManifest | undefined> {
+  try {
+    return await getManifest(client, reference);
+  } catch (error) {
+    if (error instanceof CoracleError && error.code === 'NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
 async function verifiedDigest(
   bytes: Buffer,
   response: HttpResponse,

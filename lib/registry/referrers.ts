@@ -11,7 +11,7 @@ import { ociTypes } from '../oci/media-types.js';
 import type { Reference } from '../oci/reference.js';
 import { pullAccess } from './authorizer.js';
 import type { RegistryClient } from './client.js';
-import { type FetchedManifest, getManifest, putManifest } from './manifests.js';
+import { type FetchedManifest, findManifest, putManifest } from './manifests.js';
 import { discardBody, type HttpResponse, readBody } from './response.js';
 import { resolveLocation } from './transport.js';
 
@@ -81,13 +81,8 @@ async function readTag(
   repository: string,
   subject: Digest,
 ): Promise<ImageIndex | undefined> {
-  try {
-    const { manifest } = await getManifest(client, tagOf(client, repository, subject));
-    return manifest.kind === 'index' ? manifest : undefined;
-  } catch (error) {
-    if (error instanceof CoracleError && error.code === 'NOT_FOUND') return undefined;
-    throw error;
-  }
+  const manifest = (await findManifest(client, tagOf(client, repository, subject)))?.manifest;
+  return manifest?.kind === 'index' ? manifest : undefined;
 }
 
 /** The referrers tag: the digest with its colon replaced, as far as a tag may go. */

@@ -1,10 +1,9 @@
 /** Registries as places of build caches. */
 import type { CacheOrigin, CachePlaces, CacheTarget } from '../build/cache-place.js';
-import { CoracleError } from '../errors.js';
 import { parseReference, type Reference, repositoryName } from '../oci/reference.js';
 import { getBlob, hasBlob } from '../registry/blobs.js';
 import type { RegistryClient } from '../registry/client.js';
-import { getManifest, putManifest } from '../registry/manifests.js';
+import { findManifest, putManifest } from '../registry/manifests.js';
 import { uploadBlob } from '../registry/uploads.js';
 import { openRegistry, type RegistryAccess } from '../transfer/registry-access.js';
 
@@ -37,14 +36,7 @@ type Opened = {
 function origin(name: string, { client, reference, close }: Opened): CacheOrigin {
   return {
     name,
-    manifest: async () => {
-      try {
-        return (await getManifest(await client(), reference)).manifest;
-      } catch (error) {
-        if (error instanceof CoracleError && error.code === 'NOT_FOUND') return undefined;
-        throw error;
-      }
-    },
+    manifest: async () => (await findManifest(await client(), reference))?.manifest,
     blob: async function* (descriptor) {
       const { chunks } = await getBlob(await client(), reference.repository, descriptor);
       yield* chunks;

@@ -8,6 +8,7 @@ import { type FetchedManifest, getManifest } from '../registry/manifests.js';
 import type { Environment } from '../registry/proxy.js';
 import { isInsecure, type PullSource, pullSources } from '../registry/pull-sources.js';
 import { type Registries, readRegistries } from '../registry/registries.js';
+import { defaultRetryPolicy } from '../registry/retry.js';
 import type { ChooseName } from '../registry/short-names.js';
 import type { OnTransferEvent } from './events.js';
 
@@ -93,6 +94,12 @@ function withFailures(error: CoracleError, failures: readonly string[]): Coracle
   });
 }
 
+/** A delay that a person asks for is not shortened by the bound of the doubling. */
+function delays(delay: number): { readonly delay: number; readonly maximumDelay: number } {
+  const possible = Math.min(delay, 2 ** 31 - 1);
+  return { delay: possible, maximumDelay: Math.max(defaultRetryPolicy.maximumDelay, possible) };
+}
+
 /** What was given for the registry of a name is not for a mirror's eyes. */
 function sourceAccess(
   { insecure, reference: { registry } }: PullSource,
@@ -125,7 +132,7 @@ function makeClient(
         : () => Promise.resolve(given),
     retry: {
       ...(retry === undefined ? {} : { retries: retry }),
-      ...(retryDelay === undefined ? {} : { delay: retryDelay }),
+      ...(retryDelay === undefined ? {} : delays(retryDelay)),
     },
     onWarning: (text) => onEvent({ kind: 'message', text }),
     onRetry: ({ attempt, error }) =>

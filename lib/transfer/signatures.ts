@@ -8,7 +8,7 @@ import { ociTypes } from '../oci/media-types.js';
 import type { Reference } from '../oci/reference.js';
 import { hasBlob, readBlob } from '../registry/blobs.js';
 import type { RegistryClient } from '../registry/client.js';
-import { getManifest, putManifest } from '../registry/manifests.js';
+import { findManifest, putManifest } from '../registry/manifests.js';
 import { uploadBlob } from '../registry/uploads.js';
 import {
   type AttachedSignature,
@@ -48,13 +48,8 @@ async function attachedManifest(
   repository: string,
   digest: Digest,
 ): Promise<ImageManifest | undefined> {
-  try {
-    const { manifest } = await getManifest(client, attachmentOf(client, repository, digest));
-    if (manifest.kind === 'manifest') return manifest;
-  } catch (error) {
-    if (error instanceof CoracleError && error.code === 'NOT_FOUND') return undefined;
-    throw error;
-  }
+  const manifest = (await findManifest(client, attachmentOf(client, repository, digest)))?.manifest;
+  if (manifest?.kind !== 'index') return manifest;
   throw new CoracleError('INVALID', `read signatures of ${digest}: an index where they belong`);
 }
 

@@ -150,12 +150,12 @@ test('a slow consumer is not taken for a silent server', async (t) => {
   const sink = {
     ...collector(),
     append: async (chunk: Uint8Array) => {
-      await new Promise((done) => setTimeout(done, 120));
+      await new Promise((done) => setTimeout(done, 600));
       sink.offset += chunk.length;
     },
   };
   await fetchBlob(
-    client(t, registry.host, { timeouts: { idle: 50 }, retry: { retries: 0 } }),
+    client(t, registry.host, { timeouts: { idle: 300 }, retry: { retries: 0 } }),
     'team/app',
     blob,
     sink,

@@ -139,6 +139,9 @@ testWith(
     t.true(patient.ms >= 2000 && patient.ms < 9000, `${patient.ms}`);
     t.regex(patient.stderr, /trying again \(1\)[\s\S]*not found/);
     t.regex(patient.stderr, /warns: this registry goes away/);
+    t.is((await attempts(1, '--retry-delay', '10ms')).asked, 2);
+    t.regex((await attempts(0, '--retry', '-1')).stderr, /--retry/);
+    t.regex((await attempts(0, '--retry-delay', 'soon')).stderr, /a duration such as 5s/);
     const impatient = await attempts(2, '--retry', '0');
     t.is(impatient.asked, 1);
     t.regex(impatient.stderr, /status 503/);

@@ -1,12 +1,15 @@
 /** policy.json and sigstore signatures as the commands obey and make them, with a real registry on a loopback port. */
+import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { ExecutionContext } from 'ava';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import type { Cli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
+import { missingProgram } from '../helpers/host.js';
 import { missingRegistry, startRegistry } from '../helpers/registry.js';
 
-const needs = [...journeyNeeds, missingRegistry()];
+const needs = [...journeyNeeds, missingRegistry(), missingProgram('openssl')];
 
 async function makeKey(
   cli: Cli,
@@ -21,6 +24,24 @@ async function makeKey(
   };
 }
 
+/** What a reader with nothing but the specification and openssl sees. */
+async function verifiedByOpenssl(t: ExecutionContext<unknown>, host: string, prefix: string): Promise<void> {
+  const get = (path: string) =>
+    fetch(`http://${host}/v2/oracle/${path}`, {
+      headers: { accept: 'application/vnd.oci.image.manifest.v1+json' },
+    });
+  const { headers } = await get('manifests/1');
+  const digest = headers.get('docker-content-digest') ?? '';
+  const manifest = JSON.parse(await (await get(`manifests/${digest.replace(':', '-')}.sig`)).text());
+  const [layer] = manifest.layers;
+  const payload = await (await get(`blobs/${layer.digest}`)).text();
+  t.is(JSON.parse(payload).critical.image['docker-manifest-digest'], digest);
+  const signature = Buffer.from(layer.annotations['dev.cosignproject.cosign/signature'], 'base64');
+  writeFileSync(`${prefix}.sig`, signature);
+  const verify = ['dgst', '-sha256', '-verify', `${prefix}.pub`, '-signature', `${prefix}.sig`];
+  t.is(spawnSync('openssl', verify, { input: payload, encoding: 'utf8' }).stdout, 'Verified OK\n');
+}
+
 testWith(
   needs,
   'what the policy wants signed is used only with a signature of its key, for its name and content',
@@ -28,6 +49,8 @@ testWith(
     const cli = await openCliWithBusybox(t);
     const { host } = await startRegistry(t);
     const [key, other] = [await makeKey(cli, 'key'), await makeKey(cli, 'other')];
+    await cli.ok(['push', '-q', ...key.sign, 'busybox', `${host}/oracle:1`]);
+    await verifiedByOpenssl(t, host, key.prefix);
     t.is(statSync(`${key.prefix}.private`).mode & 0o777, 0o600);
     const again = await cli.run([
       'generate-sigstore-key',
@@ -99,26 +122,10 @@ testWith(
     await cli.ok(['manifest', 'create', 'list', 'busybox']);
     await cli.ok(['manifest', 'push', '-q', ...key.sign, 'list', `docker://${host}/list:1`]);
     await cli.ok(['copy', '-q', ...key.sign, 'store:busybox', `docker://${host}/copied:1`]);
-    await cli.ok([
-      'image',
-      'trust',
-      'set',
-      '-t',
-      'sigstoreSigned',
-      '-f',
-      `${key.prefix}.pub`,
-      `${host}/list`,
-    ]);
-    await cli.ok([
-      'image',
-      'trust',
-      'set',
-      '-t',
-      'sigstoreSigned',
-      '-f',
-      `${key.prefix}.pub`,
-      `${host}/copied`,
-    ]);
+    for (const name of ['list', 'copied']) {
+      const signed = ['-t', 'sigstoreSigned', '-f', `${key.prefix}.pub`];
+      await cli.ok(['image', 'trust', 'set', ...signed, `${host}/${name}`]);
+    }
     await cli.ok(['image', 'trust', 'set', '-t', 'reject', 'default']);
     await cli.ok(['pull', '-q', `${host}/list:1`]);
     await cli.ok(['pull', '-q', `${host}/copied:1`]);
