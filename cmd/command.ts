@@ -137,6 +137,11 @@ export const globalOptions = [
     summary: 'Another store for images and build cache; containers and volumes stay in that of --root',
   },
   {
+    name: 'transient-store',
+    kind: 'switch',
+    summary: 'Keep the records of containers in the runtime directory, for this boot only',
+  },
+  {
     name: 'storage-opt',
     kind: 'list',
     value: 'NAME=VALUE',

@@ -168,6 +168,7 @@ function contextFor(raw: RawValues): Context {
       invocation.opened ??= openCoracle({
         root: globals.root,
         imageStore: globals.imagestore,
+        ...(globals['transient-store'] ? { transientStore: true } : {}),
         additionalImageStores: additionalStores(globals['storage-opt']),
         storageDriver: globals['storage-driver'],
         debug: invocation.debug,

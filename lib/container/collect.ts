@@ -32,6 +32,7 @@ export function detachLeftovers(
     ...detachUnfinished(stores, records),
     ...detachEnded(stores, records),
     ...detachUnshared(stores.paths),
+    ...detachFiles(stores.paths),
   ];
   removeDeadSockets(stores, records);
   return trashed;
@@ -60,6 +61,15 @@ function detachUnfinished({ paths }: Pick<ContainerStores, 'paths'>, records: Re
   return unfinished
     .filter((id) => !beingMade.has(id) && !hasContainerRecord(join(paths.containers, id)))
     .flatMap((id) => moveToTrash(paths, join(paths.containers, id)) ?? []);
+}
+
+/** Files of transient containers whose records went with a restart of the machine. A record's directory is made first. */
+function detachFiles(paths: StorePaths): string[] {
+  const { layers, containers } = paths;
+  if (layers === undefined) return [];
+  return namesIn(layers)
+    .filter((id) => !existsSync(join(containers, id)))
+    .flatMap((id) => moveToTrash(paths, join(layers, id)) ?? []);
 }
 
 /** Containers that were to vanish at their end. */
@@ -126,9 +136,10 @@ export function detachContainer(
     : [];
   markRemoving(places.directory);
   const detached = anonymous.map(({ name }) => volumes.detach(name));
+  const files = places.files === places.directory ? undefined : moveToTrash(paths, places.files);
   const own = moveToTrash(paths, places.directory);
   if (own !== undefined) writeContainerEvent(paths, 'remove', record);
-  const trashed = [...detached, own].filter((path) => path !== undefined);
+  const trashed = [...detached, files, own].filter((path) => path !== undefined);
   releaseName(paths, record.name, record.id);
   rmSync(places.socketDirectory, { recursive: true, force: true });
   return trashed;

@@ -266,6 +266,7 @@ function makeDirectories(stores: ContainerStores, id: string): void {
   try {
     ensureDirectory(stores.paths.containers);
     mkdirSync(places.directory, { mode: 0o700 });
+    if (places.files !== places.directory) mkdirSync(places.files, { mode: 0o700 });
     mkdirSync(places.fs, { mode: 0o755 });
     mkdirSync(places.work, { mode: 0o700 });
   } catch (error) {
@@ -284,7 +285,8 @@ async function keepAttachments(
 
 /** Undoes what was made of a container that was not finished. */
 async function abandon(stores: ContainerStores, id: string, name: string): Promise<void> {
-  const trash = moveToTrash(stores.paths, containerPlaces(stores, id).directory);
+  const { directory, files } = containerPlaces(stores, id);
+  const trash = [...new Set([files, directory])].flatMap((path) => moveToTrash(stores.paths, path) ?? []);
   releaseName(stores.paths, name, id);
-  if (trash !== undefined) await stores.removeTree(trash);
+  for (const path of trash) await stores.removeTree(path);
 }

@@ -181,22 +181,33 @@ function topSnapshot(stores: ContainerStores, record: ContainerRecord): Snapshot
 /** What `--rm` or a failed `run` removes, done by the infra process so that no program of ours need stay. */
 function cleanup(stores: ContainerStores, record: ContainerRecord): CleanupSpec {
   const { paths } = stores;
-  const { directory, socketDirectory } = containerPlaces(stores, record.id);
+  const { directory, files, socketDirectory } = containerPlaces(stores, record.id);
   const trash = (name: string): string => `${paths.trash}/${name}`;
+  // A rename stays on its file system.
+  const own = (name: string): string =>
+    paths.transient === undefined ? trash(name) : `${paths.transient}/trash/${name}`;
+  const apart = files === directory ? [] : [{ from: files, to: trash(`${record.id}.files`) }];
   const volumes = record.volumes.filter(({ anonymous }) => anonymous).map(({ name }) => name);
   return {
     // The name goes first: a name whose container is gone would look like a leftover that others may take. The
     // directory goes last: without the record in it nobody could tell whose the volumes were.
     rename: [
-      { from: `${paths.names}/${record.name}`, to: trash(`${record.id}.name`) },
+      { from: `${paths.names}/${record.name}`, to: own(`${record.id}.name`) },
       ...volumes.map((name) => ({
         from: `${paths.volumes}/${name}`,
         to: trash(name),
         unless: sharedMark(paths, name),
       })),
-      { from: directory, to: trash(record.id) },
+      ...apart,
+      { from: directory, to: own(record.id) },
     ],
-    remove: [trash(`${record.id}.name`), trash(record.id), ...volumes.map(trash), socketDirectory],
+    remove: [
+      own(`${record.id}.name`),
+      ...apart.map(({ to }) => to),
+      own(record.id),
+      ...volumes.map(trash),
+      socketDirectory,
+    ],
     keepStarted: !record.autoRemove,
   };
 }

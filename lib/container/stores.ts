@@ -32,6 +32,8 @@ export function containerStores(stores: Stores, surroundings: ContainerSurroundi
 /** Where the things of one container are. */
 export type ContainerPlaces = {
   readonly directory: string;
+  /** The same, unless the record is transient: what is large lies here. */
+  readonly files: string;
   /** Writable layer, or the whole tree with the copy driver. */
   readonly fs: string;
   readonly work: string;
@@ -47,12 +49,14 @@ export function containerPlaces(
   id: string,
 ): ContainerPlaces {
   const directory = `${stores.paths.containers}/${id}`;
+  const files = stores.paths.layers === undefined ? directory : `${stores.paths.layers}/${id}`;
   const socketDirectory = `${stores.runtime}/c/${id.slice(0, 16)}`;
   return {
     directory,
-    fs: `${directory}/fs`,
-    work: `${directory}/work`,
-    log: `${directory}/log`,
+    files,
+    fs: `${files}/fs`,
+    work: `${files}/work`,
+    log: `${files}/log`,
     socketDirectory,
     socket: `${socketDirectory}/s`,
   };

@@ -61,7 +61,8 @@ export async function copyRoot(stores: ContainerStores, record: ContainerRecord)
   const agent = await stores.openAgent();
   const layers = await openLayers(stores, record, agent);
   const source = await agent.stack(layers);
-  const target = await agent.open(0, `containers/${record.id}/fs`, { writable: true });
+  const { fs } = containerPlaces(stores, record.id);
+  const target = await openInStore(agent, stores.paths, fs, { writable: true });
   await agent.flatten(source, target);
   await agent.sync();
   for (const handle of [target, source, ...layers]) await agent.release(handle);

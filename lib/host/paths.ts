@@ -12,6 +12,8 @@ export type StorePlaces = {
   readonly imageStore?: string | undefined;
   /** Stores and image layouts whose images can be used and are never written. */
   readonly additional?: readonly string[] | undefined;
+  /** For containers' records, on a file system that a restart of the machine empties. */
+  readonly transient?: { readonly directory: string; readonly name: string } | undefined;
 };
 
 /** A store, or any OCI image layout, that is only read. */
@@ -29,6 +31,11 @@ export type StorePaths = {
   /** Of what lies below `root` itself. */
   readonly ownLocks: string;
   readonly additional: readonly AdditionalPaths[];
+  /** Where records of containers are transient, the directory that has them; their files are in `layers`, which stays. */
+  readonly transient?: string;
+  readonly layers?: string;
+  /** Such files of all runtime directories. */
+  readonly transientLayers: string;
   /** In an image store: links to the roots of the stores that use it. */
   readonly roots: string;
   /** The store's format number. */
@@ -81,8 +88,10 @@ export function storePaths(root: string, places: StorePlaces = {}): StorePaths {
     ociLayout: inImages('oci-layout'),
     ...additionalPaths(images),
     root: top,
-    containers: at('containers'),
-    names: at('containers', '.names'),
+    ...transientRooms(top, places.transient),
+    transientLayers: at('transient'),
+    containers: join(places.transient?.directory ?? top, 'containers'),
+    names: join(places.transient?.directory ?? top, 'containers', '.names'),
     working: inImages('working'),
     volumes: at('volumes'),
     networks: at('networks'),
@@ -95,6 +104,14 @@ export function storePaths(root: string, places: StorePlaces = {}): StorePaths {
     reserve: inImages('reserve'),
     checkDue: inImages('check-due'),
   };
+}
+
+function transientRooms(
+  root: string,
+  transient: StorePlaces['transient'],
+): Pick<StorePaths, 'transient' | 'layers'> {
+  if (transient === undefined) return {};
+  return { transient: transient.directory, layers: join(root, 'transient', transient.name) };
 }
 
 function additionalPaths(root: string): AdditionalPaths {

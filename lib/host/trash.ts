@@ -18,8 +18,7 @@ export type RemoveTree = (path: string) => Promise<void>;
  * @returns its path there, undefined when it was gone already.
  */
 export function moveToTrash(paths: StorePaths, path: string): string | undefined {
-  // A rename needs the same file system.
-  const trash = path.startsWith(`${paths.imageRoot}/`) ? paths.imageTrash : paths.trash;
+  const trash = trashFor(paths, path);
   const target = join(trash, `${basename(path)}.${randomHex(6)}`);
   try {
     ensureDirectory(trash);
@@ -29,6 +28,12 @@ export function moveToTrash(paths: StorePaths, path: string): string | undefined
     if (hasErrno(error, 'ENOENT')) return undefined;
     throw ioError(`move ${path} to the trash`, error);
   }
+}
+
+/** A rename needs the same file system. */
+function trashFor({ trash, imageRoot, imageTrash, transient }: StorePaths, path: string): string {
+  if (transient !== undefined && path.startsWith(`${transient}/`)) return join(transient, 'trash');
+  return path.startsWith(`${imageRoot}/`) ? imageTrash : trash;
 }
 
 /** A directory that grows by a name may need room. */
@@ -42,8 +47,9 @@ function move(path: string, target: string): void {
 }
 
 /** What lies in the trash, as paths. */
-export function listTrash({ trash, imageTrash }: StorePaths): readonly string[] {
-  return [...namesIn(trash), ...(imageTrash === trash ? [] : namesIn(imageTrash))];
+export function listTrash({ trash, imageTrash, transient }: StorePaths): readonly string[] {
+  const own = transient === undefined ? [] : namesIn(join(transient, 'trash'));
+  return [...own, ...namesIn(trash), ...(imageTrash === trash ? [] : namesIn(imageTrash))];
 }
 
 function namesIn(trash: string): readonly string[] {

@@ -10,8 +10,13 @@ import { type StorePaths, storePaths } from './paths.js';
 import { openStoreRoot } from './store-version.js';
 
 /** Opens the image store, a store of its own, and notes who uses it. @throws as `openStoreRoot` does */
-export function openImageStore({ root, imageRoot, roots }: StorePaths): void {
-  openStoreRoot(storePaths(imageRoot));
+export function openImageStore(paths: StorePaths): void {
+  openStoreRoot(storePaths(paths.imageRoot));
+  noteUser(paths, paths.root);
+}
+
+/** Notes a directory in whose `containers` the images are used. */
+export function noteUser({ roots }: Pick<StorePaths, 'roots'>, root: string): void {
   try {
     const { dev, ino } = statSync(root);
     const link = join(roots, `${dev}-${ino}`);

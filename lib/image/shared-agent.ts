@@ -1,6 +1,5 @@
 /** The one file agent a process shares for short operations on the store, and removal of trees through it. */
 import { lstatSync, rmdirSync, rmSync } from 'node:fs';
-import { relative } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import type { IdMap } from '../host/id-map.js';
 import type { StorePaths } from '../host/paths.js';
@@ -44,7 +43,7 @@ export class SharedAgent {
   async removeTree(path: string): Promise<void> {
     if (removeSimple(path)) return;
     try {
-      await removeThrough(await this.open(), this.#paths, path);
+      await removeThrough(await this.open(), path);
     } catch (error) {
       if (!(error instanceof CoracleError) || error.code !== 'HOST') throw error;
       removeOwn(path, error);
@@ -66,16 +65,18 @@ export class SharedAgent {
 
   async #openAndSweep(): Promise<Agent> {
     const agent = await this.start();
-    await unlessRefused(emptyTrash(this.#paths, (path) => removeThrough(agent, this.#paths, path)));
+    await unlessRefused(emptyTrash(this.#paths, (path) => removeThrough(agent, path)));
     return agent;
   }
 }
 
 /** Another process may remove the same tree. */
-async function removeThrough(agent: Agent, paths: StorePaths, path: string): Promise<void> {
+async function removeThrough(agent: Agent, path: string): Promise<void> {
   try {
-    const [root, inside] = agent.locate(path) ?? [0, relative(paths.root, path)];
-    await agent.remove(root, inside, { recursive: true });
+    const place = agent.locate(path);
+    // Records of transient containers are this user's own files.
+    if (place === undefined) rmSync(path, { recursive: true, force: true });
+    else await agent.remove(...place, { recursive: true });
   } catch (error) {
     if (!(error instanceof CoracleError) || !hasErrno(error.cause, 'ENOENT')) throw error;
   }

@@ -1,6 +1,10 @@
 /** The stores of one root, wired together, and the file agent they share. */
+
+import { statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { ContentStore } from '../content/content-store.js';
 import { CoracleError } from '../errors.js';
+import { ensureDirectory } from '../host/files.js';
 import { detectIdMap, type IdMap } from '../host/id-map.js';
 import {
   type Environment,
@@ -12,9 +16,10 @@ import {
 import { type Locks, StagingArea, sweepStaging } from '../host/staging.js';
 import { openStoreRoot } from '../host/store-version.js';
 import type { RemoveTree } from '../host/trash.js';
-import { openImageStore } from '../host/using-roots.js';
+import { noteUser, openImageStore } from '../host/using-roots.js';
 import type { Agent, Handle } from '../native/agent.js';
 import { fileLocks } from '../native/lock.js';
+import { crc32 } from '../native/plan.js';
 import { spreadChildren, syncFileSystem } from '../native/sync.js';
 import { SnapshotStore } from '../snapshot/snapshot-store.js';
 import { ImageStore } from './image-store.js';
@@ -45,17 +50,24 @@ export type Stores = {
 export type OpenStoresOptions = {
   readonly root: string;
   readonly env: Environment;
-  readonly places?: StorePlaces;
+  readonly places?: Omit<StorePlaces, 'transient'>;
+  /** Records of containers in the runtime directory. */
+  readonly transient?: boolean;
 };
 
 /**
  * Opens the store, makes it when missing, and puts what dead processes left behind into the trash.
  * @throws as `openStoreRoot` and `runtimeDirectory` do.
  */
-export function openStores({ root, env, places }: OpenStoresOptions): Stores {
-  const paths = storePaths(root, places);
+export function openStores({ root, env, places, transient = false }: OpenStoresOptions): Stores {
+  const runtime = runtimeDirectory(env, process.getuid?.() ?? 0);
   openStoreRoot(storePaths(root));
+  const paths = storePaths(root, {
+    ...places,
+    ...(transient ? { transient: transientPlace(root, runtime) } : {}),
+  });
   if (paths.imageRoot !== paths.root) openImageStore(paths);
+  if (paths.transient !== undefined) openTransient(paths, paths.transient);
   sweepStaging(paths, fileLocks);
   const staging = new StagingArea(paths, fileLocks, spreadChildren);
   const content = new ContentStore(paths, staging, fileLocks);
@@ -74,7 +86,7 @@ export function openStores({ root, env, places }: OpenStoresOptions): Stores {
     content,
     snapshots,
     images,
-    runtime: runtimeDirectory(env, process.getuid?.() ?? 0),
+    runtime,
     idMap,
     openAgent: () => agent.open(),
     ownAgent: () => agent.start(),
@@ -88,6 +100,31 @@ export function openStores({ root, env, places }: OpenStoresOptions): Stores {
       }
     },
   };
+}
+
+/** One for each root and runtime directory. */
+function transientPlace(
+  root: string,
+  runtime: string,
+): { readonly directory: string; readonly name: string } {
+  const { dev, ino } = statSync(root);
+  const name = crc32(Buffer.from(`${dev} ${ino} ${runtime}`))
+    .toString(16)
+    .padStart(8, '0');
+  return { directory: join(runtime, 't', name), name };
+}
+
+function openTransient(paths: StorePaths, directory: string): void {
+  for (const path of [
+    join(dirname(directory)),
+    directory,
+    paths.containers,
+    paths.names,
+    join(directory, 'trash'),
+  ])
+    ensureDirectory(path);
+  for (const path of [paths.transientLayers, paths.layers ?? '']) ensureDirectory(path);
+  noteUser(paths, directory);
 }
 
 /** A directory of the store as a handle of its agent. @throws INTERNAL for a path outside of the store. */

@@ -2,11 +2,13 @@
  * Who has which address of a network: a link `networks/<name>/leases/<address>` to the id of a container, or, for a step of a
  * build, to its directory in the store. Links appear whole or not at all; one whose owner is gone is nobody's. All changes are made under the lock of the networks.
  */
+
 import { existsSync, lstatSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
+import { containerRooms } from '../host/using-roots.js';
 import { candidates, whyNot } from './allot.js';
 import type { NetworkSubnet } from './network-record.js';
 
@@ -112,8 +114,8 @@ export class Leases {
     const path = join(this.#directory, address);
     const owner = readLink(path);
     if (owner === undefined) return undefined;
-    const place = isContainer(owner) ? join(this.#paths.containers, owner) : join(this.#paths.root, owner);
-    if (existsSync(place)) return owner;
+    const rooms = isContainer(owner) ? containerRooms(this.#paths) : [this.#paths.root];
+    if (rooms.some((room) => existsSync(join(room, owner)))) return owner;
     rmSync(path, { force: true });
     return undefined;
   }

@@ -1,5 +1,5 @@
 /** What a container's files amount to, as `ps --size` and `inspect --size` count: bytes of the files themselves. */
-import { join } from 'node:path';
+import { containerPlaces } from '../container/stores.js';
 import type { ContainerView } from '../container/view.js';
 import { treeBytes } from '../image/tree-bytes.js';
 import type { Session } from './session.js';
@@ -14,7 +14,7 @@ export type ContainerSize = {
 /** Measures a container. With the copy driver all its files are its own. */
 export async function containerSize(session: Session, view: ContainerView): Promise<ContainerSize> {
   const stores = await session.stores();
-  const written = await treeBytes(stores, join(view.directory, 'fs'));
+  const written = await treeBytes(stores, containerPlaces(stores, view.record.id).fs);
   if (view.record.driver === 'copy') return { written, whole: written };
   const image = stores.images.list().find(({ id }) => id === view.record.imageId);
   return { written, whole: written + (image?.size ?? 0) };

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { listCacheUnits } from '../build/cache-units.js';
 import { ContainerStore } from '../container/container-store.js';
 import { summarizeContainer } from '../container/listing.js';
+import { containerPlaces } from '../container/stores.js';
 import { isActive } from '../container/view.js';
 import { type ImageUsage, measureImages } from '../image/image-usage.js';
 import { diskBytes } from '../image/tree-bytes.js';
@@ -63,7 +64,7 @@ async function containerUsage(stores: OpenStores): Promise<DiskUsage['containers
   const items: (ContainerDisk & { readonly active: boolean })[] = [];
   for (const view of new ContainerStore(stores.paths).list()) {
     if (!existsSync(view.directory)) continue;
-    const bytes = await diskBytes(stores, view.directory);
+    const bytes = await diskBytes(stores, containerPlaces(stores, view.record.id).files);
     const { length: volumes } = view.record.volumes;
     items.push({ ...summarizeContainer(view), bytes, volumes, active: isActive(view) });
   }

@@ -4,6 +4,7 @@ import { collectLeftovers } from '../container/collect.js';
 import { ContainerStore } from '../container/container-store.js';
 import { removeContainer } from '../container/lifecycle.js';
 import { readReservation } from '../container/names.js';
+import { containerPlaces } from '../container/stores.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import { sweep } from '../image/sweep.js';
@@ -77,7 +78,7 @@ export async function pruneContainers(session: Session, filter: PruneFilter = {}
     if (view.record.options.pod?.kind === 'holder') continue;
     if (isActive(view) || isBeingStarted(stores, view) || !fits(view.record, filter)) continue;
     try {
-      const size = await diskBytes(stores, view.directory);
+      const size = await diskBytes(stores, containerPlaces(stores, view.record.id).files);
       await removeContainer(stores, view, { volumes: false });
       removed.push(view.record.id);
       bytes += size;

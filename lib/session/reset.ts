@@ -31,7 +31,11 @@ export async function resetStore(session: Session): Promise<ResetResult> {
   checkRoot(paths);
   const stores = await session.allStores();
   const containers = new ContainerStore(paths).ids();
-  for (const id of containers) await endContainer(stores, id);
+  for (const id of containers) await endContainer({ ...stores, paths }, id);
+  if (stores.paths.transient !== undefined) {
+    for (const id of new ContainerStore(stores.paths).ids()) await endContainer(stores, id);
+    rmSync(stores.paths.transient, { recursive: true, force: true });
+  }
   const alone = stores.staging.holdAlone();
   if (alone === undefined) {
     throw new CoracleError('IN_USE', `reset store ${paths.root}: another command works on it`, {

@@ -28,6 +28,8 @@ export type OpenOptions = {
    * configuration, both with `:` between paths.
    */
   readonly additionalImageStores?: readonly string[] | undefined;
+  /** Records of containers in the runtime directory, gone with the next restart; else CORACLE_TRANSIENT_STORE says. */
+  readonly transientStore?: boolean | undefined;
   /** `overlay`, `fuse-overlayfs` or `copy`; else CORACLE_STORAGE_DRIVER, the configuration, the best that works. */
   readonly storageDriver?: string | undefined;
   /** Log to standard error what happens; else CORACLE_DEBUG says. */
@@ -160,7 +162,13 @@ export class Session {
   async #open(): Promise<Stores> {
     if (this.#options.debug === true || wantsLog(this.env)) await enableLog();
     const { openStores } = await import('../image/stores.js');
-    const stores = openStores({ root: this.root, env: this.env, places: this.places });
+    const stores = openStores({
+      root: this.root,
+      env: this.env,
+      places: this.places,
+      transient:
+        this.#options.transientStore ?? ['1', 'true'].includes(this.env.CORACLE_TRANSIENT_STORE ?? ''),
+    });
     logger().debug({ root: stores.paths.root, runtime: stores.runtime }, 'store opened');
     return stores;
   }

@@ -1,5 +1,5 @@
 /** Images of other stores: additional ones that are only read, of this user and of others, and a store for images apart. */
-import { chmodSync, existsSync, mkdirSync, readdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
@@ -264,5 +264,69 @@ testWith(
     t.false(existsSync(join(cli.directory, 'own')));
     t.true(existsSync(store));
     t.is(await cli.ok([...at, 'images', '-q'], { env: { CORACLE_IMAGESTORE: store } }), '');
+  },
+);
+
+testWith(
+  journeyNeeds,
+  'transient containers have their records in the runtime directory, and go with it',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const at = ['--transient-store'];
+    await cli.ok(['create', '--name', 'usual', ...network, 'busybox', 'true']);
+    const all = ['ps', '-a', '--format', '{{.Names}} {{.Status}}'];
+    t.is(await cli.ok([...at, ...all]), '');
+    const write = 'dd if=/dev/zero of=/big bs=1M count=8 2>/dev/null; echo said';
+    const id = (
+      await cli.ok([
+        ...at,
+        'create',
+        '--name',
+        'box',
+        '-v',
+        'data:/d',
+        ...network,
+        'busybox',
+        'sh',
+        '-c',
+        write,
+      ])
+    ).trim();
+    t.is(await cli.ok([...at, 'start', '-a', 'box']), 'said\n');
+    t.is(await cli.ok([...at, 'logs', 'box']), 'said\n');
+    t.false(existsSync(join(cli.root, 'containers', id)));
+    const [name = ''] = readdirSync(join(cli.runtime, 'coracle', 't'));
+    t.deepEqual(readdirSync(join(cli.runtime, 'coracle', 't', name, 'containers')).sort(), ['.names', id]);
+    t.deepEqual(readdirSync(join(cli.root, 'transient', name)), [id], 'what it wrote is on the disk');
+    t.regex(await cli.ok([...at, ...all]), /^box Exited \(0\)/);
+    t.regex(await cli.ok(all), /^usual Created/);
+    t.regex(await cli.ok([...at, 'ps', '-as', '--format', '{{.Size}}']), /^8\.39MB/);
+    const rows = JSON.parse(await cli.ok([...at, 'system', 'df', '--format', 'json'])) as {
+      Type: string;
+      RawSize: number;
+    }[];
+    t.true((rows.find(({ Type }) => Type === 'Containers')?.RawSize ?? 0) > 8_000_000);
+    t.is(await cli.ok([...at, 'diff', 'box']), 'A /big\nA /d\n');
+    t.is(await cli.ok([...at, 'run', '--rm', ...network, 'busybox', 'echo', 'gone']), 'gone\n');
+    await cli.ok([...at, 'run', '-d', '--name', 'live', ...network, 'busybox', 'sleep', '1000']);
+    t.is(await cli.ok([...at, 'exec', 'live', 'echo', 'in it']), 'in it\n');
+    await cli.ok([...at, 'rm', '-f', '-t', '0', 'live']);
+    t.deepEqual(readdirSync(join(cli.root, 'transient', name)), [id]);
+    await cli.ok(['rm', 'usual']);
+    await cli.ok(['system', 'prune', '-af']);
+    t.is(
+      (await cli.run(['image', 'exists', 'busybox'])).code,
+      0,
+      'one who does not see the container keeps its image',
+    );
+    // The machine starts again.
+    rmSync(join(cli.runtime, 'coracle'), { recursive: true });
+    t.is(await cli.ok([...at, ...all]), '');
+    await cli.ok([...at, 'system', 'prune', '-af', '--volumes']);
+    t.deepEqual(readdirSync(join(cli.root, 'transient', name)), []);
+    t.deepEqual(readdirSync(join(cli.root, 'trash')), []);
+    t.is(await cli.ok(['images', '-q']), '');
+    await cli.ok([...at, 'system', 'reset', '-f']);
+    t.false(existsSync(cli.root));
   },
 );
