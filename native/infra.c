@@ -22,6 +22,7 @@
 #include "processes.h"
 #include "root.h"
 #include "shared.h"
+#include "stacks.h"
 #include "syscalls.h"
 
 struct infra {
@@ -31,6 +32,7 @@ struct infra {
     int signals;
     struct scratch scratch;
     pid_t init, fuse, forwarder;
+    struct stacks stacks;
     struct helper helper;
     int netns;
     /** The container's user namespace, -1 where it is A's. */
@@ -156,6 +158,8 @@ static int set_up(struct infra *infra, struct failure *failure) {
     if (root_mount(infra->plan, &infra->scratch, &infra->fuse, failure) < 0)
         return -1;
     if (infra->given->neighbour_mounts >= 0 && shared_mount(infra->plan, infra->given->neighbour_mounts, &infra->scratch, failure) < 0)
+        return -1;
+    if (stacks_mount(infra->plan, &infra->scratch, &infra->stacks, failure) < 0)
         return -1;
     if (infra->inner >= 0 && inner_prepare(infra->plan, &infra->scratch, failure) < 0)
         return -1;
@@ -283,8 +287,8 @@ static void child_ended(struct infra *infra, pid_t pid, int status) {
     if (pid == infra->init) {
         infra->init = 0;
         message_send(infra->channel, &(struct message){.kind = MESSAGE_EXITED, .value = status}, NULL, 0);
-    } else if (pid == infra->fuse) {
-        infra->fuse = 0;
+    } else if (pid == infra->fuse || stacks_lost(infra->plan, &infra->stacks, pid)) {
+        infra->fuse = pid == infra->fuse ? 0 : infra->fuse;
         fail(&failure, "fuse", EIO, "fuse-overlayfs ended while the container ran");
         message_complain(infra->channel, MESSAGE_FAILURE, &failure);
     } else if (pid == infra->forwarder) {

@@ -96,16 +96,9 @@ static int prepare_bind(const struct plan *plan, size_t index, const struct scra
     return give_volume(tree, plan) < 0 ? fail(failure, "mount", errno, "%s", mount->source) : 0;
 }
 
-static int prepare_overlay(const struct plan *plan, size_t index, const struct scratch *scratch, struct failure *failure) {
-    const struct plan_mount *mount = &plan->mounts.items[index];
-    auto_free char *path = NULL;
-    return scratch_directory(scratch, "tree", index, &path, failure) < 0 ? -1 : stack_mount(mount, path, failure);
-}
-
 int inner_prepare(const struct plan *plan, const struct scratch *scratch, struct failure *failure) {
     for (size_t i = 0; i < plan->mounts.count; i++) {
-        enum mount_kind kind = plan->mounts.items[i].kind;
-        if ((kind == MOUNT_BIND && prepare_bind(plan, i, scratch, failure) < 0) || (kind == MOUNT_OVERLAY && prepare_overlay(plan, i, scratch, failure) < 0))
+        if (plan->mounts.items[i].kind == MOUNT_BIND && prepare_bind(plan, i, scratch, failure) < 0)
             return -1;
     }
     return 0;

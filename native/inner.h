@@ -10,8 +10,7 @@
 int inner_make(const struct id_map *map, struct failure *failure);
 /** The user namespace that contains `inner`. */
 int inner_parent(int inner, struct failure *failure);
-/** What only A may do for the container's mounts: gives new volumes, and what is to be the container's, to root of the container, and
- *  mounts stacks of directories. */
+/** What only A may do for the container's mounts: gives new volumes, and what is to be the container's, to root of the container. */
 int inner_prepare(const struct plan *plan, const struct scratch *scratch, struct failure *failure);
 /** In I, which still has the caller's id there: the root file system becomes a mount of I's own. Returns its descriptor. */
 int inner_claim_root(const struct scratch *scratch, struct failure *failure);

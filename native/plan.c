@@ -112,7 +112,7 @@ static int check_complete(const struct plan *plan, enum plan_kind kind, struct f
 }
 
 int plan_parse(char *buffer, size_t size, enum plan_kind kind, struct plan *plan, struct failure *failure) {
-    *plan = (struct plan){.kind = kind, .buffer = buffer, .umask = 022, .stop_signal = 15, .stop_timeout_ms = 10000};
+    *plan = (struct plan){.kind = kind, .buffer = buffer, .personality = -1, .umask = 022, .stop_signal = 15, .stop_timeout_ms = 10000};
     if (check_sum(buffer, size, failure) < 0)
         return -1;
     struct reader reader = {buffer, buffer + size - END_SIZE};

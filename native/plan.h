@@ -75,6 +75,8 @@ struct plan_mount {
     bool read_only_top, chown, keep_owner;
     /** overlay: writes outlive a mount, so that they can be seen by the next. */
     bool durable;
+    /** overlay: of an image, whose owners are shown as those of the root file system are. */
+    bool shown;
     /** bind, overlay: MS_SHARED and the like; 0 for private. */
     unsigned propagation;
     /** bind: what SELinux is to call all of it; NULL to leave it. */
@@ -228,8 +230,7 @@ struct plan {
     const char *ns_of[PLAN_NS_COUNT];
     /** The same of its user namespace alone. */
     const char *user_of;
-    /** A user namespace by its path, /proc/PID/ns/user. */
-    const char *user_path;
+    const char *user_path; /* /proc/PID/ns/user */
     struct strings net_arguments;
     PLAN_LIST(struct plan_port) ports;
     /** Where the holder of user-defined networks listens, its plan, and what this container wants of it; NULL: no such networks. */
@@ -255,11 +256,11 @@ struct plan {
     /** Lines for the account files. */
     struct strings passwd_lines, group_lines;
     const char *cwd, *user;
+    int personality; /* -1: as ours */
     /** A profile of AppArmor; NULL for none. */
     const char *apparmor;
-    /** Supervisor's socket of the holder of the pod that this container is in; NULL: none. */
+    /** Supervisor's socket of the holder of the pod it is in, or NULL; whether it is a holder that goes with the last member. */
     const char *member_of;
-    /** A holder that goes with the last of its members. */
     bool ends_with_members;
     bool home_env, tty, no_new_privileges, init, pause, signal_proxy, output_only;
     unsigned umask;

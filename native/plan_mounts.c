@@ -37,8 +37,8 @@ static bool set_mount_option(struct plan_mount *mount, char *option) {
         *value++ = 0;
         return set_mount_value(mount, option, value);
     }
-    static const char *const flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "norec", "copyup", "nofollow-source", "ro-shallow", "chown", "keep-owner", "durable", "noatime", "nodiratime", "strictatime", "slave"};
-    bool ignored, *const targets[] = {&mount->read_only, &ignored, &mount->nosuid, &mount->nodev, &mount->noexec, &mount->recursive, &mount->flat, &mount->copy_up, &mount->nofollow_source, &mount->read_only_top, &mount->chown, &mount->keep_owner, &mount->durable, &mount->noatime, &mount->nodiratime, &mount->strictatime, &mount->slave};
+    static const char *const flags[] = {"ro", "rw", "nosuid", "nodev", "noexec", "rec", "norec", "copyup", "nofollow-source", "ro-shallow", "chown", "keep-owner", "durable", "noatime", "nodiratime", "strictatime", "slave", "shown"};
+    bool ignored, *const targets[] = {&mount->read_only, &ignored, &mount->nosuid, &mount->nodev, &mount->noexec, &mount->recursive, &mount->flat, &mount->copy_up, &mount->nofollow_source, &mount->read_only_top, &mount->chown, &mount->keep_owner, &mount->durable, &mount->noatime, &mount->nodiratime, &mount->strictatime, &mount->slave, &mount->shown};
     int index = plan_choose(option, flags, N_ELEMENTS(flags));
     if (index >= 0)
         *targets[index] = true;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/resource.h>
 
 #include "plan_values.h"
@@ -154,6 +155,14 @@ static bool add_sysctl(struct plan *plan, char **arguments, size_t count) {
 static bool add_environment(struct plan *plan, char **arguments, size_t count) {
     const char *equals = strchr(arguments[0], '=');
     return count == 1 && equals && equals != arguments[0] && plan_add_string(&plan->environment, arguments[0]);
+}
+
+static bool set_personality(struct plan *plan, char **arguments, size_t count) {
+    static const int domains[] = {PER_LINUX, PER_LINUX32};
+    int index = CHOOSE(arguments[0], "linux", "linux32");
+    if (index >= 0)
+        plan->personality = domains[index];
+    return count == 1 && index >= 0;
 }
 
 static bool set_umask(struct plan *plan, char **arguments, size_t count) {
@@ -308,6 +317,7 @@ static const struct plan_op ops[] = {
     {"user", ANY_PROCESS, 1, 1, set_user},
     {"group", ANY_PROCESS, 1, 1, add_group},
     {"keep-groups", ANY_PROCESS, 0, 0, plan_set_keep_groups},
+    {"personality", ANY_OWN, 1, 1, set_personality},
     {"apparmor", ANY_PROCESS, 1, 1, set_apparmor},
     {"passwd-entry", PLAN_RUN, 1, 1, add_passwd_line},
     {"group-entry", PLAN_RUN, 1, 1, add_group_line},

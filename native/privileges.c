@@ -9,6 +9,7 @@
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 
@@ -147,6 +148,8 @@ static int set_apparmor(const char *profile, struct failure *failure) {
 int privileges_drop(const struct plan *plan, const struct identity *identity, const struct filter *filter, struct failure *failure) {
     if (plan->apparmor && set_apparmor(plan->apparmor, failure) < 0)
         return -1;
+    if (plan->personality >= 0 && personality((unsigned long)plan->personality) < 0)
+        return fail(failure, "personality", errno, "%#x", (unsigned)plan->personality);
     if (drop_bounding(plan->has_capability_sets ? plan->capability_sets[CAPABILITY_BOUNDING] : plan->capabilities) < 0)
         return fail(failure, "capabilities", errno, "bounding set");
     /* Without no_new_privs a filter needs CAP_SYS_ADMIN, which is about to go. */

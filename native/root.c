@@ -34,23 +34,22 @@ static struct overlay overlay_of(const struct plan *plan) {
 }
 
 /** Runs in the child: its descriptors are the layers and nothing else. */
-static _Noreturn void exec_fuse(const struct plan *plan, const struct scratch *scratch) {
+static _Noreturn void exec_fuse(const struct fuse_stack *stack) {
     char text[16384] = "";
     struct overlay_options options = {.text = text, .room = sizeof text, .prefix = "/proc/self/fd/", .flags = O_RDONLY};
-    const struct overlay overlay = overlay_of(plan);
     struct failure failure = {0};
     char *const environment[] = {NULL};
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || null_stdio() < 0 || sys_close_range(3, ~0U, 0) < 0 || overlay_append(&options, &overlay, &failure) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || null_stdio() < 0 || sys_close_range(3, ~0U, 0) < 0 || overlay_append(&options, stack->overlay, &failure) < 0)
         _exit(126);
-    if (plan->is_volatile)
+    if (stack->overlay->is_volatile)
         strcat(text, ",volatile");
-    if (plan->fuse_options && strlen(text) + strlen(plan->fuse_options) + 2 > sizeof text)
+    if (stack->options && strlen(text) + strlen(stack->options) + 2 > sizeof text)
         _exit(126);
-    if (plan->fuse_options)
-        strcat(strcat(text, ","), plan->fuse_options);
-    char *const arguments[] = {(char *)(uintptr_t)plan->fuse_program, "-f", "-o", text, scratch->root, NULL};
+    if (stack->options)
+        strcat(strcat(text, ","), stack->options);
+    char *const arguments[] = {(char *)(uintptr_t)stack->program, "-f", "-o", text, (char *)(uintptr_t)stack->target, NULL};
     reset_signals();
-    execve(plan->fuse_program, arguments, environment);
+    execve(stack->program, arguments, environment);
     _exit(errno == ENOENT ? 127 : 126);
 }
 
@@ -67,28 +66,29 @@ int root_await_fuse(pid_t server, const char *root, dev_t before, struct failure
     return fail(failure, "fuse", ETIMEDOUT, "fuse-overlayfs");
 }
 
-static int mount_fuse(const struct plan *plan, const struct scratch *scratch, pid_t *server, struct failure *failure) {
+int root_fuse(const struct fuse_stack *stack, pid_t *server, struct failure *failure) {
     struct stat before;
-    if (access(plan->fuse_program, X_OK) < 0)
-        return fail(failure, "fuse", errno, "%s", plan->fuse_program);
+    if (access(stack->program, X_OK) < 0)
+        return fail(failure, "fuse", errno, "%s", stack->program);
     if (access("/dev/fuse", R_OK | W_OK) < 0)
         return fail(failure, "fuse", errno, "/dev/fuse");
-    if (stat(scratch->root, &before) < 0)
-        return fail(failure, "fuse", errno, "%s", scratch->root);
+    if (stat(stack->target, &before) < 0)
+        return fail(failure, "fuse", errno, "%s", stack->target);
     *server = fork();
     if (*server == 0)
-        exec_fuse(plan, scratch);
+        exec_fuse(stack);
     if (*server < 0)
         return fail(failure, "fuse", errno, "fork");
-    return root_await_fuse(*server, scratch->root, before.st_dev, failure);
+    return root_await_fuse(*server, stack->target, before.st_dev, failure);
 }
 
 int root_mount(const struct plan *plan, const struct scratch *scratch, pid_t *server, struct failure *failure) {
     *server = 0;
     if (plan->root == ROOT_DIR)
         return overlay_bind(plan->rootdir, scratch->root, MOUNT_ATTR_NODEV, failure);
-    if (plan->root == ROOT_FUSE)
-        return mount_fuse(plan, scratch, server, failure);
     const struct overlay overlay = overlay_of(plan);
+    const struct fuse_stack stack = {.program = plan->fuse_program, .options = plan->fuse_options, .overlay = &overlay, .target = scratch->root};
+    if (plan->root == ROOT_FUSE)
+        return root_fuse(&stack, server, failure);
     return overlay_mount(&overlay, scratch->root, failure);
 }

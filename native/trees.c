@@ -10,6 +10,7 @@
 #include "overlay.h"
 #include "ownership.h"
 #include "paths.h"
+#include "stacks.h"
 #include "syscalls.h"
 
 /** Descriptor of the part of `source` that is mounted: what the place holds decides nothing outside of it (S17). */
@@ -114,7 +115,7 @@ int tree_open(const struct plan *plan, size_t index, const struct scratch *scrat
     if (entry->kind == MOUNT_DATA)
         return open_data(plan, entry, path, file, failure);
     /* Others are there already: A has mounted them. */
-    if (entry->kind == MOUNT_OVERLAY && !plan_is_inner(plan) && stack_mount(entry, path, failure) < 0)
+    if (entry->kind == MOUNT_OVERLAY && !stacks_are_of_infra(plan) && stack_mount(entry, path, failure) < 0)
         return -1;
     return open_mounted(entry, path, file, failure);
 }

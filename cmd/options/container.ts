@@ -182,7 +182,7 @@ export const securityOptions = [
     kind: 'list',
     value: 'OPTION',
     summary:
-      'no-new-privileges, seccomp=FILE|unconfined, mask=PATHS, unmask=PATHS|ALL, proc-opts=hidepid=2, apparmor=PROFILE',
+      'no-new-privileges, seccomp=FILE|unconfined, mask=PATHS, unmask=PATHS|ALL, systempaths=unconfined, proc-opts=hidepid=2, apparmor=PROFILE',
   },
   { name: 'ulimit', kind: 'list', value: 'NAME=SOFT[:HARD]', summary: 'Resource limit' },
   {
@@ -201,6 +201,13 @@ export const securityOptions = [
   },
   { name: 'sysctl', kind: 'list', value: 'KEY=VALUE', summary: 'Kernel parameter of its namespaces' },
   { name: 'group-add', kind: 'list', value: 'GROUP', summary: 'Further group; keep-groups keeps yours' },
+  {
+    name: 'personality',
+    kind: 'string',
+    value: 'DOMAIN',
+    choices: ['LINUX', 'LINUX32'],
+    summary: 'Execution domain: LINUX32 says that the machine is a 32 bit one (default: LINUX)',
+  },
   { name: 'umask', kind: 'string', value: 'MODE', summary: 'Mask for new files (default: 0022)' },
 ] as const satisfies readonly OptionSpec[];
 
@@ -271,5 +278,5 @@ export const refusedByRun = {
   'signatures by notary are not checked': 'disable-content-trust',
   'encrypted layers are not supported': 'decryption-key',
   'this is not supported':
-    'annotation chrootdirs preserve-fds preserve-fd personality rdt-class seccomp-policy shm-size-systemd use-api-socket gpu',
+    'annotation chrootdirs preserve-fds preserve-fd rdt-class seccomp-policy shm-size-systemd use-api-socket gpu',
 };

@@ -120,6 +120,8 @@ function processFields(values: CreateValues): RunRequest {
     passwdEntry: values['passwd-entry'],
     groupEntry: values['group-entry'],
     timezone: values.tz,
+    personality:
+      values.personality === 'LINUX32' ? 'linux32' : values.personality === 'LINUX' ? 'linux' : undefined,
     umask: values.umask === undefined ? undefined : readMode('--umask', values.umask),
     tty: values.tty,
     interactive: values.interactive,

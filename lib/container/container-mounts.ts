@@ -67,7 +67,7 @@ export function containerMounts(stores: MountStores, record: ContainerRecord): M
         : requestedMount(request, factsOf(request, facts)),
     );
   const mounts = combineMounts(defaults, [...volumes, ...others]);
-  if (record.driver !== 'overlay') refuseOverlays(mounts);
+  if (record.driver === 'copy') refuseOverlays(mounts);
   return mounts;
 }
 
@@ -120,7 +120,7 @@ function imageMount(
   const { destination, readonly } = request;
   const use = record.images?.find((image) => image.destination === destination);
   const { directory } = containerPlaces(stores, record.id);
-  if (record.driver !== 'overlay') {
+  if (record.driver === 'copy') {
     return requestedMount(request, { copied: copiedImage(directory, destination) });
   }
   const top = use?.snapshot === undefined ? undefined : stores.snapshots.get(use.snapshot);
@@ -133,11 +133,11 @@ function imageMount(
   return requestedMount(request, { layers: stores.snapshots.layerPaths(top), upper });
 }
 
-/** fuse-overlayfs and copies serve where the kernel's overlay does not work. */
+/** Copies serve where directories cannot be stacked. */
 function refuseOverlays(mounts: readonly Mount[]): void {
   const overlay = mounts.find(({ type }) => type === 'overlay');
   if (overlay === undefined) return;
-  throw new CoracleError('HOST', `mount ${overlay.destination}: the option O needs the kernel's overlay`, {
+  throw new CoracleError('HOST', `mount ${overlay.destination}: the option O needs an overlay`, {
     hint: 'coracle doctor says why this store does not have it; a named volume can be written to',
   });
 }

@@ -77,6 +77,7 @@ export async function execSpec(
       capabilities: options.privileged ? allCapabilities() : record.capabilities,
       noNewPrivileges: record.options.security?.noNewPrivileges ?? false,
       apparmor: record.options.security?.apparmor,
+      personality: record.options.personality,
       seccompFile: filter?.program,
     },
     rlimits: record.options.ulimits ?? [],

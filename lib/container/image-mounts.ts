@@ -43,7 +43,7 @@ export async function copyImages(
   { driver, images = [] }: Pick<ContainerRecord, 'driver' | 'images'>,
   directory: string,
 ): Promise<void> {
-  if (driver === 'overlay') return;
+  if (driver !== 'copy') return;
   for (const { destination, snapshot } of images) {
     const path = copiedImage(directory, destination);
     makeDirectory(path);

@@ -86,6 +86,7 @@ export function launchSpec(
       capabilities: record.capabilities,
       noNewPrivileges: options.security?.noNewPrivileges ?? false,
       apparmor: options.security?.apparmor,
+      personality: options.personality,
       seccompFile: choice.seccompFile,
     },
     rlimits: options.ulimits ?? [],
@@ -146,8 +147,14 @@ function hidden(
   added: readonly string[],
 ): readonly string[] {
   const shown = options.security?.unmask ?? [];
-  const kept = shown.includes('ALL') ? [] : defaults.filter((path) => !shown.includes(path));
+  const kept = shown.includes('ALL') ? [] : defaults.filter((path) => !shown.some((one) => fits(one, path)));
   return [...kept, ...added];
+}
+
+/** A path, or a pattern of the shell whose `*` stays in one directory, as in `/proc/*`. */
+function fits(pattern: string, path: string): boolean {
+  const parts = pattern.split('*').map((part) => part.replaceAll(/[.+?^${}()|[\]\\]/g, '\\$&'));
+  return new RegExp(`^${parts.join('[^/]*')}$`).test(path);
 }
 
 /** The plan's records of a container's root file system. @throws HOST, NOT_FOUND */

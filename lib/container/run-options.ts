@@ -6,7 +6,7 @@
 import type { AttachmentRequest } from '../network/network-flags.js';
 import type { HostEntry, NetworkMode, PortRequest } from '../network/network-plan.js';
 import type { CgroupRequest } from '../sandbox/cgroup-place.js';
-import type { LogSpec, RestartPolicy } from '../sandbox/launch-spec.js';
+import type { LogSpec, Personality, RestartPolicy } from '../sandbox/launch-spec.js';
 import type { ResourceLimits } from '../sandbox/limits.js';
 import type { MountRequest } from '../sandbox/mount.js';
 import type { Rlimit } from '../sandbox/rlimit.js';
@@ -67,6 +67,7 @@ export type RunOptions = {
   readonly user?: string | undefined;
   readonly groups?: readonly string[] | undefined;
   readonly umask?: number | undefined;
+  readonly personality?: Personality | undefined;
   readonly tty?: boolean | undefined;
   readonly interactive?: boolean | undefined;
   readonly hostname?: string | undefined;

@@ -1,6 +1,7 @@
-/** `--security-opt`. Pure but for relative paths, which lie below `cwd`. */
+/** `--security-opt`. Relative paths lie below `cwd`. */
 import { posix } from 'node:path';
 import { CoracleError } from '../errors.js';
+import { selinuxIsOn } from '../host/selinux.js';
 import type { SecurityOptions } from './run-options.js';
 
 /** @throws UNSUPPORTED naming the option's text. */
@@ -19,6 +20,11 @@ function parseOption(text: string, before: SecurityOptions, cwd: string): Securi
   if (['label', 'apparmor'].includes(key) && ['disable', 'unconfined'].includes(value)) return {};
   if (value === '') throw unsupported(text);
   switch (key) {
+    case 'label':
+      return labelled(value, text);
+    case 'systempaths':
+      if (value !== 'unconfined') throw unsupported(text);
+      return { unmask: ['ALL'] };
     case 'seccomp':
       return { seccomp: seccompChoice(value, cwd) };
     case 'mask':
@@ -34,9 +40,22 @@ function parseOption(text: string, before: SecurityOptions, cwd: string): Securi
   }
 }
 
+/** A process has no label where the kernel knows none; where it does, ours are not given one. */
+function labelled(value: string, text: string): SecurityOptions {
+  if (!/^(?:nested|(?:user|role|type|level|filetype):.+)$/.test(value)) throw unsupported(text);
+  if (!selinuxIsOn()) return {};
+  throw new CoracleError(
+    'UNSUPPORTED',
+    `use security option "${text}": processes are given no SELinux label`,
+    {
+      hint: 'label=disable says so; the options z and Z label the files of volumes',
+    },
+  );
+}
+
 function unsupported(text: string): CoracleError {
   return new CoracleError('UNSUPPORTED', `use security option "${text}": not supported`, {
-    hint: 'seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL, proc-opts=hidepid=N,subset=pid, apparmor=PROFILE, label=disable',
+    hint: 'seccomp=FILE|unconfined, no-new-privileges, mask=PATHS, unmask=PATHS|ALL, systempaths=unconfined, proc-opts=hidepid=N,subset=pid, apparmor=PROFILE, label=disable',
   });
 }
 
@@ -56,5 +75,7 @@ function checkProcOption(option: string, text: string): string {
 
 function seccompChoice(value: string, cwd: string): NonNullable<SecurityOptions['seccomp']> {
   if (value === 'unconfined') return { kind: 'unconfined' };
-  return value === 'default' ? { kind: 'default' } : { kind: 'file', path: posix.resolve(cwd, value) };
+  return value === 'default' || value === 'builtin'
+    ? { kind: 'default' }
+    : { kind: 'file', path: posix.resolve(cwd, value) };
 }

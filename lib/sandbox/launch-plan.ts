@@ -160,6 +160,7 @@ function confinementRecords(confinement: ConfinementSpec): PlanRecord[] {
   return [
     ...confinement.capabilities.map((number): PlanRecord => ['cap', `${number}`]),
     ...flag('nnp', confinement.noNewPrivileges),
+    ...optional('personality', confinement.personality),
     ...optional('apparmor', confinement.apparmor),
     ...optional('seccomp', confinement.seccompFile),
   ];

@@ -41,11 +41,15 @@ export type ProcessSpec = {
   readonly umask: number;
 };
 
+export type Personality = 'linux' | 'linux32';
+
 /** What a process may do: the same for the container's first process and every exec. */
 export type ConfinementSpec = {
   /** Capability numbers: bounding, permitted and (for uid 0) effective. */
   readonly capabilities: readonly number[];
   readonly noNewPrivileges: boolean;
+  /** What uname(2) says of the machine, and more: personality(2). */
+  readonly personality?: Personality | undefined;
   /** Name of a profile. */
   readonly apparmor?: string | undefined;
   /** File with the compiled filter; undefined is unconfined. */

@@ -129,8 +129,10 @@ function imageMount(request: RequestOf<'image'>, found: RequestFacts): Mount {
   const { layers, upper } = found;
   if (layers === undefined || (upper === undefined && !readonly))
     throw new CoracleError('INTERNAL', `mount image ${request.image}: nobody unpacked it`);
-  if (upper === undefined) return { ...common, type: 'overlay', layers, ...inside };
-  const options = [...common.options, 'durable'];
+  if (upper === undefined) {
+    return { ...common, type: 'overlay', layers, options: [...common.options, 'shown'], ...inside };
+  }
+  const options = [...common.options, 'shown', 'durable'];
   return { ...common, type: 'overlay', layers, upper, options, ...inside };
 }
 

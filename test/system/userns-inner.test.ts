@@ -1,7 +1,7 @@
 /** User namespaces that are not the store's: allotted ids, ids by number, and those that have not the caller in them. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { testWith } from '../helpers/declare.js';
@@ -181,5 +181,36 @@ testWith(
     await once(holder, 'exit');
     const { stderr } = await cli.run(['start', '-a', 'guest']);
     t.regex(stderr, /the user namespace \/proc\/\d+\/ns\/user it was made for is gone/);
+  },
+);
+
+testWith(
+  needs,
+  "mounted images have their owners too, and writes above a directory are the caller's",
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const below = join(cli.directory, 'below');
+    mkdirSync(below);
+    writeFileSync(join(below, 'file'), 'old');
+    const image = ['--mount', 'type=image,src=busybox,dst=/i', '--mount', 'type=image,src=busybox,dst=/w,rw'];
+    const look =
+      'stat -c "%u %g" /i/bin /w/etc/passwd; touch /w/new; stat -c %u /w/new; touch /i/new 2>/dev/null || echo ro';
+    for (const userns of ['host', 'keep-id', 'auto', 'nomap']) {
+      const flags = [...run, '--userns', userns, '--user', '0', ...image];
+      t.is(await cli.ok([...flags, 'busybox', 'sh', '-c', look]), '0 0\n0 0\n0\nro\n', userns);
+    }
+    const above = [
+      '-v',
+      `${below}:/o:O`,
+      'busybox',
+      'sh',
+      '-c',
+      'echo new >/o/file && touch /o/more; cat /o/file; ls /o',
+    ];
+    for (const driver of [[], ['--storage-driver', 'fuse-overlayfs']]) {
+      t.is(await cli.ok([...driver, ...run, ...above]), 'new\nfile\nmore\n');
+    }
+    t.is(await cli.ok([...run, '--userns', 'keep-id', ...above]), 'new\nfile\nmore\n');
+    t.is(readFileSync(join(below, 'file'), 'utf8'), 'old');
   },
 );

@@ -161,3 +161,36 @@ testWith(journeyNeeds, 'procfs shows as little as asked for', async (t) => {
   t.is(stdout, '1\nself\nthread-self\n');
   t.is(stderr, '');
 });
+
+testWith(journeyNeeds, 'what confines a process is what was asked for', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const told = (flags: readonly string[], script: string): Promise<string> =>
+    cli.ok([...run, ...flags, 'busybox', 'sh', '-c', script]);
+  const hidden = 'grep -c "^[^ ]* /proc/" /proc/mounts || true';
+  t.not(await told([], hidden), '0\n');
+  for (const option of ['unmask=ALL', 'unmask=/proc/*', 'systempaths=unconfined']) {
+    t.is(await told(['--security-opt', option], hidden), '0\n', option);
+  }
+  const masked = ['--security-opt', 'mask=/tmp:/etc/hostname'];
+  t.is(await told(masked, 'wc -c </etc/hostname; touch /tmp/x 2>/dev/null || echo closed'), '0\nclosed\n');
+  t.is(await told(['--security-opt', 'label=type:spc_t'], 'echo taken'), 'taken\n');
+  t.is(
+    await told(['--security-opt', 'no-new-privileges'], 'grep NoNewPrivs /proc/self/status'),
+    'NoNewPrivs:\t1\n',
+  );
+  t.is(
+    await told(['--security-opt', 'seccomp=unconfined'], 'grep ^Seccomp: /proc/self/status'),
+    'Seccomp:\t0\n',
+  );
+  const profile = join(cli.directory, 'profile.json');
+  const refusal = { names: ['mkdir', 'mkdirat'], action: 'SCMP_ACT_ERRNO', errnoRet: 1 };
+  writeFileSync(profile, JSON.stringify({ defaultAction: 'SCMP_ACT_ALLOW', syscalls: [refusal] }));
+  t.is(
+    await told(['--security-opt', `seccomp=${profile}`], 'mkdir /x 2>/dev/null || echo refused'),
+    'refused\n',
+  );
+  t.is(await told(['--personality', 'LINUX32'], 'uname -m'), process.arch === 'x64' ? 'i686\n' : 'armv8l\n');
+  t.is(await told(['--umask', '077'], 'touch /a; umask; stat -c %a /a'), '0077\n600\n');
+  t.is(await told(['--group-entry', 'crew:x:$GID:', '--user', '7:8'], 'id -gn'), 'crew\n');
+  t.regex((await cli.run([...run, '--security-opt', 'label=colour:red', 'busybox'])).stderr, /not supported/);
+});
