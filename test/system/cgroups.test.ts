@@ -175,6 +175,7 @@ testWith(
       calls.map(({ member }) => member),
       ['StartTransientUnit', 'AttachProcessesToUnit', 'AttachProcessesToUnit'],
     );
+    t.is(await cli.ok(['pod', 'inspect', '-f', '{{.CgroupParent}}', 'shop']), 'jobs.slice\n');
     await cli.ok(['pod', 'rm', '-f', 'shop']);
     t.false(existsSync(dirname(web)));
   },
