@@ -125,7 +125,7 @@ test_machine() {
 
 # Lines with the second they came at, without progress bars.
 vagrant() {
-  timeout "$up_limit" "$VM_CHROOT" vagrant "$@" 2>&1 | tr '\r' '\n' | sed -u '/Progress:/d' |
+  timeout "$up_limit" "$VM_CHROOT" vagrant "$@" 2>&1 | sed -u -e 's/\r$//' -e 's/.*\r//' -e 's/\x1b\[K//' -e '/Progress:/d' |
     while IFS= read -r line; do printf '%5s  %s\n' "$SECONDS" "$line"; done
 }
 
