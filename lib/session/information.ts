@@ -51,6 +51,9 @@ export async function hostInformation(session: Session): Promise<HostInformation
     },
     store: {
       root: stores.paths.root,
+      ...(stores.paths.imageRoot === stores.paths.root ? {} : { imageStore: stores.paths.imageRoot }),
+      additionalImageStores: stores.paths.additional.map(({ root }) => root),
+      transient: stores.paths.transient !== undefined,
       runtime: stores.runtime,
       configuration: configPath(session.env),
       driver,

@@ -223,6 +223,12 @@ export type HostInformation = {
   };
   readonly store: {
     readonly root: string;
+    /** Where the images are, if that is another store. */
+    readonly imageStore?: string;
+    /** Stores that are only read. */
+    readonly additionalImageStores: readonly string[];
+    /** Records of containers are in the runtime directory. */
+    readonly transient: boolean;
     readonly runtime: string;
     readonly configuration: string;
     readonly driver: StorageDriver;

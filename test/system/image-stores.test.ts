@@ -54,6 +54,7 @@ testWith(
     const own = join(cli.directory, 'own');
     const at = ['--root', own, '--storage-opt', `additionalimagestore=${cli.root}`];
     const list = ['images', '--format', '{{.Repository}} {{.ReadOnly}}'];
+    t.regex(await cli.ok([...at, 'info']), /^images of +\/.*root \(only read\)$/m);
     t.regex(await cli.ok([...at, 'images']), /R\/O\nlocalhost\/web .*true\nlocalhost\/busybox .*true\n$/);
     t.is(
       await cli.ok([
