@@ -20,11 +20,16 @@ export const command = defineCommand({
     { name: 'no-trunc', kind: 'switch', summary: 'Whole ids and commands' },
     { name: 'human', short: 'H', kind: 'toggle', summary: 'Sizes and ages for people (default: true)' },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'Only ids' },
+    {
+      name: 'platform',
+      kind: 'string',
+      value: 'OS/ARCH',
+      summary: 'Which image of an index (default: this machine)',
+    },
   ],
-  refused: { 'the image of this machine is shown': 'platform' },
   async handler(values, [name = ''], context) {
     checkQuiet(values.quiet, values.format);
-    const { id, names, lines } = await context.open().imageHistory(name);
+    const { id, names, lines } = await context.open().imageHistory(name, values.platform);
     const style = { whole: values['no-trunc'], human: values.human ?? true };
     const shown = style.whole ? `sha256:${id}` : id.slice(0, 12);
     const rows = lines.map((line, index) => ({

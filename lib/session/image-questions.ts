@@ -16,13 +16,15 @@ import type { AllStores, Session } from './session.js';
 export async function history(
   session: Session,
   name: string,
+  platformText?: string,
 ): Promise<{
   readonly id: string;
   readonly names: readonly string[];
   readonly lines: readonly HistoryLine[];
 }> {
   const stores = await session.stores();
-  const image = storedImage(stores, name);
+  const platform = await session.platform(platformText);
+  const image = storedImage(stores, name, platform === undefined ? undefined : { platform });
   return { id: image.id, names: image.references.map(shortName), lines: imageHistory(image, stores) };
 }
 

@@ -11,14 +11,17 @@ import { StoreVerbs } from './store-verbs.js';
 import type { TrustChange, TrustView } from './trust.js';
 
 export abstract class ImageVerbs extends StoreVerbs {
-  /** How an image came about, its newest step first. @throws NOT_FOUND */
-  async imageHistory(image: string): Promise<{
+  /** How an image came about, its newest step first; of an index this machine's, or the one for `platform`. @throws NOT_FOUND */
+  async imageHistory(
+    image: string,
+    platform?: string,
+  ): Promise<{
     readonly id: string;
     readonly names: readonly string[];
     readonly lines: readonly HistoryLine[];
   }> {
     const { history } = await import('./image-questions.js');
-    return history(this.session, image);
+    return history(this.session, image, platform);
   }
 
   /** Takes names away, all of them when none is given; the image stays. Resolves with the full references. @throws NOT_FOUND */

@@ -2,7 +2,7 @@
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
-import type { Cli } from '../helpers/cli.js';
+import { type Cli, openCli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 
 /** Builds a Dockerfile below the tool's directory. */
@@ -183,4 +183,24 @@ testWith(journeyNeeds, 'images are mounted read-only in a namespace of their own
   t.regex(lines.shift() ?? '', /^[0-9a-f]{12} +localhost\/made:latest +\/.*merged$/);
   t.deepEqual(lines.slice(0, 3), ['kept', 'made', 'Untagged: localhost/made:latest']);
   t.regex(inside.stderr, /remove image .*: it is mounted/);
+});
+
+testWith(journeyNeeds, 'history tells of the image for a platform', async (t) => {
+  const cli = openCli(t);
+  const context = join(cli.directory, 'context');
+  mkdirSync(context);
+  writeFileSync(
+    join(context, 'Dockerfile'),
+    'FROM scratch\nARG TARGETARCH\nLABEL for=$TARGETARCH\nCOPY Dockerfile /\n',
+  );
+  await cli.ok(['build', '-q', '--platform', 'linux/amd64,linux/arm64', '-t', 'both', context]);
+  const steps = async (platform: string): Promise<string> =>
+    cli.ok(['history', '--no-trunc', '--platform', platform, '--format', '{{.ID}} {{.CreatedBy}}', 'both']);
+  const [amd64, arm64] = [await steps('linux/amd64'), await steps('linux/arm64')];
+  for (const text of [amd64, arm64]) t.regex(text, /^sha256:[0-9a-f]{64} COPY Dockerfile/);
+  const image = async (platform: string): Promise<string> =>
+    cli.ok(['build', '-q', '--platform', platform, context]);
+  t.true(arm64.startsWith((await image('linux/arm64')).trim()));
+  t.true(amd64.startsWith((await image('linux/amd64')).trim()));
+  t.is((await cli.run(['history', '--platform', 'linux/s390x', 'both'])).code, 125);
 });
