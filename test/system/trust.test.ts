@@ -130,6 +130,15 @@ testWith(
     await cli.ok(['pull', '-q', `${host}/list:1`]);
     await cli.ok(['pull', '-q', `${host}/copied:1`]);
     await cli.ok(['copy', '-q', '--all', `docker://${host}/list:1`, `dir:${join(cli.directory, 'all')}`]);
+    const model = `${host}/copied/model:1`;
+    await cli.ok(['artifact', 'add', model, `${key.prefix}.pub`]);
+    await cli.ok(['artifact', 'push', '-q', model]);
+    await cli.ok(['artifact', 'rm', model]);
+    t.regex((await cli.run(['artifact', 'pull', '-q', model])).stderr, /it has none/);
+    await cli.ok(['artifact', 'add', model, `${key.prefix}.pub`]);
+    await cli.ok(['artifact', 'push', '-q', ...key.sign, model]);
+    await cli.ok(['artifact', 'rm', model]);
+    await cli.ok(['artifact', 'pull', '-q', model]);
     writeFileSync(`${key.prefix}.pass`, 'wrong');
     const wrong = await cli.run(['push', '-q', ...key.sign, 'busybox', `${host}/unsigned:1`]);
     t.regex(wrong.stderr, /wrong passphrase/);
