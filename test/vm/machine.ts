@@ -14,9 +14,14 @@ export type SayOptions = {
   readonly timeout?: number;
 };
 
-// Each launch of the tool is noted, since their number is what the tests take their time by.
+// Each launch of the tool is noted, since their number is what the tests take their time by. What is not even started ends a script.
 const prelude = `set -u
-coracle() { echo >>~/launches; command coracle "$@"; }
+coracle() {
+  local code=0
+  echo >>~/launches; command coracle "$@" || code=$?
+  [ "$code" = 0 ] || [ "\${1:-} \${2:-}" != 'run -d' ] || exit "$code"
+  return "$code"
+}
 until_true() { local try; for try in $(seq 120); do eval "$1" && return; sleep 0.5; done; echo "never: $1" >&2; return 1; }
 cgroup_of() { echo "/sys/fs/cgroup$(sed -n 's/^0:://p' "/proc/$1/cgroup")"; }
 pid_of() { coracle inspect --format '{{.State.Pid}}' "$1"; }
