@@ -97,9 +97,9 @@ static int move_processes(const char *from, const char *to, struct failure *fail
     return fail(failure, "cgroup", EBUSY, "%s", from);
 }
 
-/** Those that a limit or a question may need. What cannot be had shows when it is set. */
+/** Those that a limit, an update or a question may need. What cannot be had shows when it is set. */
 static void enable_controllers(const char *path, const struct plan_cgroup *plan) {
-    static const char *const always[] = {"+memory", "+pids", "+cpu", "+io"};
+    static const char *const always[] = {"+memory", "+pids", "+cpu", "+io", "+cpuset"};
     for (size_t i = 0; i < N_ELEMENTS(always); i++)
         write_at(path, "cgroup.subtree_control", always[i]);
     for (size_t i = 0; i < plan->settings.count; i++) {
