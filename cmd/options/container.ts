@@ -18,6 +18,13 @@ export const identityOptions = [
   { name: 'label', short: 'l', kind: 'list', value: 'NAME[=VALUE]', summary: 'Label' },
   { name: 'label-file', kind: 'list', value: 'FILE', summary: 'File of labels, one a line' },
   { name: 'cidfile', kind: 'string', value: 'FILE', summary: 'Write its id to a file, which must not exist' },
+  {
+    name: 'systemd',
+    kind: 'string',
+    value: 'MODE',
+    choices: ['false'],
+    summary: 'Accepted when false: nothing is set up for systemd as process 1',
+  },
   { name: 'init', kind: 'switch', summary: 'A small init as process 1 that reaps and forwards signals' },
   { name: 'restart', kind: 'string', value: 'POLICY', summary: 'no, always, unless-stopped, on-failure[:N]' },
   {
@@ -271,7 +278,7 @@ export const refusedByRun = {
   'use --pod': 'pod-id-file infra',
   'a foreground container is attached with all its streams': 'attach,a',
   'volumes are directories of this host': 'volume-driver storage-opt',
-  'the runtime is built in': 'runtime isolation init-path conmon-pidfile systemd rootfs init-ctr',
+  'the runtime is built in': 'runtime isolation init-path conmon-pidfile rootfs init-ctr',
   'the environment is that of the image and of -e': 'env-host env-merge unsetenv unsetenv-all http-proxy',
   'remove the image with coracle rmi': 'rmi',
   'use --platform': 'arch os variant',
