@@ -6,7 +6,7 @@ import { removeContainer } from '../container/lifecycle.js';
 import { readReservation } from '../container/names.js';
 import { containerPlaces } from '../container/stores.js';
 import { type ContainerView, isActive } from '../container/view.js';
-import { CoracleError } from '../errors.js';
+import { CoracleError, hasErrno } from '../errors.js';
 import { sweep } from '../image/sweep.js';
 import { diskBytes } from '../image/tree-bytes.js';
 import { type EventType, writeEvent } from '../native/journal.js';
@@ -170,7 +170,9 @@ function pruneImages(stores: AllStores, all: boolean, filter: PruneFilter): Omit
       for (const name of references.length > 0 ? references : [id]) stores.images.remove(name);
       removed.push(id);
     } catch (error) {
-      failures.push({ name: id, error: expected(error) });
+      // Another process may have removed it just now, or made a container of it.
+      if (!['NOT_FOUND', 'IN_USE'].includes(expected(error).code))
+        failures.push({ name: id, error: expected(error) });
     }
   }
   return { removed, failures };
@@ -190,8 +192,16 @@ async function pruneVolumes(stores: AllStores, filter: PruneFilter): Promise<rea
   return removed;
 }
 
-async function wholeStore(stores: AllStores): Promise<number> {
-  return (await (await stores.openAgent()).usage(0, '.')).bytes;
+/** What others take away while it is counted is no error: it is counted again. */
+async function wholeStore(stores: AllStores, tries = 20): Promise<number> {
+  const agent = await stores.openAgent();
+  try {
+    return (await agent.usage(0, '.')).bytes;
+  } catch (error) {
+    const gone = error instanceof CoracleError && hasErrno(error.cause, 'ENOENT');
+    if (!gone || tries === 0) throw error;
+    return wholeStore(stores, tries - 1);
+  }
 }
 
 /** Made by a `run` that has not started it yet. */

@@ -15,6 +15,7 @@ import {
   survivors,
   until,
 } from './fixture.js';
+import { numbers } from './random.js';
 
 const lives = 200;
 const needs = [
@@ -29,17 +30,6 @@ const needs = [
 
 type Victim = 'command' | 'supervisor' | 'infra' | 'init' | 'pasta' | 'fuse';
 const victims: readonly Victim[] = ['command', 'command', 'supervisor', 'infra', 'init', 'pasta', 'fuse'];
-
-/** mulberry32: the same numbers for the same seed. */
-function numbers(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 testWith(
   needs,
