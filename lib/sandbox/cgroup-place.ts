@@ -217,7 +217,7 @@ function isOfHost(names: readonly string[], { mount = '' }: CgroupFacts): boolea
 
 /** What gives users all controllers that they can have. */
 export const delegationFix =
-  "as root: mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf && systemctl daemon-reload, then log in again";
+  "as root: mkdir -p /etc/systemd/system/user@.service.d && printf '[Service]\\nDelegate=cpu cpuset io memory pids\\n' > /etc/systemd/system/user@.service.d/delegate.conf && systemctl daemon-reload, then systemctl restart user@UID (your id; it ends what runs there), as a new log-in does not where one lingers";
 
 const noHierarchy: CgroupProblem = {
   text: 'this host has no cgroup v2 hierarchy with controllers',
