@@ -74,11 +74,16 @@ delegate_cgroup() {
   mkdir -p "$part/suite" && chown -R "$user" "$part" && echo $$ >"$part/suite/cgroup.procs"
 }
 
-# Takes that part away, once nothing is left in it.
+# Takes that part away, with what a test left in it.
 remove_cgroup() {
-  local place
+  local place try
   for place in /sys/fs/cgroup /sys/fs/cgroup/unified; do
-    [ ! -d "$place/$1" ] || find "$place/$1" -depth -type d -exec rmdir {} + 2>/dev/null || :
+    for try in 1 2 3 4 5 6 7 8 9 10; do
+      [ -d "$place/$1" ] || break
+      [ "$try" = 1 ] || sleep 0.2
+      { echo 1 >"$place/$1/cgroup.kill"; } 2>/dev/null || :
+      find "$place/$1" -depth -type d -exec rmdir {} + 2>/dev/null || :
+    done
   done
 }
 
