@@ -190,13 +190,13 @@ void membership_begin(struct supervisor *supervisor, int netns, int netlink, int
 static bool take_places(struct membership *membership, const char *texts, size_t size) {
     const char *parts[3];
     size_t count = 0;
-    char *copy = malloc(size + 1);
+    char *copy = size > 0 && texts[size - 1] == 0 ? malloc(size) : NULL;
     if (!copy)
         return false;
     memcpy(copy, texts, size);
     for (size_t at = 0; at < size && count < N_ELEMENTS(parts); at += strlen(copy + at) + 1)
         parts[count++] = copy + at;
-    if (size == 0 || texts[size - 1] != 0 || count < N_ELEMENTS(parts)) {
+    if (count < N_ELEMENTS(parts)) {
         free(copy);
         return false;
     }

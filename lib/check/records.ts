@@ -71,7 +71,8 @@ function* incomplete(context: RecordsContext, view: ContainerView): Generator<De
   if (!existsSync(containerPlaces(context.containers, record.id).fs) && view.status !== 'dead')
     reasons.push('its own files are gone');
   const volumes = new VolumeStore(context.stores.paths);
-  for (const { name } of record.volumes) {
+  // Before its first start a container's volumes need not be there: that start makes them.
+  for (const { name } of view.status === 'created' ? [] : record.volumes) {
     if (!existsSync(join(context.stores.paths.volumes, name)) && volumes.find(name) === undefined)
       reasons.push(`volume ${name} is gone`);
   }

@@ -106,12 +106,26 @@ export class StagingArea {
    */
   lease(): HeldLock {
     this.open();
+    return this.#counted(undefined);
+  }
+
+  /** Keeps every sweep away as `lease` does, but makes no directory: for what is quick and stages nothing. */
+  keepSweepsAway(): HeldLock {
+    const lock = this.#alone
+      ? undefined
+      : this.#locks.holdLock(leasePath(this.#paths), { mode: 'shared', wait: true });
+    return this.#counted(lock);
+  }
+
+  #counted(lock: HeldLock | undefined): HeldLock {
     this.#leases++;
     let held = true;
     return {
       release: () => {
-        if (held) this.#leases--;
+        if (!held) return;
         held = false;
+        this.#leases--;
+        lock?.release();
       },
     };
   }

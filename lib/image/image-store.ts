@@ -138,6 +138,15 @@ export class ImageStore {
     this.#index.change((entries) => ({ entries: addEntry(entries, entry), result: undefined }));
   }
 
+  /**
+   * Keeps the image that a container was just made of: who took its last name away before the container's record was
+   * there could not know. Until then the caller keeps sweeps away.
+   */
+  keepUsed(image: ImageRecord): void {
+    if (this.#index.holds(image.descriptor.digest) || this.#isShared(image.configDigest)) return;
+    this.add(image);
+  }
+
   /** Takes a name away; the image stays. @throws NOT_FOUND */
   untag(reference: string): void {
     const full = fullReference(reference);

@@ -101,6 +101,14 @@ export class IndexFile {
     });
   }
 
+  /** Whether there is an entry of this digest once the changes under way are done. */
+  holds(digest: Digest): boolean {
+    return this.#locks.withLock(
+      join(this.#paths.locks, 'index'),
+      () => this.read().select({ kind: 'digest', digest }).length > 0,
+    );
+  }
+
   /** A removal is possible on a full disk too. */
   #write(entries: readonly IndexEntry[], before: number): void {
     const write = (): void => {

@@ -1,7 +1,7 @@
 /** Carries out the actions of a changeset's entries, in their order, through the file agent. */
 import { CoracleError, hasErrno } from '../errors.js';
 import type { Agent } from '../native/agent.js';
-import type { Meta } from '../native/agent-entry.js';
+import type { Entry, Meta } from '../native/agent-entry.js';
 import { inlineContent, type Pending } from '../native/agent-writes.js';
 import type { ApplyTarget } from './apply.js';
 import { type IdCheck, type LayerAction, type LayerMeta, layerAction, type Xattr } from './layer-action.js';
@@ -16,6 +16,7 @@ const parents = { parents: true } as const;
 const warningLimit = 20;
 
 type Directory = { readonly path: LayerPath; readonly meta: Meta };
+type Implied = { readonly path: LayerPath; readonly before: Promise<Entry | undefined> };
 type FileAction = Extract<LayerAction, { kind: 'file' }>;
 type DeviceAction = Extract<LayerAction, { kind: 'device' }>;
 
@@ -26,6 +27,11 @@ export class LayerExtractor {
   readonly #isMapped: IdCheck;
   /** Directories of this layer: making files in them changes their times, so these are set again at the end. */
   readonly #directories = new Map<string, Directory>();
+  /**
+   * Directories that the layer changes without an entry of their own, as they were before: with the times of the layers
+   * below, else of 1970, the same tar gives the same files whenever it is unpacked.
+   */
+  readonly #implied = new Map<string, Implied>();
   /** Names this layer deleted: a directory made at one of them must not show what is below. */
   readonly #deleted = new Set<string>();
   readonly #warnings: string[] = [];
@@ -48,6 +54,7 @@ export class LayerExtractor {
   apply(entry: TarEntry): Promise<void> | undefined {
     this.entries++;
     const action = layerAction(entry, this.#isMapped, this.#limits);
+    if (action.kind !== 'skip' && action.kind !== 'opaque') this.#noteParents(action.path);
     switch (action.kind) {
       case 'whiteout':
         this.#forget(action.path);
@@ -77,6 +84,12 @@ export class LayerExtractor {
 
   /** Sets the directories' times, the inner ones first, and waits until everything is done. */
   async finish(): Promise<void> {
+    for (const [key, { path, before }] of this.#implied) {
+      if (this.#directories.has(key)) continue;
+      const mtime = (await before)?.mtime ?? longAgo;
+      if ((await this.#agent.stat(this.#handle, path))?.type === 'directory')
+        await this.#agent.setMeta(this.#handle, path, { mtime });
+    }
     for (const { path, meta } of [...this.#directories.values()].reverse()) {
       const pending = this.#agent.setMeta(this.#handle, path, meta);
       if (pending !== undefined) await pending;
@@ -84,6 +97,19 @@ export class LayerExtractor {
     // any answered request reports the failures before it
     await this.#agent.resolve(this.#handle, '.');
     if (this.#unsaid > 0) this.#warnings.push(`${this.#unsaid} more of the same kind`);
+  }
+
+  /** Requests are answered in their order: what is asked now is told as it was before this entry. */
+  #noteParents(path: LayerPath): void {
+    for (let end = path.lastIndexOf(slash); end > 0; end = path.lastIndexOf(slash, end - 1)) {
+      const key = path.toString('latin1', 0, end);
+      if (this.#directories.has(key) || this.#implied.has(key)) return;
+      const parent = path.subarray(0, end);
+      const before = this.#agent.stat(this.#handle, parent);
+      // A failure is told by whatever is asked next.
+      before.catch(() => undefined);
+      this.#implied.set(key, { path: parent, before });
+    }
   }
 
   #directory(action: Extract<LayerAction, { kind: 'directory' }>): Pending {
@@ -102,6 +128,8 @@ export class LayerExtractor {
     if (path.length === 0 || !this.#directories.has(keyOf(path))) {
       const found = await this.#agent.stat(this.#handle, atRoot(path));
       if (found?.type !== 'directory') return;
+      this.#noteParents(path);
+      if (path.length > 0) this.#implied.set(keyOf(path), { path, before: Promise.resolve(found) });
       // a marker needs the directory in this layer; a change of nothing copies it up
       await this.#agent.setMeta(this.#handle, atRoot(path), { mode: found.mode });
     }
@@ -165,6 +193,8 @@ export class LayerExtractor {
   }
 }
 
+const slash = 0x2f;
+const longAgo = { seconds: 0, nanoseconds: 0 } as const;
 const noBytes = Buffer.alloc(0);
 
 function keyOf(path: LayerPath): string {

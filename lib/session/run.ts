@@ -72,11 +72,27 @@ type Prepared = {
   readonly created: Awaited<ReturnType<typeof createContainer>>;
 };
 
+/** From the look for the image until the container's record refers to it, nobody may sweep what it is made of. */
 async function prepare(
   session: Session,
   image: string,
   request: RunRequest,
   purpose: 'start-now' | 'start-later' = 'start-now',
+): Promise<Prepared> {
+  const { staging } = await session.stores();
+  const lease = staging.keepSweepsAway();
+  try {
+    return await makeOf(session, image, request, purpose);
+  } finally {
+    lease.release();
+  }
+}
+
+async function makeOf(
+  session: Session,
+  image: string,
+  request: RunRequest,
+  purpose: 'start-now' | 'start-later',
 ): Promise<Prepared> {
   const { policy, platform, access, publishAll, replace, requireLimits, inPod, ...rest } = request;
   const { onEvent, onWarning, onCreated, ...asked } = rest;
@@ -98,6 +114,7 @@ async function prepare(
     () => createContainer(stores, full, record, { purpose, images }),
     stores,
   );
+  for (const used of [record, ...images.values()]) stores.images.keepUsed(used);
   onCreated?.({ id: created.record.id, name: created.record.name });
   for (const warning of created.warnings) onWarning?.(warning);
   return { stores, created };

@@ -16,6 +16,8 @@ static void run(const uint8_t *data, size_t size, bool lossless) {
     struct plan plan = {.stdin_mode = STDIN_ONCE, .tty = size > 0 && data[0] & 1};
     struct supervisor supervisor = {.plan = &plan, .pidfd = -1, .log = {.fd = -1}, .phase = PHASE_RUNNING, .record = {.directory = -1, .lock = -1}};
     cgroup_init(&supervisor.cgroup);
+    supervisor.membership.link.fd = supervisor.membership.netns = supervisor.membership.netlink = -1;
+    supervisor.channel.fd = -1;
     supervisor.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (supervisor.epoll < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 || pipe2(input, O_CLOEXEC) < 0)
         abort();
@@ -31,6 +33,7 @@ static void run(const uint8_t *data, size_t size, bool lossless) {
         continue;
     relay_broadcast(&supervisor.relay, FRAME_EXIT, "{}");
     relay_free(&supervisor.relay);
+    membership_end(&supervisor);
     close(ends[1]);
     close(input[0]);
     close(supervisor.epoll);

@@ -65,8 +65,15 @@ withLayers(
     const before = everything.toSpliced(-1, 0, directory('long/'));
     const tar = tarOf(...before);
     const applied = await layers.apply(tar, 9999);
-    t.deepEqual(applied, { diffId: applied.diffId, size: tar.length, entries: before.length, warnings: [] });
-    t.is(String(applied.diffId), sha256(tar));
+    const { diffId } = applied;
+    t.deepEqual(applied, {
+      diffId,
+      size: tar.length,
+      entries: before.length,
+      warnings: [],
+      canonical: false,
+    });
+    t.is(String(diffId), sha256(tar));
     t.deepEqual(await layers.diffEntries(), before.map(seenSketch));
     t.deepEqual(await layers.diff(), tar);
   },
@@ -133,6 +140,20 @@ const lower: readonly Sketch[] = [
   { path: 'lib/sub/b', content: 'b' },
   { path: 'top', content: 'top' },
 ];
+
+withLayers(
+  'a directory that a layer changes without naming it keeps the times of the layer below, else those of 1970',
+  async (t, layers) => {
+    const mtime = { s: 1_600_000_000, ns: 0 };
+    await layers.applyEntries(directory('below/', { mtime }), { path: 'below/gone', content: 'x' });
+    await layers.applyEntries({ path: 'below/.wh.gone' }, { path: 'new/inner/file', content: 'y' });
+    const times = new Map((await layers.merged()).map((entry) => [String(entry.path), entry.mtime]));
+    t.deepEqual(times.get('below/'), mtime);
+    t.deepEqual([times.get('new/'), times.get('new/inner/')], [longAgo, longAgo]);
+  },
+);
+
+const longAgo = { s: 0, ns: 0 };
 
 withLayers(
   'whiteouts delete, opaque markers empty, and both come back in the changeset',

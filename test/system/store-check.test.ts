@@ -50,7 +50,19 @@ async function openBuilt(t: ExecutionContext<unknown>): Promise<Cli> {
   writeFileSync(join(context, 'file'), 'copied\n');
   writeFileSync(join(context, 'Dockerfile'), 'FROM busybox\nRUN echo made > /made\nCOPY file /file\n');
   await cli.ok(['build', '-q', '-t', 'web', context]);
-  await cli.ok(['create', '--name', 'box', '--network', 'none', 'web', 'cat', '/made', '/file']);
+  await cli.ok([
+    'create',
+    '--name',
+    'box',
+    '--network',
+    'none',
+    '-v',
+    '/data',
+    'web',
+    'cat',
+    '/made',
+    '/file',
+  ]);
   return cli;
 }
 
