@@ -131,8 +131,8 @@ const changeErrors = ['ESTALE', 'ENOENT', 'ELOOP', 'ENOTDIR'] as const;
 
 function explainChange(error: unknown): unknown {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    // The agent's messages read `copy PATH: ERRNO`.
-    const path = /^copy (.+): E[A-Z]+$/.exec(cause.message)?.[1];
+    // The agent's messages read `copy PATH: WHY`.
+    const path = /^copy (.+): [^:]+$/.exec(cause.message)?.[1];
     if (path !== undefined && hasErrno(cause.cause, ...changeErrors)) return changedWhileRead(path, error);
   }
   return error;

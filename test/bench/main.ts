@@ -5,6 +5,7 @@ import type { Bench, Case } from './case.js';
 import { cachedCase, contextCase, copyCase, stagesCase, stepsCase } from './cases/build.js';
 import { fleetCase } from './cases/fleet.js';
 import { nodeCase, outputCase } from './cases/foreground.js';
+import { listCase, smallFilesCase } from './cases/images.js';
 import { lifecycleCase } from './cases/lifecycle.js';
 import { networksCase } from './cases/networks.js';
 import { realCase } from './cases/real.js';
@@ -30,6 +31,8 @@ const cases: readonly Case[] = [
   realCase,
   pullCase,
   archiveCase,
+  smallFilesCase,
+  listCase,
   fleetCase,
   lifecycleCase,
   outputCase,

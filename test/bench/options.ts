@@ -13,6 +13,7 @@ export type Scale = {
   readonly context: number;
   readonly megabytes: number;
   readonly containers: number;
+  readonly images: number;
 };
 
 export type BenchOptions = {
@@ -40,8 +41,17 @@ const full = {
   context: 50_000,
   megabytes: 1024,
   containers: 20,
+  images: 1000,
 } as const;
-const quick = { rounds: 3, steps: 5, files: 1000, context: 2000, megabytes: 128, containers: 3 } as const;
+const quick = {
+  rounds: 3,
+  steps: 5,
+  files: 1000,
+  context: 2000,
+  megabytes: 128,
+  containers: 3,
+  images: 20,
+} as const;
 
 /** @throws Error naming the option that is unknown or has a bad value, and cases not in `names`. */
 export function parseBenchOptions(argv: readonly string[], names: readonly string[]): BenchOptions {

@@ -27,7 +27,7 @@ testWith(missingForBuilds, 'a prune frees what no image needs, and the image sta
   const builder = await Builder.open(t);
   const { image } = await builder.make(twoStages);
   const before = await builder.tree(image);
-  await builder.stores.close();
+  builder.stores.staging.close();
   const { bytes, busy, pruned } = await pruneCache(builder.stores, {});
   t.false(busy);
   t.true(bytes >= 1_000_006);

@@ -308,7 +308,7 @@ for (const [flags, code] of [
   [{ network: ['ns:/proc/1/ns/net'] }, 'UNSUPPORTED'],
   [{ addHost: ['x'] }, 'USAGE'],
   [{ dns: ['x'] }, 'USAGE'],
-  [{ securityOpt: ['label=type:x'] }, 'UNSUPPORTED'],
+  [{ securityOpt: ['no-such=x'] }, 'UNSUPPORTED'],
   [{ env: ['=x'] }, 'USAGE'],
   [{ envFileTexts: [{ path: 'f', text: 'a b=c' }] }, 'USAGE'],
   [{ label: ['=x'] }, 'USAGE'],

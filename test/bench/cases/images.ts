@@ -1,0 +1,92 @@
+/** Many images in one store, and one image of many files. */
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { makeTar, type TarEntry } from '../../helpers/image.js';
+import { type Bench, type Case, present, row } from '../case.js';
+import { settle, timeCommand } from '../command.js';
+
+export const listCase: Case = {
+  name: 'images',
+  speed: 'fast',
+  open: (bench) => {
+    const count = bench.scale.images;
+    const layer = makeTar([{ name: 'file', content: 'one' }]);
+    const names = Array.from({ length: count }, (_, index) => `localhost/many-${index}:1`);
+    const file = writeArchive(bench, 'many.tar', layer, names);
+    return {
+      contenders: present(bench.tools.coracle, bench.tools.podman).map((tool) => {
+        const store = bench.freshStore(tool);
+        store.run('load', '-q', '-i', file);
+        return {
+          label: tool.name,
+          round: (record) => record('list', timeCommand(store.command('images'))),
+        };
+      }),
+      rows: [row(`\`images\` with ${count} images`, 'list', 0.3)],
+    };
+  },
+};
+
+export const smallFilesCase: Case = {
+  name: 'small-files',
+  speed: 'slow',
+  open: (bench) => {
+    const count = bench.scale.context;
+    const file = writeArchive(bench, 'small.tar', makeTar(smallFiles(count)), ['localhost/small:1']);
+    return {
+      contenders: present(bench.tools.coracle, bench.tools.podman).map((tool) => ({
+        label: tool.name,
+        round: (record) => {
+          const store = bench.freshStore(tool);
+          settle();
+          record('load', timeCommand(store.command('load', '-q', '-i', file)));
+        },
+      })),
+      rows: [row(`load of a layer of ${count} small files`, 'load', 0.5)],
+    };
+  },
+};
+
+function smallFiles(count: number): TarEntry[] {
+  const directories = Array.from({ length: Math.ceil(count / 100) }, (_, index) => `part-${index}`);
+  const files = Array.from({ length: count }, (_, index) => ({
+    name: `part-${Math.floor(index / 100)}/file-${index}`,
+    content: `${index}\n`.repeat(1 + (index % 200)),
+  }));
+  return [...directories.map((name) => ({ name, type: 'directory' }) as const), ...files];
+}
+
+/** A docker-archive of images that share a layer; each has a config of its own. */
+function writeArchive(bench: Bench, name: string, layer: Buffer, images: readonly string[]): string {
+  const configs = images.map((image) => ({ image, ...configOf(image, layer) }));
+  const manifest = configs.map(({ image, file }) => ({
+    Config: file,
+    RepoTags: [image],
+    Layers: ['layer.tar'],
+  }));
+  const path = join(bench.workspace, name);
+  writeFileSync(
+    path,
+    makeTar([
+      { name: 'layer.tar', content: layer },
+      ...configs.map(({ file, text }) => ({ name: file, content: text })),
+      { name: 'manifest.json', content: JSON.stringify(manifest) },
+    ]),
+  );
+  return path;
+}
+
+function configOf(image: string, layer: Buffer): { readonly file: string; readonly text: string } {
+  const text = JSON.stringify({
+    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+    os: 'linux',
+    config: { Cmd: ['/file'], Labels: { name: image } },
+    rootfs: { type: 'layers', diff_ids: [`sha256:${sha256(layer)}`] },
+  });
+  return { file: `${sha256(text)}.json`, text };
+}
+
+function sha256(bytes: string | Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
+}
