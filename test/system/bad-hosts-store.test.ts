@@ -158,7 +158,7 @@ testWith(base, 'without HOME the store must be named, and is told so', async (t)
   const running = await cli.run(id, { env: { HOME: undefined } });
   expectError(t, running, {
     code: 125,
-    says: /XDG_CACHE_HOME: HOME is not set/,
+    says: /XDG_(CACHE|CONFIG)_HOME: HOME is not set/,
     hint: /hint: set HOME or XDG/,
   });
   t.is(
