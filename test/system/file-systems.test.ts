@@ -164,7 +164,10 @@ testWith(
     const root = join(mounted, 'store');
     const refused = await cli.run(['--root', root, 'import', join(cli.directory, 'busybox.tar'), 'busybox']);
     t.is(refused.code, 125);
-    t.regex(refused.stderr, /: operation not permitted\nhint: .*put the store on ext4, xfs, btrfs or a tmpfs with --root/);
+    t.regex(
+      refused.stderr,
+      /: operation not permitted\nhint: .*put the store on ext4, xfs, btrfs or a tmpfs with --root/,
+    );
     const doctor = await cli.run(['--root', root, 'doctor']);
     t.is(doctor.code, 1);
     t.regex(doctor.stdout, /store .*\(FUSE, /);
