@@ -138,7 +138,7 @@ static void report_ready(struct watch *watch, uint32_t events) {
         watch_close(session->epoll, watch);
         if (session->pid == 0)
             finish(session); /* it failed before it was in the container */
-        else if (!session->failure.stage && !session->exited) {
+        else if (!session->failure.stage) { /* executed, though its end may have been seen first */
             session->started = true;
             events_write(&session->plan->events, "exec", "");
             status_started(&session->status, session->pid);
