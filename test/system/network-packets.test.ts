@@ -47,6 +47,12 @@ async function listenIn(cli: Cli, name: string, network: string, mount: readonly
   return placeOf(cli, name, network);
 }
 
+/** A container on `left` that may write whatever packets it likes. */
+async function runOne(cli: Cli, mount: readonly string[]): Promise<void> {
+  const where = ['--name', 'one', '--network', 'left', ...powers, ...mount];
+  await cli.ok(['run', '-d', ...where, 'busybox', 'sleep', '1000']);
+}
+
 testWith(
   needs,
   'no frame and no packet, whatever its source, comes from one network to another',
@@ -55,19 +61,7 @@ testWith(
     for (const name of ['left', 'right']) await cli.ok(['network', 'create', '--ipv6', name]);
     const peer = await listenIn(cli, 'peer', 'left', mount);
     const other = await listenIn(cli, 'other', 'right', mount);
-    await cli.ok([
-      'run',
-      '-d',
-      '--name',
-      'one',
-      '--network',
-      'left',
-      ...powers,
-      ...mount,
-      'busybox',
-      'sleep',
-      '1000',
-    ]);
+    await runOne(cli, mount);
     const gateway = { four: peer.four.replace(/\d+$/, '1'), six: peer.six.replace(/[^:]+$/, '1') };
     const farGateway = { four: other.four.replace(/\d+$/, '1'), six: other.six.replace(/[^:]+$/, '1') };
     // The gateway is to be known, so that what follows goes out at once.
@@ -142,19 +136,7 @@ testWith(needs, 'answers to a source that is of another network do not come to t
   const families = six === undefined ? ['4' as const] : (['4', '6'] as const);
   for (const name of ['left', 'right']) await cli.ok(['network', 'create', '--ipv6', name]);
   const other = await listenIn(cli, 'other', 'right', mount);
-  await cli.ok([
-    'run',
-    '-d',
-    '--name',
-    'one',
-    '--network',
-    'left',
-    ...powers,
-    ...mount,
-    'busybox',
-    'sleep',
-    '1000',
-  ]);
+  await runOne(cli, mount);
   const own = await placeOf(cli, 'one', 'left');
   await cli.run(['exec', 'one', 'ping', '-c', '1', '-W', '1', own.four.replace(/\d+$/, '1')]);
   const table = await cli.ok(['exec', 'one', 'cat', '/proc/net/arp']);
