@@ -9,6 +9,7 @@ import { isHeld } from '../container/state.js';
 import { type ContainerStores, containerPlaces } from '../container/stores.js';
 import type { ContainerView } from '../container/view.js';
 import { CoracleError } from '../errors.js';
+import { passingLocks } from '../host/temporaries.js';
 import { moveToTrash } from '../host/trash.js';
 import { NetworkStore } from '../network/network-store.js';
 import { VolumeStore } from '../volume/volume-store.js';
@@ -171,10 +172,8 @@ function* checkLeftovers({ stores, containers }: RecordsContext): Generator<Dete
 
 /** Files of locks on passing things; the kernel let go of the locks themselves. */
 function* checkLocks({ stores }: RecordsContext): Generator<Detected> {
-  const { locks: directory } = stores.paths;
-  const stale = namesIn(directory).filter((name) => {
-    if (!/^(partial|unpack)-/.test(name)) return false;
-    const lock = stores.locks.holdLock(join(directory, name));
+  const stale = passingLocks(stores.paths).filter((path) => {
+    const lock = stores.locks.holdLock(path);
     lock?.release();
     return lock !== undefined;
   });
@@ -187,7 +186,7 @@ function* checkLocks({ stores }: RecordsContext): Generator<Detected> {
     meaning: 'nothing waits for them',
     repair: 'they are removed',
     mend: async () => {
-      for (const name of stale) stores.locks.holdLock(join(directory, name), { temporary: true })?.release();
+      for (const path of stale) stores.locks.holdLock(path, { temporary: true })?.release();
       return repaired('removed');
     },
   };

@@ -2,7 +2,7 @@
  * What killed writers leave beside their records: files that were to be renamed (`NAME.<12 hex digits>.tmp`), and locks named
  * after passing things.
  */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import type { StorePaths } from './paths.js';
@@ -24,12 +24,16 @@ export function sweepTemporaries(paths: StorePaths, locks: Locks, now: number): 
       passed: new Set([blobs, staging, trash, paths.locks]),
       before: now - writing,
     });
-    for (const name of readdirSync(paths.locks)) {
-      if (passingLock.test(name)) locks.holdLock(join(paths.locks, name), { temporary: true })?.release();
-    }
+    for (const path of passingLocks(paths)) locks.holdLock(path, { temporary: true })?.release();
   } catch (error) {
     throw ioError(`collect what killed processes left in ${root}`, error);
   }
+}
+
+/** Files of the locks on passing things, whether somebody holds them or not. */
+export function passingLocks({ locks }: StorePaths): readonly string[] {
+  const names = existsSync(locks) ? readdirSync(locks) : [];
+  return names.flatMap((name) => (passingLock.test(name) ? [join(locks, name)] : []));
 }
 
 type Walk = {
