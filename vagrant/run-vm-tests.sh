@@ -7,7 +7,7 @@
 #
 #   CORACLE_VM_DRIVER  kvm or qemu (emulation); default: kvm where it works
 #   CORACLE_VM_CACHE   where what is built is kept
-#   CORACLE_VM_MIRROR  a mirror of Debian, where deb.debian.org is out of reach
+#   CORACLE_VM_MIRROR  a mirror of Debian; default: the one of this host's own packages
 #   CORACLE_TEST_VM=1  a machine that cannot do this is a failure, not exit code 77
 set -euo pipefail
 

@@ -59,16 +59,22 @@ use_built() {
   flock -s "$kept"
 }
 
+# The mirror that was named, else the one that this host's own packages come from; without one mmdebstrap chooses.
+debian_mirror() {
+  printf '%s\n' "${CORACLE_VM_MIRROR:-$(apt-get indextargets --format '$(SITE)' 'Label: Debian' "Codename: $suite" | sed -n 1p)}"
+}
+
 # A build that fails although Debian answers is a fault of the project.
 check_mirror() {
-  local mirror=${CORACLE_VM_MIRROR:-http://deb.debian.org/debian}
-  curl --silent --fail --location --max-time 60 --retry 3 --output /dev/null "$mirror/dists/$suite/InRelease" ||
+  local mirror
+  mirror=$(debian_mirror)
+  [ -z "$mirror" ] || curl --silent --fail --location --max-time 60 --retry 3 --output /dev/null "$mirror/dists/$suite/InRelease" ||
     cannot "fetch packages: $mirror does not answer; CORACLE_VM_MIRROR names another mirror"
 }
 
 # bootstrap DIRECTORY PACKAGE... -- OPTION...: a Debian root file system.
 bootstrap() {
-  local root=$1 packages=() sources=()
+  local root=$1 packages=() mirror
   shift
   while [ $# -gt 0 ] && [ "$1" != -- ]; do
     packages+=("$1")
@@ -76,12 +82,12 @@ bootstrap() {
   done
   [ $# = 0 ] || shift
   command -v mmdebstrap >/dev/null || fail 'bootstrap Debian: mmdebstrap is not installed; see vagrant/provision.sh --with-tests'
-  [ -z "${CORACLE_VM_MIRROR:-}" ] || sources=("$CORACLE_VM_MIRROR")
+  mirror=$(debian_mirror)
   local list
   list=$(IFS=,; echo "${packages[*]}")
   # In namespaces, so that nothing stays mounted and nothing runs on when it is ended.
   unshare --mount --pid --fork --kill-child --mount-proc \
     mmdebstrap --quiet --mode=root --variant=apt --components=main --include="$list" \
     --aptopt='APT::Install-Recommends "false"' --aptopt='Acquire::Retries "3"' --aptopt='Acquire::Languages "none"' \
-    --dpkgopt='force-unsafe-io' "$@" "$suite" "$root" "${sources[@]}"
+    --dpkgopt='force-unsafe-io' "$@" "$suite" "$root" ${mirror:+"$mirror"}
 }
