@@ -3,14 +3,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "agent.h"
-#include "client.h"
-#include "exec.h"
-#include "netd.h"
-#include "oci.h"
-#include "probe.h"
-#include "run.h"
-#include "unshare.h"
+#include "agent/agent.h"
+#include "client/client.h"
+#include "host/probe.h"
+#include "host/unshare.h"
+#include "network/netd.h"
+#include "oci/oci.h"
+#include "supervisor/exec.h"
+#include "supervisor/run.h"
 
 static int run_agent(int argc, char **argv) {
     (void)argc;

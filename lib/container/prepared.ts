@@ -1,7 +1,7 @@
 /**
- * The plan of a container's next start, kept with all it was made from: the launcher (native/launcher-start.c) starts the
+ * The plan of a container's next start, kept with all it was made from: the launcher (native/programs/launcher-start.c) starts the
  * container with it as long as nothing of that has changed, and Node.js is not needed. Where anything differs, is missing or
- * fails, the start is done anew here. Form: native/PROTOCOL.md 2.9.
+ * fails, the start is done anew here. Form: native/PROTOCOL.md 2.11.
  */
 import { realpathSync, rmSync, statSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';

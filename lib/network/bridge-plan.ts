@@ -24,7 +24,7 @@ export type PlacedAttachment = {
   readonly six?: { readonly subnet: NetworkSubnet; readonly address: string } | undefined;
 };
 
-/** Containers may ask for each other below this domain, which is never passed on; native/netd-names.c knows it. */
+/** Containers may ask for each other below this domain, which is never passed on; native/network/netd-names.c knows it. */
 export const containerDomain = 'coracle.internal';
 
 /** Its MAC address: as asked for, else made from its address. */

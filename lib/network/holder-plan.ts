@@ -6,7 +6,7 @@ import type { NetworkFacts } from './host-facts.js';
 import { uplinkPrefix6 } from './network-plan.js';
 import { uplinkPrefix } from './plan-record.js';
 
-/** The interface that leads out of the holder's namespace; native/firewall.h knows it. */
+/** The interface that leads out of the holder's namespace; native/network/firewall.h knows it. */
 const uplink = 'uplink0';
 
 /** Which map its user namespace has: one id is enough, but where we are root of a namespace already only its own maps can be written. */

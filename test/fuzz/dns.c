@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "dns.h"
+#include "network/dns.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

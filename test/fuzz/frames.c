@@ -6,8 +6,8 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
-#include "client_io.h"
-#include "supervisor.h"
+#include "supervisor/client-io.h"
+#include "supervisor/supervisor.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

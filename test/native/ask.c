@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-#include "relay.h"
+#include "supervisor/relay.h"
 
 static void send_frame(int fd, char *text) {
     unsigned char frame[FRAME_HEADER + 256] = {0};

@@ -3,7 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "plan.h"
+#include "plan/plan.h"
 
 static void put(FILE *out, const char *text) {
     fwrite(text, strlen(text) + 1, 1, out);

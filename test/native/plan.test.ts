@@ -11,7 +11,7 @@ const record: fc.Arbitrary<PlanRecord> = fc
   .tuple(fc.constantFrom('arg', 'env', 'mount', 'layer'), fc.array(word, { maxLength: 5 }))
   .map(([operation, args]) => [operation, ...args]);
 
-/** What plan_parse in native/plan.c reads. */
+/** What plan_parse in native/plan/plan.c reads. */
 function decode(plan: Buffer): readonly (readonly string[])[] {
   const fields = plan.toString('utf8').split('\0');
   const records: string[][] = [];

@@ -10,15 +10,15 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#include "buffer.h"
-#include "dbus.h"
-#include "dns.h"
-#include "identity.h"
-#include "log.h"
-#include "ownership.h"
-#include "paths.h"
-#include "record.h"
-#include "status.h"
+#include "supervisor/buffer.h"
+#include "base/status.h"
+#include "container/identity.h"
+#include "files/ownership.h"
+#include "files/paths.h"
+#include "network/dns.h"
+#include "supervisor/dbus.h"
+#include "supervisor/log.h"
+#include "supervisor/record.h"
 
 struct tally {
     int count, failed;
