@@ -17,18 +17,27 @@ import type { ReadBlob } from './zstd-chunked.js';
 /** The digest of the table of contents, in a layer's annotations. */
 export const estargzDigest = 'containerd.io/snapshot/stargz/toc.digest';
 
-const footerBytes = 51;
+/** Bytes of the last member. */
+export const estargzFooter = 51;
 
-/** The layout of a layer whose table of contents has this digest. @throws INVALID, INTEGRITY, UNSUPPORTED */
-export async function readEstargz(digest: string, size: number, read: ReadBlob): Promise<ChunkedLayout> {
-  if (size < footerBytes) throw invalid('eStargz layer', 'it is too short');
-  const end = size - footerBytes;
-  const tocAt = tocOffset(await read(end, footerBytes));
+/**
+ * The layout of a layer whose table of contents has this digest, where the manifest says one.
+ * @throws INVALID, INTEGRITY, UNSUPPORTED
+ */
+export async function readEstargz(
+  digest: string | undefined,
+  size: number,
+  read: ReadBlob,
+): Promise<ChunkedLayout> {
+  if (size < estargzFooter) throw invalid('eStargz layer', 'it is too short');
+  const end = size - estargzFooter;
+  const tocAt = tocOffset(await read(end, estargzFooter));
+  if (tocAt === undefined) throw invalid('eStargz layer', 'no footer');
   if (tocAt >= end || end - tocAt > tocLimits.compressed)
     throw invalid('eStargz layer', 'no table of contents');
   const member = await expand(await read(tocAt, end - tocAt));
   const text = await tocOf(member);
-  if (digest !== `sha256:${createHash('sha256').update(text).digest('hex')}`) {
+  if (digest !== undefined && digest !== `sha256:${createHash('sha256').update(text).digest('hex')}`) {
     throw new CoracleError('INTEGRITY', 'read table of contents: it has not the digest the manifest says');
   }
   const entries = parseToc(text.toString('utf8'));
@@ -38,11 +47,11 @@ export async function readEstargz(digest: string, size: number, read: ReadBlob):
   return { compression: 'gzip', files, end, literals: literalsOf(entries, member), trailing: true };
 }
 
-function tocOffset(footer: Buffer): number {
+/** Where a footer says that the table of contents is; undefined for what is no footer. */
+export function tocOffset(footer: Buffer): number | undefined {
   const found = /^([0-9a-f]{16})STARGZ$/.exec(footer.subarray(16, 38).toString('latin1'));
   const offset = Number.parseInt(found?.[1] ?? '', 16);
-  if (Number.isSafeInteger(offset)) return offset;
-  throw invalid('eStargz layer', 'no footer');
+  return Number.isSafeInteger(offset) ? offset : undefined;
 }
 
 async function expand(packed: Buffer): Promise<Buffer> {

@@ -1,10 +1,12 @@
-/** The layout of a layer whose manifest says that it has a table of contents. */
+/** The layout of a layer that has a table of contents: its manifest says so, or its last bytes do. */
 import type { Descriptor } from '../oci/descriptor.js';
+import { layerCompression } from '../oci/media-types.js';
 import { estargzDigest, readEstargz } from './estargz.js';
+import { hasEstargzFooter, mayHaveFooter, zstdFooter } from './footer.js';
 import type { ChunkedLayout } from './layout.js';
 import { isTocKey, isZstdChunked, type ReadBlob, readZstdChunked } from './zstd-chunked.js';
 
-/** Whether a layer has a table of contents. */
+/** Whether a layer's manifest says that it has a table of contents. */
 export function hasToc({ annotations }: Descriptor): boolean {
   return isZstdChunked(annotations) || annotations?.[estargzDigest] !== undefined;
 }
@@ -17,10 +19,20 @@ export function withAnnotations(layer: Descriptor, added: Descriptor['annotation
   return Object.keys(all).length === 0 ? bare : { ...bare, annotations: all };
 }
 
-/** Reads a layer's table of contents. @throws INVALID, INTEGRITY for one that cannot be */
-export function openLayout(layer: Descriptor, read: ReadBlob): Promise<ChunkedLayout> {
-  const { annotations = {}, size } = layer;
+/** Whether a layer has a table of contents, or could have one of which its manifest does not speak. */
+export function mayHaveToc(layer: Descriptor): boolean {
+  return hasToc(layer) || mayHaveFooter(layer);
+}
+
+/** Reads a layer's table of contents; undefined for a layer without one. @throws INVALID, INTEGRITY for one that cannot be */
+export async function openLayout(layer: Descriptor, read: ReadBlob): Promise<ChunkedLayout | undefined> {
+  const { annotations = {}, size, mediaType } = layer;
+  if (isZstdChunked(annotations)) return readZstdChunked(annotations, size, read);
   const digest = annotations[estargzDigest];
-  if (digest !== undefined && !isZstdChunked(annotations)) return readEstargz(digest, size, read);
-  return readZstdChunked(annotations, size, read);
+  if (digest !== undefined) return readEstargz(digest, size, read);
+  if (layerCompression(mediaType) === 'zstd') {
+    const found = await zstdFooter(size, read);
+    return found === undefined ? undefined : readZstdChunked(found, size, read);
+  }
+  return (await hasEstargzFooter(size, read)) ? readEstargz(undefined, size, read) : undefined;
 }

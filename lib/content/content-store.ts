@@ -13,6 +13,7 @@ import type { StorePaths } from '../host/paths.js';
 import type { Locks, StagingArea } from '../host/staging.js';
 import { type Digest, digestAlgorithm, digestHex, isDigest } from '../oci/digest.js';
 import type { PartialIngest } from './partial-ingest.js';
+import type { PartialRanges } from './partial-ranges.js';
 
 /** What a stored blob turned out to be. */
 export type StoredBlob = { readonly digest: Digest; readonly size: number };
@@ -117,6 +118,13 @@ export class ContentStore {
       { paths: this.#paths, locks: this.#locks, target: this.pathOf(digest) },
       options,
     );
+  }
+
+  /** Parts of a blob that can be taken up again as `partial` can; for this process alone where another one works on them. */
+  async ranges(blob: Required<ExpectedBlob>): Promise<PartialRanges> {
+    const { openRanges } = await import('./partial-ranges.js');
+    const own = (): string => this.#staging.open().file('ranges');
+    return openRanges(blob, { paths: this.#paths, locks: this.#locks, own });
   }
 
   /** Takes the blob away; one that is not here is no error. */

@@ -14,7 +14,8 @@ export function sweepPartials(paths: StorePaths, age: number, now: number): numb
     const found = statSync(path, { throwIfNoEntry: false });
     if (found === undefined || now - found.mtimeMs < age) continue;
     rmSync(path, { force: true });
-    freed += found.size;
+    // parts of a blob lie in a file with holes
+    freed += Math.min(found.size, found.blocks * 512);
   }
   return freed;
 }

@@ -64,6 +64,8 @@ export class RegistryClient {
   readonly signal: AbortSignal | undefined;
   readonly retryPolicy: RetryPolicy;
   readonly onRetry: ((event: RetryEvent) => void) | undefined;
+  /** Whether several ranges may be asked for at once: until it turns out that the server does not give them. */
+  givesManyRanges = true;
   readonly #options: RegistryOptions;
   readonly #transport: Transport;
   readonly #authorizer: Authorizer;

@@ -1,5 +1,5 @@
 /** The layers of a pulled image: fetched beside each other, unpacked in their order beside that, in parts where that is enough. */
-import { hasToc } from '../chunked/open-layout.js';
+import { mayHaveToc } from '../chunked/open-layout.js';
 import { CoracleError } from '../errors.js';
 import { LayerChain } from '../image/layer-chain.js';
 import { layerChainIds } from '../image/layer-chain-ids.js';
@@ -45,6 +45,7 @@ export async function fetchLayers(
   for (const { layer } of layers) {
     onEvent({ kind: 'layer', id: layerEventId(layer.digest), status: 'waiting', total: layer.size });
   }
+  let finished = false;
   try {
     const extraction = (ended: AbortSignal): Promise<void> => {
       // layers whose download never begins must not be waited for
@@ -63,12 +64,14 @@ export async function fetchLayers(
     await runParallel([extraction, ...tasks], { limit: downloads + 1, signal });
     if (signal.aborted) throw new CoracleError('ABORTED', 'pull image: aborted');
     await finishUnpack(chain, image, stores);
+    finished = true;
     await rememberLayers(stores, origin, layers);
     for (const { layer } of layers)
       onEvent({ kind: 'layer', id: layerEventId(layer.digest), status: 'done' });
     for (const text of chain.warnings) onEvent({ kind: 'message', text });
   } finally {
-    for (const { way } of layers) way.partial?.close();
+    // layers are there all together or not at all: what was fetched of them stays for the next pull
+    for (const { way } of layers) await (finished ? way.partial?.discard() : way.partial?.suspend());
     await known.close();
     await chain.abandon();
   }
@@ -104,7 +107,7 @@ async function fetchLayer(
     onEvent({ kind: 'layer', id, status: 'exists', total });
   else onEvent({ kind: 'layer', id, status: 'downloading', current: 0, total });
   if (!stored && unpacked && originOf(stores.paths, layer) !== undefined) return way.whole();
-  if (!stored && !unpacked && hasToc(layer) && !context.known.isEmpty) {
+  if (!stored && !unpacked && mayHaveToc(layer) && !context.known.isEmpty) {
     const partial = await tryPartial(stores, origin, task, context);
     if (partial !== undefined) return way.inParts(partial);
   }

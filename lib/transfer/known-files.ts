@@ -7,7 +7,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ChunkedFile, ChunkedLayout } from '../chunked/layout.js';
-import { hasToc, openLayout } from '../chunked/open-layout.js';
+import { mayHaveToc, openLayout } from '../chunked/open-layout.js';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 import { logger } from '../host/log.js';
@@ -43,11 +43,11 @@ export async function rememberLayerFiles(
   chainId: ChainId,
   layout?: ChunkedLayout,
 ): Promise<void> {
-  if (!hasToc(layer) || existsSync(recordPath(stores.paths, chainId))) return;
+  if (!mayHaveToc(layer) || existsSync(recordPath(stores.paths, chainId))) return;
   const path = stores.content.pathOf(layer.digest);
   try {
-    const { files } = layout ?? (await openLayout(layer, (start, length) => readPart(path, start, length)));
-    rememberFiles(stores.paths, chainId, files);
+    const found = layout ?? (await openLayout(layer, (start, length) => readPart(path, start, length)));
+    if (found !== undefined) rememberFiles(stores.paths, chainId, found.files);
   } catch (error) {
     if (!(error instanceof CoracleError)) throw error;
     logger().debug({ layer: layer.digest, reason: error.message }, 'table of contents passed over');

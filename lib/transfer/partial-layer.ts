@@ -3,31 +3,34 @@
  * diffID, and once more to be unpacked: what does not come out right never gets near a snapshot.
  */
 import { createHash } from 'node:crypto';
-import { createReadStream, rmSync } from 'node:fs';
-import { type FileHandle, open } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import type { ChunkedLayout } from '../chunked/layout.js';
 import { openLayout } from '../chunked/open-layout.js';
 import { type Part, type Plan, planArchive } from '../chunked/plan.js';
-import { CoracleError, ioError } from '../errors.js';
+import type { Extent, PartialRanges } from '../content/partial-ranges.js';
+import { CoracleError } from '../errors.js';
 import type { Stores } from '../image/stores.js';
 import { decompress } from '../layer/compression.js';
 import { defaultTarLimits } from '../layer/tar-entry.js';
 import { asBuffer } from '../layer/tar-reader.js';
 import type { DiffId } from '../oci/chain-id.js';
 import type { Descriptor } from '../oci/descriptor.js';
-import { readBlobRange } from '../registry/blob-range.js';
+import { readBlobRanges } from '../registry/blob-range.js';
 import type { BlobOrigin } from './download.js';
 import type { KnownFiles } from './known-files.js';
 import { runParallel } from './parallel.js';
 import { ReadAhead } from './read-ahead.js';
 
-/** A layer whose tar can be read as often as it is wanted. */
+/** A layer whose tar can be read as often as it is wanted. Ends with exactly one of `discard` and `suspend`. */
 export type PartialLayer = {
   readonly tar: () => AsyncIterable<Buffer>;
   readonly layout: ChunkedLayout;
   /** Bytes that came from the registry for it. */
   readonly fetched: number;
-  readonly close: () => void;
+  /** What was fetched is needed no more. */
+  readonly discard: () => Promise<void>;
+  /** What was fetched stays for a later attempt. */
+  readonly suspend: () => Promise<void>;
 };
 
 export type PartialOptions = {
@@ -39,12 +42,14 @@ export type PartialOptions = {
 /** A range is not begun anew for less than this: the files in it are fetched once more. */
 const gapBytes = 32 * 1024;
 const rangeLimit = 256;
-/** Ranges fetched at a time for one layer. */
+/** Requests at a time for one layer, and the bytes and ranges of one. */
 const requests = 4;
+const requestLimits = { bytes: 8 * 1024 * 1024, ranges: 64 };
 
 /**
- * The layer, verified. Undefined where fetching it whole is as good.
- * @throws INVALID and INTEGRITY for what does not fit, UNSUPPORTED where the registry knows no ranges.
+ * The layer, verified. Undefined where fetching it whole is as good. What an earlier attempt has fetched is not fetched again.
+ * @throws INVALID and INTEGRITY for what does not fit, UNSUPPORTED where the registry knows no ranges. What was fetched
+ * when it ends for another reason stays for a later attempt.
  */
 export async function openPartialLayer(
   stores: Stores,
@@ -53,78 +58,110 @@ export async function openPartialLayer(
   diffId: DiffId,
   options: PartialOptions,
 ): Promise<PartialLayer | undefined> {
-  let tocBytes = 0;
-  const read = async (start: number, length: number): Promise<Buffer> => {
-    tocBytes += length;
-    return readRange(origin, layer, start, length);
-  };
-  const layout = await openLayout(layer, read);
-  const isLocal = options.known.has.bind(options.known);
-  const plan = planArchive(layout, { isLocal, gap: gapBytes, ranges: rangeLimit });
-  const fetched = plan.fetched + tocBytes;
-  if (fetched > layer.size * 0.9) return undefined;
-  const path = stores.staging.open().file('ranges');
-  const close = (): void => rmSync(path, { force: true });
+  const staged = await stores.content.ranges(layer);
   try {
-    await fetchRanges(origin, layer, plan, path, options);
-    const tar = (): AsyncIterable<Buffer> => assemble(plan, layout, path, options);
-    await verify(tar(), diffId);
-    return { tar, layout, fetched, close };
+    const opened = await openStaged({ origin, layer, staged }, diffId, options);
+    if (opened === undefined) await staged.discard();
+    return opened;
   } catch (error) {
-    close();
+    if (!isDamage(error)) {
+      await staged.suspend();
+      throw error;
+    }
+    await staged.discard();
+    // it may be what was kept that is bad, after a crash of the machine
+    if (staged.resumed) return openPartialLayer(stores, origin, layer, diffId, options);
     throw error;
   }
 }
 
-async function readRange(
-  { client, repository }: BlobOrigin,
-  layer: Descriptor,
-  start: number,
-  length: number,
-): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  for await (const chunk of readBlobRange(client, repository, layer, { start, end: start + length }))
-    parts.push(chunk);
-  return Buffer.concat(parts);
+function isDamage(error: unknown): boolean {
+  return error instanceof CoracleError && ['INTEGRITY', 'INVALID'].includes(error.code);
 }
 
-/** Fetches the ranges to their places in a file that has holes elsewhere. */
+type StagedLayer = {
+  readonly origin: BlobOrigin;
+  readonly layer: Descriptor;
+  readonly staged: PartialRanges;
+};
+
+async function openStaged(
+  source: StagedLayer,
+  diffId: DiffId,
+  options: PartialOptions,
+): Promise<PartialLayer | undefined> {
+  const { layer, staged } = source;
+  let fetched = 0;
+  const onBytes = (bytes: number): void => {
+    fetched += bytes;
+  };
+  let tocBytes = 0;
+  const layout = await openLayout(layer, async (start, length) => {
+    tocBytes += length;
+    const range = { start, end: start + length };
+    await fetchRanges(source, [range], { signal: options.signal, onBytes });
+    return staged.read(range);
+  });
+  if (layout === undefined) return undefined;
+  const isLocal = options.known.has.bind(options.known);
+  const plan = planArchive(layout, { isLocal, gap: gapBytes, ranges: rangeLimit });
+  if (plan.fetched + tocBytes > layer.size * 0.9) return undefined;
+  const ranges = plan.parts.filter((part) => part.kind === 'remote');
+  let current = plan.fetched - bytesOf(ranges.flatMap((range) => staged.missing(range)));
+  await fetchRanges(source, ranges, {
+    signal: options.signal,
+    onBytes: (bytes) => {
+      onBytes(bytes);
+      current += bytes;
+      options.onProgress(current, plan.fetched);
+    },
+  });
+  const tar = (): AsyncIterable<Buffer> => assemble(plan, layout, staged.path, options);
+  await verify(tar(), diffId);
+  const [discard, suspend] = [() => staged.discard(), () => staged.suspend()];
+  return { tar, layout, fetched, discard, suspend };
+}
+
+type FetchOptions = { readonly signal: AbortSignal; readonly onBytes: (bytes: number) => void };
+
+/** Fetches what is not there of ranges to their places. */
 async function fetchRanges(
-  { client, repository }: BlobOrigin,
-  layer: Descriptor,
-  plan: Plan,
-  path: string,
-  { signal, onProgress }: PartialOptions,
+  { origin: { client, repository }, layer, staged }: StagedLayer,
+  ranges: readonly Extent[],
+  { signal, onBytes }: FetchOptions,
 ): Promise<void> {
-  const file = await open(path, 'wx', 0o600);
-  let current = 0;
-  try {
-    const ranges = plan.parts.filter((part) => part.kind === 'remote');
-    const tasks = ranges.map((range) => async (ended: AbortSignal): Promise<void> => {
-      let position = range.start;
-      for await (const chunk of readBlobRange(client, repository, layer, range)) {
+  const groups = requestGroups(ranges.flatMap((range) => staged.missing(range)));
+  const tasks = groups.map((group) => async (ended: AbortSignal): Promise<void> => {
+    const writer = staged.writer();
+    try {
+      for await (const { position, bytes } of readBlobRanges(client, repository, layer, group)) {
         if (ended.aborted) throw new CoracleError('ABORTED', `fetch layer ${layer.digest}: aborted`);
-        await writeAt(file, chunk, position);
-        position += chunk.length;
-        current += chunk.length;
-        onProgress(current, plan.fetched);
+        await writer.write(position, bytes);
+        onBytes(bytes.length);
       }
-    });
-    await runParallel(tasks, { limit: requests, signal });
-    if (signal.aborted) throw new CoracleError('ABORTED', `fetch layer ${layer.digest}: aborted`);
-  } finally {
-    await file.close();
-  }
+    } finally {
+      await writer.end();
+    }
+  });
+  await runParallel(tasks, { limit: requests, signal });
+  if (signal.aborted) throw new CoracleError('ABORTED', `fetch layer ${layer.digest}: aborted`);
 }
 
-async function writeAt(file: FileHandle, chunk: Buffer, position: number): Promise<void> {
-  try {
-    for (let done = 0; done < chunk.length; ) {
-      done += (await file.write(chunk, done, chunk.length - done, position + done)).bytesWritten;
-    }
-  } catch (error) {
-    throw ioError('store a part of a layer', error);
+/** Ranges as they are asked for together: few to a request while there are requests to spare. */
+export function requestGroups(ranges: readonly Extent[]): readonly (readonly Extent[])[] {
+  const most = Math.min(requestLimits.ranges, Math.ceil(ranges.length / requests));
+  const groups: Extent[][] = [];
+  for (const range of ranges) {
+    const group = groups.at(-1);
+    const fits = group !== undefined && group.length < most;
+    if (fits && bytesOf(group) + bytesOf([range]) <= requestLimits.bytes) group.push(range);
+    else groups.push([range]);
   }
+  return groups;
+}
+
+function bytesOf(ranges: readonly Extent[]): number {
+  return ranges.reduce((sum, { start, end }) => sum + end - start, 0);
 }
 
 /** The archive's bytes. */

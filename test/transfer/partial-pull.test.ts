@@ -1,78 +1,20 @@
 /** Layers with tables of contents: files that the store holds stay at the registry. */
 import { spawnSync } from 'node:child_process';
-import { createHash, randomBytes } from 'node:crypto';
-import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ExecutionContext } from 'ava';
-import type { ImageRecord } from '../../lib/image/image-record.js';
-import type { Stores } from '../../lib/image/stores.js';
-import type { Digest } from '../../lib/oci/digest.js';
 import { pullImage } from '../../lib/transfer/pull.js';
 import { pushImage } from '../../lib/transfer/push.js';
 import { saveImages } from '../../lib/transfer/save.js';
 import { testWith } from '../helpers/declare.js';
 import { missingProgram, temporaryDirectory } from '../helpers/host.js';
-import { makeTar } from '../helpers/image.js';
 import { missingRegistry, startRegistry } from '../helpers/registry.js';
 import { testStores } from '../image/store-fixture.js';
 import { missingAgent } from '../layer/layer-fixture.js';
+import { fetchedBytes, fileOf, noise, publishVersions as publish, versionTar } from './chunked-fixture.js';
 import { baseImage, EventLog } from './transfer-fixture.js';
 
 const missing = [missingAgent(), missingRegistry()];
-
-/** Bytes that do not compress, the same for the same seed. */
-function noise(seed: string, size: number): Buffer {
-  const parts = Array.from({ length: Math.ceil(size / 64) }, (_, at) =>
-    createHash('sha512').update(`${seed}/${at}`).digest(),
-  );
-  return Buffer.concat(parts).subarray(0, size);
-}
-
-/** Files of some 3 MB that are alike in every version but one. */
-function versionTar(version: string): Buffer {
-  const files = Array.from({ length: 40 }, (_, at) => ({
-    name: `lib/file-${String(at).padStart(2, '0')}`,
-    content: noise(`${at}`, 70_000),
-  }));
-  return makeTar([
-    { name: 'etc', type: 'directory' },
-    { name: 'etc/empty', content: '' },
-    { name: 'etc/version', content: noise(version, 50_000) },
-    { name: 'lib', type: 'directory' },
-    { name: 'lib/big', content: noise('big', 9_000_000) },
-    ...files,
-  ]);
-}
-
-type Published = { readonly name: string; readonly image: ImageRecord; readonly digest: Digest };
-
-async function publish(
-  t: ExecutionContext<unknown>,
-  host: string,
-  versions: readonly string[],
-): Promise<readonly Published[]> {
-  const stores = testStores(t);
-  const published: Published[] = [];
-  for (const version of versions) {
-    const name = `${host}/app:${version}`;
-    const image = await baseImage(stores, name, versionTar(version));
-    const { descriptor } = await pushImage(stores, image, name, { compression: 'zstd:chunked' });
-    published.push({ name, image, digest: descriptor.digest });
-  }
-  return published;
-}
-
-function fetchedBytes(log: EventLog): number | undefined {
-  const text = log.texts().join('\n');
-  const found = /: ([\d.]+) MB of [\d.]+ MB fetched, the rest is here already/.exec(text)?.[1];
-  return found === undefined ? undefined : Number(found) * 1e6;
-}
-
-function fileOf(stores: Stores, image: ImageRecord, path: string): Buffer {
-  const top = stores.images.topSnapshot(image);
-  const [layer = ''] = top === undefined ? [] : stores.snapshots.layerPaths(top);
-  return readFileSync(join(layer, path));
-}
 
 testWith(missing, 'the next version of an image costs what changed in it', async (t) => {
   const { host } = await startRegistry(t);
