@@ -13,17 +13,23 @@ export const command = defineCommand({
   examples: [
     ['coracle image inspect debian', 'The image, even if a container is called so'],
     ["coracle image inspect -f '{{.Config.Cmd}}' debian", 'One field'],
+    ['coracle image inspect --platform linux/arm64 debian', 'That for another platform, of an index'],
   ],
   options: [
     { name: 'format', short: 'f', kind: 'string', value: 'FORMAT', summary: '"json" or a Go template' },
+    {
+      name: 'platform',
+      kind: 'string',
+      value: 'OS/ARCH',
+      summary: 'Which image of an index (default: this machine)',
+    },
   ],
-  refused: { 'the image of this machine is shown': 'platform' },
   async handler(values, operands, context) {
     const { format = 'json' } = values;
     const render = format === 'json' ? undefined : compileTemplate(format);
     const found: unknown[] = [];
     const code = await forEach(operands, context, async (name) => {
-      const document = await context.open().inspect(name, { type: 'image' });
+      const document = await context.open().inspect(name, { type: 'image', platform: values.platform });
       if (render === undefined) found.push(document);
       else printLine(visible(render(document)));
     });

@@ -14,6 +14,7 @@ export const command = defineCommand({
   examples: [
     ['coracle load -i hello.tar', 'From a file made by save, docker save or podman save'],
     ['coracle load -i layout', 'From the directory of an OCI layout, or of save --format docker-dir'],
+    ['coracle load --platform linux/arm64 -i multi.tar', 'Of several platforms only one'],
     ['docker save hello | coracle load', 'From standard input'],
   ],
   options: [
@@ -24,10 +25,15 @@ export const command = defineCommand({
       value: 'FILE',
       summary: 'Archive or directory to read (default: standard input)',
     },
+    {
+      name: 'platform',
+      kind: 'string',
+      value: 'OS/ARCH',
+      summary: 'Of an index only this image (default: all that is there); another image is refused',
+    },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress' },
     ...trustOptions,
   ],
-  refused: { 'all platforms of an archive are loaded': 'platform' },
   async handler(values, _operands, context) {
     const { input = '-' } = values;
     if (input === '-' && isatty(0)) {
@@ -38,6 +44,7 @@ export const command = defineCommand({
     const progress = transferProgress(values.quiet);
     try {
       const images = await context.open().load(input, {
+        platform: values.platform,
         signaturePolicy: values['signature-policy'],
         onEvent: progress.onEvent,
       });
@@ -47,7 +54,8 @@ export const command = defineCommand({
           image.references.length === 0
             ? [`sha256:${image.id}`]
             : image.references.map((reference) => familiarReference(parseReference(reference)));
-        for (const name of names) printLine(`Loaded image: ${name}`);
+        const kind = 'artifactType' in image ? 'artifact' : 'image';
+        for (const name of names) printLine(`Loaded ${kind}: ${name}`);
       }
     } finally {
       progress.close();

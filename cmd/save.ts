@@ -14,7 +14,8 @@ export const command = defineCommand({
   examples: [
     ['coracle save -o hello.tar hello', 'For docker load and podman load'],
     ['coracle save --format oci-archive hello | skopeo inspect oci-archive:/dev/stdin', 'To standard output'],
-    ['coracle save --format oci-dir -o layout hello web', 'Two images as an OCI layout'],
+    ['coracle save --format oci-dir -o layout hello web', 'Two images, or artifacts, as an OCI layout'],
+    ['coracle save --platform linux/arm64 -o arm.tar multi', 'One image of those that a name stands for'],
   ],
   options: [
     {
@@ -37,6 +38,12 @@ export const command = defineCommand({
       kind: 'switch',
       summary: 'In an oci-archive or oci-dir, leave layers that were made here uncompressed',
     },
+    {
+      name: 'platform',
+      kind: 'string',
+      value: 'OS/ARCH',
+      summary: 'Of an index only this image (default: all of it in an OCI layout, else that of this machine)',
+    },
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'Accepted: nothing is printed' },
     {
       name: 'multi-image-archive',
@@ -45,9 +52,8 @@ export const command = defineCommand({
       summary: 'Accepted: several images go into one archive',
     },
   ],
-  refused: { 'all platforms in the store are saved': 'platform' },
   async handler(values, operands, context) {
-    const { output = '-', compress, uncompressed } = values;
+    const { output = '-', compress, uncompressed, platform } = values;
     const format = readFormat(values.format ?? 'docker-archive');
     checkFormat(format, values);
     if (output === '-' && isatty(1)) {
@@ -56,7 +62,7 @@ export const command = defineCommand({
       });
     }
     try {
-      await context.open().save(operands, output, { format, compress, uncompressed });
+      await context.open().save(operands, output, { format, compress, uncompressed, platform });
       return 0;
     } catch (error) {
       // The reader of the pipe had enough, as head does.

@@ -12,7 +12,7 @@ import type { DoctorReport } from './doctor/report.js';
 import type { ImageRecord } from './image/image-record.js';
 import type { ImageSummary } from './image/image-summary.js';
 import type { RemoveImagesResult } from './image/remove-images.js';
-import type { Inspection } from './session/inspect.js';
+import type { Inspection, InspectRequest } from './session/inspect.js';
 import type { LoginFiles } from './session/logins.js';
 import { PodVerbs } from './session/pod-verbs.js';
 import type {
@@ -28,6 +28,7 @@ import type {
 } from './session/requests.js';
 import { type OpenOptions, Session } from './session/session.js';
 import { WorkingVerbs } from './session/working-verbs.js';
+import type { LoadedContent } from './transfer/load.js';
 
 /** Opens a store; it is made by the first verb that needs it. Nothing is read or started yet. */
 export function openCoracle(options: OpenOptions = {}): Coracle {
@@ -70,10 +71,7 @@ export class Coracle extends PodVerbs {
   }
 
   /** Everything known about a container or an image, with the fields of docker's and podman's `inspect`. */
-  async inspect(
-    name: string,
-    request: { readonly type?: 'all' | 'container' | 'image'; readonly size?: boolean } = {},
-  ): Promise<Inspection> {
+  async inspect(name: string, request: InspectRequest = {}): Promise<Inspection> {
     const { inspect } = await import('./session/inspect.js');
     return inspect(this.session, name, request);
   }
@@ -111,7 +109,7 @@ export class Coracle extends PodVerbs {
   async load(
     source: string | AsyncIterable<Uint8Array>,
     request: LoadRequest = {},
-  ): Promise<readonly ImageRecord[]> {
+  ): Promise<readonly LoadedContent[]> {
     const { load } = await import('./session/images.js');
     return load(this.session, source, request);
   }

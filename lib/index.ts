@@ -63,7 +63,7 @@ export type { ContainerSize } from './session/container-size.js';
 export type { CopyImageRequest, CopyImageResult } from './session/copy-image.js';
 export type { DiskUsage, UsageTotal } from './session/disk-usage.js';
 export type { EventsRequest, StoreEvent } from './session/events.js';
-export type { Inspection } from './session/inspect.js';
+export type { Inspection, InspectRequest } from './session/inspect.js';
 export type { MountedContainer } from './session/mounts.js';
 export type { NetworkUse, NetworkView } from './session/networks.js';
 export type { CreatePodRequest } from './session/pods.js';
@@ -115,6 +115,7 @@ export type {
 } from './session/working-requests.js';
 export type { WorkingVerbs } from './session/working-verbs.js';
 export type { TransferEvent } from './transfer/events.js';
+export type { LoadedArtifact, LoadedContent } from './transfer/loaded-image.js';
 export type { PullPolicy } from './transfer/pull.js';
 export type { RegistryAccess } from './transfer/registry-access.js';
 export type { ConfigChange } from './working/config-change.js';

@@ -68,6 +68,12 @@ export function readImage(entry: IndexEntry, content: ContentStore, options: Cho
   };
 }
 
+/** An image of an index by itself: without the images for other platforms. */
+export function withoutIndex(image: ImageRecord): ImageRecord {
+  const { digest, mediaType, size } = image.manifestDescriptor;
+  return { ...image, descriptor: { mediaType, digest, size } };
+}
+
 function findManifest(
   descriptor: Descriptor,
   content: ContentStore,
@@ -92,21 +98,24 @@ function findManifest(
   const here = manifest.manifests.filter(({ digest }) => content.has(digest));
   const chosen = selectPlatform(here, platform) ?? (options.nearest === true ? firstImage(here) : undefined);
   if (chosen !== undefined) return findManifest(chosen, content, options, depth - 1);
-  throw new CoracleError(
-    'NOT_FOUND',
-    `read ${where}: no image for ${formatPlatform(platform)} in the store`,
-    {
-      hint: `pull it with --platform ${formatPlatform(platform)}`,
-    },
-  );
+  const wanted = formatPlatform(platform);
+  const offered = here.flatMap((entry) => (isImage(entry) ? [platformName(entry)] : []));
+  throw new CoracleError('NOT_FOUND', `read ${where}: no image for ${wanted} in the store`, {
+    hint: `there is: ${[...new Set(offered)].join(', ') || 'nothing'}; coracle pull --platform ${wanted} fetches another one`,
+  });
+}
+
+function platformName({ platform }: Descriptor): string {
+  return platform === undefined ? 'unnamed' : formatPlatform(platform);
 }
 
 /** Attestations and other artifacts beside the images are none. */
 function firstImage(entries: readonly Descriptor[]): Descriptor | undefined {
-  return entries.find(
-    ({ platform, annotations }) =>
-      platform?.architecture !== 'unknown' && annotations?.['vnd.docker.reference.type'] === undefined,
-  );
+  return entries.find(isImage);
+}
+
+function isImage({ platform, annotations }: Descriptor): boolean {
+  return platform?.architecture !== 'unknown' && annotations?.['vnd.docker.reference.type'] === undefined;
 }
 
 function readConfig(manifest: ImageManifest, content: ContentStore): ImageConfig {

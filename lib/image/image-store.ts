@@ -201,7 +201,9 @@ export class ImageStore {
     const entry = lookUp(text, index, (other) => this.#configOf(other.descriptor));
     if (entry === undefined) return undefined;
     const record = readImage(entry, this.#content, options);
-    return entry.config === undefined ? record : { ...record, references: referencesTo(record.id, index) };
+    const references = entry.config === undefined ? [] : referencesTo(record.id, index);
+    // The index of an image may have been tagged for another platform's sake.
+    return { ...record, references: [...new Set([...record.references, ...references])] };
   }
 
   #search(): IndexSearch {

@@ -27,7 +27,8 @@ export function storedImage(
     const found = stores.images.find(name, wanted);
     if (found !== undefined) return found;
   }
-  return stores.images.resolve(text, wanted);
+  // What is there for other platforms only says so.
+  return stores.images.resolve(storedName(stores, text), wanted);
 }
 
 /**

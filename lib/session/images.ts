@@ -7,6 +7,7 @@ import type { Stores } from '../image/stores.js';
 import { writeEvent } from '../native/journal.js';
 import { digestHex } from '../oci/digest.js';
 import { formatReference, parseReference } from '../oci/reference.js';
+import type { ApproveArchive, LoadedContent } from '../transfer/load.js';
 import { imageMountPlaces } from './image-mounts.js';
 import { namesToFind, nameToGive } from './image-names.js';
 import { storedImage, storedName } from './image-source.js';
@@ -83,13 +84,13 @@ function nameOf(image: ImageRecord, text: string): string {
 export async function load(
   session: Session,
   source: string | AsyncIterable<Uint8Array>,
-  { onEvent, signaturePolicy }: LoadRequest,
-): Promise<readonly ImageRecord[]> {
+  { onEvent, signaturePolicy, ...request }: LoadRequest,
+): Promise<readonly LoadedContent[]> {
   const { loadImages } = await import('../transfer/load.js');
+  const platform = await session.platform(request.platform);
   const stores = await session.stores();
-  const images = await loadImages(stores, source, onEvent, (form) =>
-    approveArchive(session, form, { source, signaturePolicy }),
-  );
+  const approve: ApproveArchive = (form) => approveArchive(session, form, { source, signaturePolicy });
+  const images = await loadImages(stores, source, onEvent, { approve, platform });
   for (const { id, reference: name } of images) {
     writeEvent(stores.paths, 'image', 'loadfromarchive', { id, name });
   }
@@ -103,12 +104,13 @@ export async function save(
   destination: string,
   request: SaveRequest,
 ): Promise<void> {
-  const { format = 'docker-archive', compress, uncompressed = false } = request;
+  const { format = 'docker-archive', uncompressed = false } = request;
+  const platform = await session.platform(request.platform);
   const stores = await session.stores();
   const stored = names.map((name) => storedName(stores, name));
-  if (format === 'docker-dir') return saveDirectory(session, stored, destination, compress);
+  if (format === 'docker-dir') return saveDirectory(session, stored, destination, request);
   const { saveImages } = await import('../transfer/save.js');
-  await saveImages(stores, stored, destination, { format, plain: uncompressed });
+  await saveImages(stores, stored, destination, { format, plain: uncompressed, platform });
   for (const name of stored) writeEvent(stores.paths, 'image', 'save', { name });
 }
 
@@ -117,7 +119,7 @@ async function saveDirectory(
   session: Session,
   [name = '', ...others]: readonly string[],
   path: string,
-  compress = false,
+  { compress = false, platform }: SaveRequest,
 ): Promise<void> {
   if (others.length > 0) {
     throw new CoracleError('USAGE', `save ${others[0]}: a docker-dir holds one image`, {
@@ -125,7 +127,8 @@ async function saveDirectory(
     });
   }
   const { copyBetween } = await import('./copy-image.js');
-  await copyBetween(session, { kind: 'store', name }, { kind: 'dir', path }, { format: 'v2s2', compress });
+  const how = { format: 'v2s2', compress, platform } as const;
+  await copyBetween(session, { kind: 'store', name }, { kind: 'dir', path }, how);
   writeEvent((await session.stores()).paths, 'image', 'save', { name });
 }
 

@@ -3,33 +3,37 @@ import { ContainerStore } from '../container/container-store.js';
 import type { NetworkPlace } from '../container/inspect.js';
 import type { ContainerView } from '../container/view.js';
 import { CoracleError } from '../errors.js';
-import type { ImageRecord } from '../image/image-record.js';
+import { layerSizes } from '../image/image-history.js';
+import { type ImageRecord, withoutIndex } from '../image/image-record.js';
+import type { Stores } from '../image/stores.js';
 import { present } from '../oci/guards.js';
+import type { Platform } from '../oci/platform.js';
 import { familiarReference, parseReference, repositoryName } from '../oci/reference.js';
 import { namesToFind } from './image-names.js';
+import { storedImage } from './image-source.js';
 import type { Session } from './session.js';
 
 export type Inspection = Readonly<Record<string, unknown>>;
 
+export type InspectRequest = {
+  readonly type?: 'all' | 'container' | 'image';
+  /** Of containers also their sizes. */
+  readonly size?: boolean;
+  /** `OS/ARCH[/VARIANT]`: which image of an index; this machine's or the first one by default. */
+  readonly platform?: string | undefined;
+};
+
 /** The document; a container's name wins over an image's. @throws NOT_FOUND */
-export async function inspect(
-  session: Session,
-  name: string,
-  request: { readonly type?: 'all' | 'container' | 'image'; readonly size?: boolean },
-): Promise<Inspection> {
+export async function inspect(session: Session, name: string, request: InspectRequest): Promise<Inspection> {
   const { type = 'all', size = false } = request;
+  const platform = await session.platform(request.platform);
   const stores = await session.allStores();
   const container = type === 'image' ? undefined : new ContainerStore(stores.paths).find(name);
   if (container !== undefined) {
     const document = await containerDocument(session, container);
     return size ? { ...document, ...(await sizeFields(session, container)) } : document;
   }
-  const image =
-    type === 'container'
-      ? undefined
-      : namesToFind(name)
-          .map((candidate) => stores.images.find(candidate, { nearest: true }))
-          .find((found) => found !== undefined);
+  const image = type === 'container' ? undefined : findImage(stores, name, platform);
   if (image !== undefined) {
     const digestOf = (reference: string): string =>
       stores.images.findEntry(reference)?.descriptor.digest ?? image.descriptor.digest;
@@ -39,6 +43,14 @@ export async function inspect(
   throw new CoracleError('NOT_FOUND', `inspect ${name}: no such ${what}`, {
     hint: 'coracle ps -a and coracle images list what there is',
   });
+}
+
+/** @throws NOT_FOUND when it is there for other platforms only */
+function findImage(stores: Stores, name: string, platform: Platform | undefined): ImageRecord | undefined {
+  if (platform !== undefined) return withoutIndex(storedImage(stores, name, { platform }));
+  return namesToFind(name)
+    .map((candidate) => stores.images.find(candidate, { nearest: true }))
+    .find((found) => found !== undefined);
 }
 
 async function containerDocument(session: Session, view: ContainerView): Promise<Inspection> {
@@ -77,7 +89,9 @@ async function sizeFields(session: Session, view: ContainerView): Promise<Inspec
 
 async function sizeOf(session: Session, image: ImageRecord): Promise<number> {
   const stores = await session.stores();
-  return stores.images.list().find(({ id }) => id === image.id)?.size ?? 0;
+  const listed = stores.images.list().find(({ id }) => id === image.id);
+  // Of an index only one image is in the list.
+  return listed?.size ?? layerSizes(image, stores).reduce((total, { size }) => total + size, 0);
 }
 
 function imageDocument(

@@ -164,6 +164,8 @@ export type RemoveRequest = {
 };
 
 export type LoadRequest = {
+  /** `OS/ARCH[/VARIANT]`: of an index only this image; an image for another one is refused. */
+  readonly platform?: string | undefined;
   /** A policy.json, instead of the user's or the host's. */
   readonly signaturePolicy?: string | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
@@ -183,6 +185,8 @@ export type SaveRequest = {
   readonly compress?: boolean | undefined;
   /** In an OCI layout they are not, which they are otherwise. */
   readonly uncompressed?: boolean | undefined;
+  /** `OS/ARCH[/VARIANT]`: of an index only this image; all of an index that is here whole, otherwise. */
+  readonly platform?: string | undefined;
 };
 
 export type LoginRequest = RegistryAccess & {

@@ -13,8 +13,7 @@ import {
 import { imageConfigLimit } from '../oci/image-config.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import { type Archive, readFile } from './archive.js';
-import type { OnTransferEvent } from './events.js';
-import { storeLoadedImage } from './loaded-image.js';
+import { type Loading, storeLoadedImage } from './loaded-image.js';
 
 /** The most bytes of manifest.json and repositories. */
 export const archiveIndexLimit = 16 * 1024 * 1024;
@@ -30,7 +29,7 @@ export type DockerImage = {
 export async function loadDockerArchive(
   stores: Stores,
   archive: Archive,
-  onEvent: OnTransferEvent,
+  loading: Loading,
 ): Promise<readonly ImageRecord[]> {
   const text = (await readFile(archive, 'manifest.json', archiveIndexLimit)).toString('utf8');
   const images = parseDockerManifest(text);
@@ -40,7 +39,7 @@ export async function loadDockerArchive(
     const configBytes = await readFile(archive, config, imageConfigLimit);
     const openLayer = (index: number): AsyncIterable<Buffer> => archive.open(layers[index] ?? '');
     const image = { configBytes, openLayer, layerCount: layers.length, references };
-    loaded.push(await storeLoadedImage(stores, image, onEvent));
+    loaded.push(await storeLoadedImage(stores, image, loading));
   }
   return loaded;
 }

@@ -21,8 +21,7 @@ import { type HistoryEntry, imageConfigLimit, serializeImageConfig } from '../oc
 import { formatReference, parseReference } from '../oci/reference.js';
 import { type Archive, readFile } from './archive.js';
 import { archiveIndexLimit } from './docker-archive.js';
-import type { OnTransferEvent } from './events.js';
-import { storeLoadedImage } from './loaded-image.js';
+import { type Loading, storeLoadedImage } from './loaded-image.js';
 
 /** More layers than Docker ever allowed. */
 const layerLimit = 500;
@@ -33,7 +32,7 @@ type LegacyLayer = { readonly id: string; readonly record: Readonly<Record<strin
 export async function loadLegacyArchive(
   stores: Stores,
   archive: Archive,
-  onEvent: OnTransferEvent,
+  loading: Loading,
 ): Promise<readonly ImageRecord[]> {
   const text = (await readFile(archive, 'repositories', archiveIndexLimit)).toString('utf8');
   const tops = parseRepositories(text);
@@ -44,7 +43,7 @@ export async function loadLegacyArchive(
     const openLayer = (index: number): AsyncIterable<Buffer> =>
       archive.open(`${layers[index]?.id}/layer.tar`);
     const image = { configBytes, openLayer, layerCount: layers.length, references };
-    loaded.push(await storeLoadedImage(stores, image, onEvent));
+    loaded.push(await storeLoadedImage(stores, image, loading));
   }
   return loaded;
 }

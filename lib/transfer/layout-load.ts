@@ -5,14 +5,18 @@ import type { Stores } from '../image/stores.js';
 import { unpackImage } from '../image/unpack.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { digestAlgorithm, digestHex } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import { annotationNames, layoutNames, parseLayoutIndex, parseLayoutMarker } from '../oci/layout.js';
 import { manifestLimit, parseManifest } from '../oci/manifest.js';
 import { isIndex, isManifest } from '../oci/media-types.js';
-import type { Platform } from '../oci/platform.js';
+import { formatPlatform, type Platform, selectPlatform } from '../oci/platform.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import { type Archive, openDirectory, readFile } from './archive.js';
 import { archiveIndexLimit } from './docker-archive.js';
-import { layerEventId, type OnTransferEvent } from './events.js';
+import { layerEventId } from './events.js';
+import type { LoadedContent, Loading } from './loaded-image.js';
+import { placedManifest } from './place.js';
+import { keptDescriptor } from './place-store.js';
 
 /** An index may hold an index, but not more than one deeper (native.md S22). */
 const indexDepth = 2;
@@ -21,17 +25,18 @@ const indexDepth = 2;
 export async function loadLayout(
   stores: Stores,
   archive: Archive,
-  onEvent: OnTransferEvent,
-): Promise<readonly ImageRecord[]> {
+  loading: Loading,
+): Promise<readonly LoadedContent[]> {
   await checkMarker(archive);
   const text = (await readFile(archive, layoutNames.index, archiveIndexLimit)).toString('utf8');
   const index = parseLayoutIndex(text, layoutNames.index);
-  const loaded: ImageRecord[] = [];
-  for (const entry of index.manifests) {
-    if (!isManifest(entry.mediaType) && !isIndex(entry.mediaType)) continue;
-    const { annotations, ...descriptor } = entry;
-    await copyGraph({ stores, archive, onEvent }, descriptor, indexDepth);
-    loaded.push(await nameImage(stores, descriptor, referenceOf(annotations), onEvent));
+  const entries = index.manifests.filter(({ mediaType }) => isManifest(mediaType) || isIndex(mediaType));
+  // Nothing gets a name before all of it is there.
+  for (const entry of entries) await copyGraph({ stores, archive, ...loading }, entry, indexDepth);
+  const loaded: LoadedContent[] = [];
+  for (const { annotations, ...descriptor } of entries) {
+    const one = await nameContent(stores, descriptor, referenceOf(annotations), loading);
+    if (one !== undefined) loaded.push(one);
   }
   if (loaded.length > 0) return loaded;
   throw new CoracleError('INVALID', `load archive: ${layoutNames.index} names no image`);
@@ -84,7 +89,7 @@ async function checkMarker(archive: Archive): Promise<void> {
   parseLayoutMarker((await readFile(archive, marker, 4096)).toString('utf8'), marker);
 }
 
-type CopyContext = { readonly stores: Stores; readonly archive: Archive; readonly onEvent: OnTransferEvent };
+type CopyContext = Loading & { readonly stores: Stores; readonly archive: Archive };
 
 /** Ingests a manifest or index and all it names. Of an index, images that are not in the archive are passed over. */
 async function copyGraph(context: CopyContext, descriptor: Descriptor, depth: number): Promise<void> {
@@ -104,10 +109,28 @@ async function copyGraph(context: CopyContext, descriptor: Descriptor, depth: nu
   }
   if (depth === 0)
     throw new CoracleError('INVALID', `load manifest ${digest}: indexes are nested too deeply`);
-  for (const entry of manifest.manifests) {
-    if (context.archive.size(blobName(entry)) === undefined && !stores.content.has(entry.digest)) continue;
+  const here = manifest.manifests.filter(
+    (entry) => context.archive.size(blobName(entry)) !== undefined || stores.content.has(entry.digest),
+  );
+  for (const entry of chosenOf(descriptor, here, context.platform)) {
     await copyGraph(context, entry, depth - 1);
   }
+}
+
+/** @throws NOT_FOUND when there is nothing for the platform */
+function chosenOf(
+  index: Descriptor,
+  here: readonly Descriptor[],
+  platform: Platform | undefined,
+): readonly Descriptor[] {
+  if (platform === undefined) return here;
+  const chosen = selectPlatform(here, platform);
+  if (chosen !== undefined) return [chosen];
+  const offered = here.flatMap((entry) => (entry.platform ? formatPlatform(entry.platform) : []));
+  const name = referenceOf(index.annotations) ?? index.digest;
+  throw new CoracleError('NOT_FOUND', `load ${name}: nothing for ${formatPlatform(platform)}`, {
+    hint: `there is: ${[...new Set(offered)].join(', ') || 'nothing'}`,
+  });
 }
 
 async function copyBlob({ stores, archive, onEvent }: CopyContext, blob: Descriptor): Promise<void> {
@@ -132,16 +155,37 @@ function referenceOf(annotations: Readonly<Record<string, string>> = {}): string
   return formatReference(parseReference(/[:/]/.test(text) ? text : `localhost/${text}`));
 }
 
+async function nameContent(
+  stores: Stores,
+  descriptor: Descriptor,
+  reference: string | undefined,
+  loading: Loading,
+): Promise<LoadedContent | undefined> {
+  const bytes = await stores.content.read(descriptor.digest, manifestLimit);
+  const kept = keptDescriptor(placedManifest(bytes, `manifest ${descriptor.digest}`, descriptor));
+  const { artifactType } = kept;
+  if (artifactType === undefined) return nameImage(stores, descriptor, reference, loading);
+  const id = digestHex(descriptor.digest);
+  if (reference === undefined) {
+    const text = `artifact ${id.slice(0, 12)} has no name: left out; coracle copy oci:PATH store:NAME gives it one`;
+    loading.onEvent({ kind: 'message', text });
+    return undefined;
+  }
+  stores.images.setTag(reference, kept);
+  return { id, artifactType, reference, references: [reference], descriptor: kept };
+}
+
 async function nameImage(
   stores: Stores,
   descriptor: Descriptor,
   reference: string | undefined,
-  onEvent: OnTransferEvent,
+  { onEvent, platform }: Loading,
 ): Promise<ImageRecord> {
-  const image = readImage({ descriptor }, stores.content);
+  const choice = platform === undefined ? { nearest: true } : { platform };
+  const named = { descriptor, ...present('reference', reference) };
+  const image = readImage(named, stores.content, choice);
   await unpackImage(image, stores, { onWarning: (text) => onEvent({ kind: 'message', text }) });
   if (reference === undefined) stores.images.add(descriptor);
   else stores.images.setTag(reference, descriptor, image.configDigest);
-  const record = stores.images.resolve(reference ?? descriptor.digest);
-  return { ...record, references: reference === undefined ? [] : [reference] };
+  return image;
 }

@@ -7,21 +7,24 @@ import { layerType } from '../image/reform.js';
 import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import { annotationNames, layoutMarker, layoutNames } from '../oci/layout.js';
 import { type ImageIndex, manifestLimit, parseManifest, serializeManifest } from '../oci/manifest.js';
-import { dockerTypes, isIndex, layerCompression, ociTypes } from '../oci/media-types.js';
+import { dockerTypes, layerCompression, ociTypes } from '../oci/media-types.js';
 import { type ArchiveEntry, directoryEntry, fileEntry, readWhole, textEntry } from './archive-entries.js';
 import { compressLayer, defaultLevels, type LayerEncoding } from './compressed-layers.js';
-import type { SavedImage } from './docker-save.js';
 import { documentOf, isImageManifest } from './push.js';
 
 const gzip: LayerEncoding = { kind: 'gzip', level: defaultLevels.gzip };
 const plain: LayerEncoding = { kind: 'none', level: defaultLevels.none };
 
+/** An image, an index or an artifact, and the full references it is saved under. */
+export type SavedEntry = { readonly descriptor: Descriptor; readonly references: readonly string[] };
+
 /** The archive's entries; `plain`: layers made here are not compressed. */
 export async function* layoutEntries(
   stores: Stores,
-  images: readonly SavedImage[],
+  saved: readonly SavedEntry[],
   options: { readonly plain?: boolean } = {},
 ): AsyncGenerator<ArchiveEntry, void> {
   const writer = new LayoutWriter(stores, options.plain === true ? plain : gzip);
@@ -29,8 +32,8 @@ export async function* layoutEntries(
   yield directoryEntry(`${layoutNames.blobs}/`);
   yield directoryEntry(`${layoutNames.blobs}/sha256/`);
   const manifests: Descriptor[] = [];
-  for (const { image, references } of images) {
-    const descriptor = yield* writer.image(image);
+  for (const { descriptor: stored, references } of saved) {
+    const descriptor = yield* writer.entry(stored);
     const names = references.length === 0 ? [undefined] : references;
     for (const name of names) manifests.push(named(descriptor, name));
   }
@@ -57,35 +60,31 @@ class LayoutWriter {
     this.#encoding = encoding;
   }
 
-  /** All of an index that is in the store whole, else the one image. */
-  async *image(image: ImageRecord): Entries<Descriptor> {
-    const { descriptor } = image;
-    if (!isIndex(descriptor.mediaType)) return yield* this.#manifest(image);
+  /** An index, an image, or an artifact such as a signature, which goes as it is. */
+  async *entry(entry: Descriptor): Entries<Descriptor> {
     const { content } = this.#stores;
-    const bytes = await content.read(descriptor.digest, manifestLimit);
-    const index = parseManifest(bytes, `manifest ${descriptor.digest}`, descriptor.mediaType);
-    const complete = index.kind === 'index' && index.manifests.every(({ digest }) => content.has(digest));
-    if (!complete) return yield* this.#manifest(image);
+    const bytes = await content.read(entry.digest, manifestLimit);
+    const manifest = parseManifest(bytes, `manifest ${entry.digest}`, entry.mediaType);
+    if (manifest.kind === 'index') return yield* this.#index(entry, manifest, bytes);
+    if (isImageManifest(manifest)) return yield* this.#manifest(readImage({ descriptor: entry }, content));
+    for (const blob of [manifest.config, ...manifest.layers]) yield* this.#blob(blob);
+    return yield* this.#document(bytes, manifest.mediaType, manifest.artifactType);
+  }
+
+  /** All of an index that is in the store whole, else the one image. */
+  async *#index(descriptor: Descriptor, index: ImageIndex, bytes: Buffer): Entries<Descriptor> {
+    const { content } = this.#stores;
+    if (!index.manifests.every(({ digest }) => content.has(digest))) {
+      return yield* this.#manifest(readImage({ descriptor }, content, { nearest: true }));
+    }
     const manifests: Descriptor[] = [];
     for (const entry of index.manifests) {
-      const { digest, size } = yield* this.#entry(entry);
+      const { digest, size } = yield* this.entry(entry);
       manifests.push({ ...entry, digest, size });
     }
     const same = manifests.every(({ digest }, at) => digest === index.manifests[at]?.digest);
     const written = same ? bytes : Buffer.from(serializeManifest({ ...index, manifests }));
     return yield* this.#document(written, index.mediaType);
-  }
-
-  /** An index again, an image, or an artifact such as a signature, which goes as it is. */
-  async *#entry(entry: Descriptor): Entries<Descriptor> {
-    const { content } = this.#stores;
-    const bytes = await content.read(entry.digest, manifestLimit);
-    const manifest = parseManifest(bytes, `manifest ${entry.digest}`, entry.mediaType);
-    if (manifest.kind === 'index' || isImageManifest(manifest)) {
-      return yield* this.image(readImage({ descriptor: entry }, content));
-    }
-    for (const blob of [manifest.config, ...manifest.layers]) yield* this.#blob(blob);
-    return yield* this.#document(bytes, manifest.mediaType);
   }
 
   async *#manifest(image: ImageRecord): Entries<Descriptor> {
@@ -128,10 +127,10 @@ class LayoutWriter {
     }
   }
 
-  async *#document(bytes: Buffer, mediaType: string): Entries<Descriptor> {
+  async *#document(bytes: Buffer, mediaType: string, artifactType?: string): Entries<Descriptor> {
     const { descriptor } = documentOf(bytes, mediaType);
     if (this.#first(descriptor.digest)) yield textEntry(blobName(descriptor.digest), bytes);
-    return descriptor;
+    return { ...descriptor, ...present('artifactType', artifactType) };
   }
 
   #first(digest: Digest): boolean {

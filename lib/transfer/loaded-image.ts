@@ -16,7 +16,28 @@ import { present } from '../oci/guards.js';
 import { type ImageConfig, parseImageConfig } from '../oci/image-config.js';
 import { type ImageManifest, serializeManifest } from '../oci/manifest.js';
 import { ociTypes } from '../oci/media-types.js';
+import { formatPlatform, matchesPlatform, type Platform } from '../oci/platform.js';
 import { layerEventId, type OnTransferEvent } from './events.js';
+
+/** How all kinds of archives are loaded. */
+export type Loading = {
+  readonly onEvent: OnTransferEvent;
+  /** Of an index only the image for it; an image for another one is refused. */
+  readonly platform?: Platform | undefined;
+};
+
+/** What came from an archive: an image, or an artifact. */
+export type LoadedContent = ImageRecord | LoadedArtifact;
+
+/** An artifact under the name it came with. */
+export type LoadedArtifact = {
+  /** Its manifest's digits. */
+  readonly id: string;
+  readonly artifactType: string;
+  readonly reference: string;
+  readonly references: readonly string[];
+  readonly descriptor: Descriptor;
+};
 
 /** What an archive says of an image. */
 export type LoadedImage = {
@@ -36,7 +57,7 @@ export type LoadedImage = {
 export async function storeLoadedImage(
   stores: Stores,
   image: LoadedImage,
-  onEvent: OnTransferEvent,
+  { onEvent, platform }: Loading,
 ): Promise<ImageRecord> {
   const config = parseImageConfig(image.configBytes, 'image config');
   const { diff_ids: diffIds } = config.rootfs;
@@ -45,6 +66,12 @@ export async function storeLoadedImage(
       'INVALID',
       `load image: ${image.layerCount} layers, but its config has ${diffIds.length} diff_ids`,
     );
+  }
+  if (platform !== undefined && !matchesPlatform(config, platform)) {
+    const [name = 'the image'] = image.references;
+    throw new CoracleError('NOT_FOUND', `load ${name}: nothing for ${formatPlatform(platform)}`, {
+      hint: `there is: ${formatPlatform(config)}`,
+    });
   }
   const blob = await stores.content.put(image.configBytes);
   const known = stores.images.find(digestHex(blob.digest));

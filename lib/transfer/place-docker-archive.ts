@@ -9,7 +9,7 @@ import type { Descriptor } from '../oci/descriptor.js';
 import { type Digest, digestHex } from '../oci/digest.js';
 import { imageConfigLimit, parseImageConfig } from '../oci/image-config.js';
 import { type ImageManifest, serializeManifest } from '../oci/manifest.js';
-import { isImageConfig, layerCompression, ociTypes } from '../oci/media-types.js';
+import { isImageConfig, isLayer, layerCompression, ociTypes } from '../oci/media-types.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import { type Archive, readFile } from './archive.js';
 import { type ArchiveEntry, fileEntry, readWhole, textEntry } from './archive-entries.js';
@@ -143,7 +143,9 @@ export function dockerArchiveTarget(
     takesIndex: false,
     has: async (blob) => stored.has(blob.digest),
     put: async (blob, open) => {
-      const kind = isImageConfig(blob.mediaType) ? 'none' : layerCompression(blob.mediaType);
+      const isConfig = isImageConfig(blob.mediaType);
+      if (!isConfig && !isLayer(blob.mediaType)) throw noArtifact(path);
+      const kind = isConfig ? 'none' : layerCompression(blob.mediaType);
       stored.set(blob.digest, await files.make(() => measured(decompress(open(), kind))));
     },
     make: refuse,
@@ -153,6 +155,12 @@ export function dockerArchiveTarget(
     },
     close: async () => rmSync(files.directory, { recursive: true, force: true }),
   };
+}
+
+function noArtifact(path: string): CoracleError {
+  return new CoracleError('UNSUPPORTED', `write docker-archive:${path}: it holds no artifact`, {
+    hint: 'write an oci-archive:, oci: or dir:',
+  });
 }
 
 async function* archiveEntries(
