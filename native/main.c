@@ -6,6 +6,7 @@
 #include "agent/agent.h"
 #include "client/client.h"
 #include "host/probe.h"
+#include "host/scope.h"
 #include "host/unshare.h"
 #include "network/netd.h"
 #include "oci/oci.h"
@@ -23,8 +24,12 @@ int main(int argc, char **argv) {
         const char *name;
         int (*run)(int argc, char **argv);
     } commands[] = {
-        {"run", run_main}, {"exec", exec_main}, {"attach", attach_main}, {"agent", run_agent}, {"probe", probe_main}, {"unshare", unshare_main}, {"mount", mount_main}, {"umount", umount_main}, {"netd", netd_main},
-        {"oci-create", oci_create_main}, {"oci-exec", oci_exec_main},
+        {"run", run_main}, {"exec", exec_main},
+        {"attach", attach_main}, {"agent", run_agent},
+        {"probe", probe_main}, {"unshare", unshare_main},
+        {"mount", mount_main}, {"umount", umount_main},
+        {"netd", netd_main}, {"oci-create", oci_create_main},
+        {"oci-exec", oci_exec_main}, {"scope", scope_main},
     };
     for (size_t i = 0; argc > 1 && i < N_ELEMENTS(commands); i++)
         if (strcmp(argv[1], commands[i].name) == 0)

@@ -1,11 +1,12 @@
 /** A shell's own user and mount namespace, and mounts in it: `coracle-sv unshare`, `mount` and `umount`, PROTOCOL.md 2.8. */
-import { closeSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { closeSync, readFileSync, readlinkSync } from 'node:fs';
 import { CoracleError } from '../errors.js';
 import type { IdMap } from '../host/id-map.js';
 import { addon } from './addon.js';
 import { idMapRecords } from './id-map-records.js';
 import { nativePath } from './location.js';
 import { encodePlan, type PlanRecord } from './plan.js';
+import { runOnce } from './run-once.js';
 
 const planDescriptor = 3;
 /** Has the process that mounts end with: it stays the same one when the shell takes over. */
@@ -57,26 +58,11 @@ export function mayMount(): boolean {
 
 function act(verb: 'mount' | 'umount', records: readonly PlanRecord[], directory: string): void {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
-  const [read, write] = addon().pipe();
   try {
-    const fds = [[planDescriptor, plan] as const, [2, write] as const];
     const session = verb === 'mount' && process.env[sessionVariable] ? [process.env[sessionVariable]] : [];
-    const pid = addon().spawn(nativePath('coracle-sv'), ['coracle-sv', verb, ...session], [], {
-      fds,
-      cwd: '/',
-    });
-    closeSync(write);
-    const { code = 125 } = addon().waitpid(pid, false) ?? {};
-    if (code !== 0) throw new CoracleError('IO', `${verb} ${directory}: ${complaint(read)}`);
+    const complaint = runOnce([verb, ...session], [[planDescriptor, plan]]);
+    if (complaint !== undefined) throw new CoracleError('IO', `${verb} ${directory}: ${complaint}`);
   } finally {
-    closeSync(read);
     closeSync(plan);
   }
-}
-
-/** What the program said, without its name. One read: a program in the background keeps the pipe open. */
-function complaint(descriptor: number): string {
-  const buffer = Buffer.alloc(4096);
-  const text = buffer.toString('utf8', 0, readSync(descriptor, buffer)).trim();
-  return text.replace(/^coracle: /, '').split('\n', 1)[0] || 'it failed without a word';
 }

@@ -1,10 +1,10 @@
 /** Control groups, made and taken away. */
-import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { cgroupOf } from '../host/cgroup.js';
+import { cgroupOf, readCgroupFacts, type UnitManager } from '../host/cgroup.js';
+import { joinScope, makeScope } from '../native/scope.js';
 import { type CgroupWish, scopeProperties } from './cgroups.js';
 
 type Files = readonly (readonly [name: string, value: string])[];
@@ -21,7 +21,7 @@ export async function enterNewCgroup(
   pid: number,
 ): Promise<string | undefined> {
   if (wish.kind === 'none') return undefined;
-  const path = wish.kind === 'scope' ? await startScope(wish, files, pid) : makeDirectory(wish);
+  const path = wish.kind === 'scope' ? startScope(wish, files, pid) : makeDirectory(wish);
   if (path === undefined) return undefined;
   try {
     enableControllers(path, files);
@@ -48,24 +48,16 @@ export function joinCgroup(path: string, pid: number): void {
 }
 
 function attachToScope(path: string, pid: number): void {
-  const fault = askSystemd('AttachProcessesToUnit', 'ssau', basename(path), '', '1', `${pid}`);
+  const fault = joinScope(unitManager(`enter cgroup ${path}`), basename(path), pid);
   if (fault !== undefined) throw new CoracleError('HOST', `enter cgroup ${path}: ${fault}`);
 }
 
-/** Calls the manager of units; what went wrong. */
-function askSystemd(method: string, ...words: readonly string[]): string | undefined {
-  const manager = isRootOfHost() ? '--system' : '--user';
-  const object = [
-    'org.freedesktop.systemd1',
-    '/org/freedesktop/systemd1',
-    'org.freedesktop.systemd1.Manager',
-  ];
-  const { status, error, stderr } = spawnSync(
-    'busctl',
-    [manager, '--quiet', 'call', ...object, method, ...words],
-    { encoding: 'utf8' },
-  );
-  return status === 0 ? undefined : (error?.message ?? stderr.trim());
+const scopeHint = "the user's systemd must run (loginctl enable-linger); or take --cgroup-manager disabled";
+
+function unitManager(act: string): UnitManager {
+  const { manager } = readCgroupFacts(process.env);
+  if (manager !== undefined) return manager;
+  throw new CoracleError('HOST', `${act}: no systemd that manages this user's units`, { hint: scopeHint });
 }
 
 function reasonOf(error: unknown): string {
@@ -122,38 +114,17 @@ function writeLimit(path: string, name: string, value: string): void {
 const patience = 10_000;
 
 /** A delegated scope with this process in it. It goes by itself when it is empty. */
-async function startScope(
+function startScope(
   { unit, slice }: Extract<CgroupWish, { kind: 'scope' }>,
   files: Files,
   pid: number,
-): Promise<string> {
-  const properties = [
-    ['Description', 's', `container of coracle-oci`],
-    ...(slice === undefined ? [] : [['Slice', 's', slice]]),
-    ['PIDs', 'au', '1', `${pid}`],
-    ['Delegate', 'b', 'true'],
-    ['CollectMode', 's', 'inactive-or-failed'],
-    ['DefaultDependencies', 'b', 'false'],
-    ...scopeProperties(files),
-  ];
-  const list = [`${properties.length}`, ...properties.flat(), '0'];
-  const fault = askSystemd('StartTransientUnit', 'ssa(sv)a(sa(sv))', unit, 'fail', ...list);
-  if (fault !== undefined)
-    throw new CoracleError('HOST', `start scope ${unit}: ${fault}`, {
-      hint: "the user's systemd must run (loginctl enable-linger); or take --cgroup-manager disabled",
-    });
-  for (const deadline = Date.now() + patience; Date.now() < deadline; await sleep(2)) {
-    const found = cgroupOf(pid);
-    if (found?.endsWith(`/${unit}`) === true) return join(mountPoint, found);
-  }
-  throw new CoracleError('HOST', `start scope ${unit}: systemd did not put the process into it`);
-}
-
-function isRootOfHost(): boolean {
-  return (
-    process.getuid?.() === 0 &&
-    /^\s*0\s+0\s+4294967295\s*$/.test(readFileSync('/proc/self/uid_map', 'latin1'))
-  );
+): string {
+  const act = `start scope ${unit}`;
+  const fault = makeScope(unitManager(act), { unit, slice, pid, properties: scopeProperties(files) });
+  if (fault !== undefined) throw new CoracleError('HOST', `${act}: ${fault}`, { hint: scopeHint });
+  const found = cgroupOf(pid);
+  if (found?.endsWith(`/${unit}`) === true) return join(mountPoint, found);
+  throw new CoracleError('HOST', `${act}: systemd did not put the process into it`);
 }
 
 /** Pids in a cgroup and below it. */

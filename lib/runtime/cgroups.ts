@@ -88,7 +88,7 @@ function directoryOf(id: string, path: string, mount: string, own: string, neede
 /** What systemd knows of the limits: it would write its own values over those it was not told. */
 export function scopeProperties(
   files: readonly (readonly [name: string, value: string])[],
-): readonly (readonly [name: string, type: 't', value: string])[] {
+): readonly (readonly [name: string, value: string])[] {
   const names: Readonly<Record<string, string>> = {
     'memory.max': 'MemoryMax',
     'memory.low': 'MemoryLow',
@@ -98,10 +98,10 @@ export function scopeProperties(
   };
   return files.flatMap(([name, value]) => {
     const property = names[name];
-    if (property !== undefined && /^\d+$/.test(value)) return [[property, 't', value] as const];
+    if (property !== undefined && /^\d+$/.test(value)) return [[property, value] as const];
     const [quota, period] = name === 'cpu.max' ? value.split(' ').map(Number) : [];
     if (quota === undefined || period === undefined || Number.isNaN(quota)) return [];
-    return [['CPUQuotaPerSecUSec', 't', `${Math.ceil((quota / period) * 1_000_000)}`] as const];
+    return [['CPUQuotaPerSecUSec', `${Math.ceil((quota / period) * 1_000_000)}`] as const];
   });
 }
 

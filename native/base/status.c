@@ -118,3 +118,10 @@ void failure_prose(const struct failure *failure, char *out, size_t room) {
     if (hint)
         snprintf(out + length, room - length, "\nhint: %s", hint);
 }
+
+int failure_refuse(const struct failure *failure) {
+    char text[900];
+    failure_prose(failure, text, sizeof text);
+    fprintf(stderr, "coracle: %s\n", text);
+    return failure->code ? failure->code : 125;
+}

@@ -22,5 +22,7 @@ void status_exit(const struct status *status, int code, int signal, int oom);
 void failure_text(const struct failure *failure, char *out, size_t room);
 /** The same, and a second line with what can be done where that is known. */
 void failure_prose(const struct failure *failure, char *out, size_t room);
+/** The same on standard error, for what has no status descriptor. Gives the exit code. */
+int failure_refuse(const struct failure *failure);
 
 #endif

@@ -21,17 +21,10 @@
 #include "plan/plan-values.h"
 #include "supervisor/run.h"
 
-static int refuse(const struct failure *failure) {
-    char text[900];
-    failure_prose(failure, text, sizeof text);
-    fprintf(stderr, "coracle: %s\n", text);
-    return failure->code ? failure->code : 125;
-}
-
 static int read_plan(enum plan_kind kind, struct plan *plan) {
     struct failure failure = {0};
     if (plan_read(PLAN_FD, kind, plan, &failure) < 0)
-        return refuse(&failure);
+        return failure_refuse(&failure);
     close(PLAN_FD);
     return 0;
 }
@@ -99,7 +92,7 @@ int unshare_main(int argc, char **argv) {
     if (read_plan(PLAN_UNSHARE, &plan) != 0)
         return 125;
     if (enter_namespaces(&plan.ids, &failure) < 0)
-        return refuse(&failure);
+        return failure_refuse(&failure);
     char **arguments = calloc(plan.arguments.count + 1, sizeof *arguments);
     for (size_t i = 0; arguments && i < plan.arguments.count; i++)
         arguments[i] = (char *)(uintptr_t)plan.arguments.items[i];
@@ -203,7 +196,7 @@ int mount_main(int argc, char **argv) {
         result = overlay_mount(&overlay, plan.directory, &failure);
     else
         fail(&failure, "plan", EINVAL, "root or fuse-program missing");
-    return result < 0 ? refuse(&failure) : 0;
+    return result < 0 ? failure_refuse(&failure) : 0;
 }
 
 int umount_main(int argc, char **argv) {
@@ -215,5 +208,5 @@ int umount_main(int argc, char **argv) {
         return 125;
     if (umount2(plan.directory, UMOUNT_NOFOLLOW) < 0)
         fail(&failure, "umount", errno, "%s", plan.directory);
-    return failure.stage ? refuse(&failure) : 0;
+    return failure.stage ? failure_refuse(&failure) : 0;
 }

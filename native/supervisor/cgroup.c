@@ -18,24 +18,36 @@ void cgroup_init(struct cgroup *cgroup) {
     *cgroup = (struct cgroup){.directory = -1, .units = {.fd = -1}, .events = {.fd = -1}, .memory = {.fd = -1}};
 }
 
+static int ask_for_scope(struct supervisor *supervisor, pid_t infra, const char *unit, struct failure *failure) {
+    /* The user's manager gives each unit a limit of its own; the container's is below it. */
+    static const struct unit_property unlimited = {"TasksMax", UINT64_MAX};
+    const struct plan_cgroup *plan = &supervisor->plan->cgroup;
+    const pid_t pids[] = {infra, getpid()};
+    const struct scope scope = {
+        .unit = unit,
+        .slice = plan->slice,
+        .description = "container of coracle",
+        .ordered = true,
+        .pids = pids,
+        .pid_count = plan->apart ? 1 : 2,
+        .properties = &unlimited,
+        .property_count = 1,
+    };
+    return units_begin_scope(&supervisor->cgroup.units, &scope, failure);
+}
+
 int cgroup_begin(struct supervisor *supervisor, pid_t infra, struct failure *failure) {
     const struct plan_cgroup *plan = &supervisor->plan->cgroup;
-    struct units *units = &supervisor->cgroup.units;
-    const pid_t pids[] = {infra, getpid()};
     char unit[UNIT_NAME_SIZE];
     if (plan->kind != CGROUP_SCOPE)
         return 0;
     snprintf(unit, sizeof unit, "%s.scope", plan->unit);
-    if (units_open(units, &plan->manager, failure) < 0)
-        return -1;
-    return units_begin_scope(units, plan, unit, pids, plan->apart ? 1 : 2, failure);
+    return units_open(&supervisor->cgroup.units, &plan->manager, failure) < 0 ? -1 : ask_for_scope(supervisor, infra, unit, failure);
 }
 
 /** The scope of the last run may still be there: systemd takes it away when it hears of its end. */
 static int await_scope(struct supervisor *supervisor, pid_t infra, struct failure *failure) {
-    const struct plan_cgroup *plan = &supervisor->plan->cgroup;
     struct units *units = &supervisor->cgroup.units;
-    const pid_t pids[] = {infra, getpid()};
     char unit[UNIT_NAME_SIZE];
     bool taken = false;
     if (units_await_scope(units, &taken, failure) == 0)
@@ -43,10 +55,8 @@ static int await_scope(struct supervisor *supervisor, pid_t infra, struct failur
     if (!taken)
         return -1;
     *failure = (struct failure){0};
-    snprintf(unit, sizeof unit, "%s-%d.scope", plan->unit, (int)getpid());
-    if (units_begin_scope(units, plan, unit, pids, plan->apart ? 1 : 2, failure) < 0)
-        return -1;
-    return units_await_scope(units, &taken, failure);
+    snprintf(unit, sizeof unit, "%s-%d.scope", supervisor->plan->cgroup.unit, (int)getpid());
+    return ask_for_scope(supervisor, infra, unit, failure) < 0 ? -1 : units_await_scope(units, &taken, failure);
 }
 
 /** Where a process is, below the mount. */

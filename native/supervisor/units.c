@@ -120,24 +120,35 @@ static void put_pids(struct dbus_writer *writer, const pid_t *pids, size_t count
     dbus_end_array(writer, begun, 4);
 }
 
-int units_begin_scope(struct units *units, const struct plan_cgroup *wanted, const char *unit, const pid_t *pids, size_t count, struct failure *failure) {
+static void put_flag(struct dbus_writer *writer, const char *name, bool value) {
+    dbus_put_property(writer, name, "b");
+    dbus_put_u32(writer, value);
+}
+
+static void put_properties(struct dbus_writer *body, const struct scope *scope) {
+    size_t properties = dbus_begin_array(body, 8);
+    put_text_property(body, "Description", scope->description);
+    if (scope->slice)
+        put_text_property(body, "Slice", scope->slice);
+    dbus_put_property(body, "PIDs", "au");
+    put_pids(body, scope->pids, scope->pid_count);
+    put_flag(body, "Delegate", true);
+    put_text_property(body, "CollectMode", "inactive-or-failed");
+    if (!scope->ordered)
+        put_flag(body, "DefaultDependencies", false);
+    for (size_t i = 0; i < scope->property_count; i++) {
+        dbus_put_property(body, scope->properties[i].name, "t");
+        dbus_put_u64(body, scope->properties[i].value);
+    }
+    dbus_end_array(body, properties, 8);
+}
+
+int units_begin_scope(struct units *units, const struct scope *scope, struct failure *failure) {
     struct dbus_writer body = {0};
-    snprintf(units->unit, sizeof units->unit, "%s", unit);
-    dbus_put_string(&body, unit);
+    snprintf(units->unit, sizeof units->unit, "%s", scope->unit);
+    dbus_put_string(&body, scope->unit);
     dbus_put_string(&body, "fail");
-    size_t properties = dbus_begin_array(&body, 8);
-    put_text_property(&body, "Description", "container of coracle");
-    if (wanted->slice)
-        put_text_property(&body, "Slice", wanted->slice);
-    dbus_put_property(&body, "PIDs", "au");
-    put_pids(&body, pids, count);
-    dbus_put_property(&body, "Delegate", "b");
-    dbus_put_u32(&body, 1);
-    put_text_property(&body, "CollectMode", "inactive-or-failed");
-    /* The user's manager gives each unit a limit of its own; the container's is below it. */
-    dbus_put_property(&body, "TasksMax", "t");
-    dbus_put_u64(&body, UINT64_MAX);
-    dbus_end_array(&body, properties, 8);
+    put_properties(&body, scope);
     dbus_end_array(&body, dbus_begin_array(&body, 8), 8);
     return ask_manager(units, "StartTransientUnit", "ssa(sv)a(sa(sv))", &body, failure);
 }

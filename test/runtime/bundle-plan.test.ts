@@ -230,9 +230,9 @@ test('systemd is told of the limits that it would otherwise write over', (t) => 
     ['pids.max', '7'],
   ] as const;
   t.deepEqual(scopeProperties(files), [
-    ['MemoryMax', 't', '5'],
-    ['CPUQuotaPerSecUSec', 't', '500000'],
-    ['TasksMax', 't', '7'],
+    ['MemoryMax', '5'],
+    ['CPUQuotaPerSecUSec', '500000'],
+    ['TasksMax', '7'],
   ]);
   t.deepEqual(scopeProperties([['cpu.max', 'max 100000']]), []);
 });
