@@ -1,7 +1,7 @@
 /** `coracle info`. */
 import type { HostInformation } from '../lib/index.js';
 import { defineCommand } from './command.js';
-import { compileTemplate } from './template/render.js';
+import { infoDocument, printDocument } from './info-document.js';
 import { formatSize, printLine, visible } from './terminal/output.js';
 
 export const command = defineCommand({
@@ -12,6 +12,7 @@ export const command = defineCommand({
   examples: [
     ['coracle info', 'All of it'],
     ["coracle info -f '{{.store.driver}}'", 'One field'],
+    ["coracle info -f '{{.Host.Security.Rootless}}'", "By podman's names"],
   ],
   options: [
     { name: 'format', short: 'f', kind: 'string', value: 'FORMAT', summary: '"json" or a Go template' },
@@ -20,8 +21,7 @@ export const command = defineCommand({
   async handler(values, _operands, { open }) {
     const information = await open().info();
     const { format } = values;
-    if (format === 'json') printLine(JSON.stringify(information, undefined, 2));
-    else if (format !== undefined) printLine(visible(compileTemplate(format)(information)));
+    if (format !== undefined) printDocument(infoDocument(information), format);
     else for (const line of lines(information)) printLine(visible(line));
     return 0;
   },
@@ -30,12 +30,12 @@ export const command = defineCommand({
 function lines({ version, host, store, modes, registries }: HostInformation): string[] {
   const because = (reason: string | undefined): string => (reason === undefined ? '' : ` (${reason})`);
   return [
-    `coracle       ${version}`,
+    `coracle       ${version.Version}`,
     `kernel        ${host.kernel} ${host.arch}`,
     `memory        ${formatSize(host.memTotal)}, ${host.cpus} processors`,
     `user          ${host.user} (${host.uid})`,
     `store         ${store.root}`,
-    ...(store.imageStore === undefined ? [] : [`images in     ${store.imageStore}`]),
+    ...(store.imagesIn === undefined ? [] : [`images in     ${store.imagesIn}`]),
     ...store.additionalImageStores.map((root) => `images of     ${root} (only read)`),
     ...(store.transient ? ['records       transient: containers are gone with the next restart'] : []),
     `driver        ${store.driver}${because(store.driverReason)}`,

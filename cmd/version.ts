@@ -1,7 +1,7 @@
 /** `coracle version`. */
 import { defineCommand } from './command.js';
-import { compileTemplate } from './template/render.js';
-import { printLine, visible } from './terminal/output.js';
+import { printDocument, versionDocument } from './info-document.js';
+import { printLine } from './terminal/output.js';
 
 export const command = defineCommand({
   name: 'version',
@@ -15,8 +15,7 @@ export const command = defineCommand({
   async handler(values, _operands, { open }) {
     const version = await open().version();
     const { format } = values;
-    if (format === 'json') printLine(JSON.stringify(version, undefined, 2));
-    else if (format !== undefined) printLine(visible(compileTemplate(format)(version)));
+    if (format !== undefined) printDocument(versionDocument(version), format);
     else printLine(`coracle ${version.Version} (${version.OsArch}, Node.js ${version.NodeVersion})`);
     return 0;
   },

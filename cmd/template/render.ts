@@ -100,6 +100,14 @@ function operandValue(operand: Operand, scope: Scope, known: Functions): unknown
   }
 }
 
+/** Documents whose fields are written as podman's JSON has them are asked for by the names of its Go fields too: `.Host.CgroupsVersion`. */
+function keyOfGoName(value: object, name: string): string {
+  const plain = (text: string): string => text.replaceAll('_', '').toLowerCase().replace('cgroups', 'cgroup');
+  const wanted = plain(name);
+  const known = /^[A-Z]/.test(name) ? Object.keys(value).find((key) => plain(key) === wanted) : undefined;
+  return known ?? name;
+}
+
 function fieldOf(value: unknown, name: string): unknown {
   if (value === null || value === undefined) return undefined;
   if (typeof value === 'object' && Object.hasOwn(value, name)) return Reflect.get(value, name);
@@ -108,7 +116,7 @@ function fieldOf(value: unknown, name: string): unknown {
     !Array.isArray(value) &&
     Object.keys(value).some((key) => !/^[A-Z]/.test(key))
   )
-    return undefined;
+    return Reflect.get(value, keyOfGoName(value, name));
   throw new CoracleError('USAGE', `use field .${name} in --format: there is no such field`, {
     hint: `fields here: ${typeof value === 'object' ? Object.keys(value).join(', ') : typeof value}`,
   });

@@ -1,4 +1,5 @@
 /** The packages that databases in an image tell of: texts of images become records here, and are distrusted until then. Pure. */
+import type { Distribution } from '../host/os-release.js';
 import { requireObject } from '../oci/guards.js';
 
 /** An installed package. */
@@ -13,20 +14,8 @@ export type Package = {
   readonly supplier?: string;
 };
 
-/** What /etc/os-release says. */
-export type Distribution = { readonly id: string; readonly version: string };
-
 /** Values beyond this length are no names or versions. */
 const valueLimit = 1024;
-
-/** Reads os-release; undefined for a text without ID. */
-export function parseOsRelease(text: string): Distribution | undefined {
-  const value = (key: string): string | undefined =>
-    new RegExp(`^${key}=["']?([^"'\\n]*)["']?$`, 'm').exec(text)?.[1];
-  const id = value('ID');
-  if (id === undefined || !/^[a-z0-9._-]{1,64}$/.test(id)) return undefined;
-  return { id, version: value('VERSION_ID') ?? '' };
-}
 
 /** Reads /var/lib/dpkg/status, or a file of status.d, which has no Status line. */
 export function parseDpkgStatus(

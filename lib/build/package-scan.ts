@@ -2,16 +2,16 @@
  * Finds the package databases of a file system and reads them: through the file agent, so that no link leads out of it; only
  * regular files, and of them no more than a sane size (native.md S11).
  */
+
 import { CoracleError } from '../errors.js';
+import { type Distribution, parseOsRelease } from '../host/os-release.js';
 import type { Agent, Handle } from '../native/agent.js';
 import {
-  type Distribution,
   type Package,
   parseApkInstalled,
   parseDpkgStatus,
   parseNpmLock,
   parseNpmPackage,
-  parseOsRelease,
 } from './package-database.js';
 import { parseRpmSqlite } from './rpm-database.js';
 

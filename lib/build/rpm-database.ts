@@ -1,6 +1,8 @@
 /** The packages of an RPM database, distrusted as everything of an image. Pure. */
+
+import type { Distribution } from '../host/os-release.js';
 import { invalid } from '../oci/guards.js';
-import { type Distribution, distro, isUsable, type Package, packageUrl } from './package-database.js';
+import { distro, isUsable, type Package, packageUrl } from './package-database.js';
 import { readSqliteTable } from './sqlite-table.js';
 
 /** Tags of a header, rpmtag.h. */

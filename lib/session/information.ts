@@ -1,11 +1,14 @@
 /** `info` and `version`. */
 
-import { arch, cpus, release, totalmem, userInfo } from 'node:os';
+import { statfsSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { ContainerStore } from '../container/container-store.js';
 import { isActive } from '../container/view.js';
 import { CoracleError, hasErrno } from '../errors.js';
 import { controllersOf, limitsDirectory, readCgroupFacts } from '../host/cgroup.js';
+import { readMachine } from '../host/machine.js';
 import { configPath } from '../host/paths.js';
+import { selinuxIsOn } from '../host/selinux.js';
 import { readNetworkFacts } from '../network/host-facts.js';
 import { chooseMode } from '../network/plan-network.js';
 import { formatPlatform, hostPlatform } from '../oci/platform.js';
@@ -23,13 +26,16 @@ export function versionInformation(): VersionInformation {
   };
 }
 
-function limitsMode({ env }: Session): Pick<HostInformation['modes'], 'limits' | 'controllers'> {
+type Limits = Pick<HostInformation['modes'], 'limits' | 'controllers' | 'cgroupVersion'>;
+
+function limitsMode({ env }: Session): Limits {
   const facts = readCgroupFacts(env);
   const place = limitsDirectory(facts);
   const controllers = place === undefined ? [] : controllersOf(place);
   return {
     limits: place === undefined ? 'none' : facts.manager === undefined ? 'cgroup' : 'systemd',
     controllers,
+    cgroupVersion: facts.pure ? 2 : 1,
   };
 }
 
@@ -40,25 +46,26 @@ export async function hostInformation(session: Session): Promise<HostInformation
   const containers = new ContainerStore(stores.paths).list();
   const ids = stores.idMap();
   return {
-    version: coracleVersion,
+    version: versionInformation(),
     host: {
-      kernel: release(),
-      arch: arch(),
-      cpus: cpus().length,
-      memTotal: totalmem(),
+      ...readMachine(),
       user: userName(),
       uid: process.getuid?.() ?? 0,
+      selinux: selinuxIsOn(),
     },
     store: {
       root: stores.paths.root,
-      ...(stores.paths.imageRoot === stores.paths.root ? {} : { imageStore: stores.paths.imageRoot }),
+      ...(stores.paths.imageRoot === stores.paths.root ? {} : { imagesIn: stores.paths.imageRoot }),
       additionalImageStores: stores.paths.additional.map(({ root }) => root),
       transient: stores.paths.transient !== undefined,
       runtime: stores.runtime,
       configuration: configPath(session.env),
       driver,
       ...(reason === undefined ? {} : { driverReason: reason }),
+      volumes: stores.paths.volumes,
+      ...spaceOf(stores.paths.root),
       containers: containers.length,
+      paused: containers.filter(({ status }) => status === 'paused').length,
       running: containers.filter(({ status }) => isActive({ status })).length,
       images: stores.images.list().length,
     },
@@ -66,11 +73,18 @@ export async function hostInformation(session: Session): Promise<HostInformation
     modes: {
       ids: ids.how,
       idCount: ids.uid.reduce((sum, { size }) => sum + size, 0),
+      uids: ids.uid,
+      gids: ids.gid,
       ...(ids.reason === undefined ? {} : { idsReason: ids.reason }),
       ...networkMode(session),
       ...limitsMode(session),
     },
   };
+}
+
+function spaceOf(directory: string): { readonly allocated: number; readonly used: number } {
+  const { bsize, blocks, bfree } = statfsSync(directory);
+  return { allocated: bsize * blocks, used: bsize * (blocks - bfree) };
 }
 
 async function registriesOf(session: Session): Promise<HostInformation['registries']> {

@@ -5,6 +5,8 @@ import type { ContainerSummary } from '../container/listing.js';
 import type { RunOptions } from '../container/run-options.js';
 import type { ContainerChange } from '../container/update.js';
 import type { WaitCondition } from '../container/wait-condition.js';
+import type { IdRange } from '../host/id-map.js';
+import type { Machine } from '../host/machine.js';
 import type { RegistryEntry } from '../registry/registries-file.js';
 import type { StorageDriver } from '../snapshot/driver.js';
 import type { TransferEvent } from '../transfer/events.js';
@@ -215,20 +217,17 @@ export type VersionInformation = {
 };
 
 export type HostInformation = {
-  readonly version: string;
-  readonly host: {
-    readonly kernel: string;
-    readonly arch: string;
-    readonly cpus: number;
-    /** Bytes. */
-    readonly memTotal: number;
+  readonly version: VersionInformation;
+  readonly host: Machine & {
     readonly user: string;
     readonly uid: number;
+    /** The kernel confines by labels. */
+    readonly selinux: boolean;
   };
   readonly store: {
     readonly root: string;
     /** Where the images are, if that is another store. */
-    readonly imageStore?: string;
+    readonly imagesIn?: string;
     /** Stores that are only read. */
     readonly additionalImageStores: readonly string[];
     /** Records of containers are in the runtime directory. */
@@ -238,7 +237,13 @@ export type HostInformation = {
     readonly driver: StorageDriver;
     /** Why the driver is not the best one. */
     readonly driverReason?: string | undefined;
+    readonly volumes: string;
+    /** Bytes of its file system: how many there are, and are taken. */
+    readonly allocated: number;
+    readonly used: number;
     readonly containers: number;
+    /** These are among the running ones too. */
+    readonly paused: number;
     readonly running: number;
     readonly images: number;
   };
@@ -252,6 +257,8 @@ export type HostInformation = {
   readonly modes: {
     readonly ids: string;
     readonly idCount: number;
+    readonly uids: readonly IdRange[];
+    readonly gids: readonly IdRange[];
     readonly idsReason?: string | undefined;
     readonly network: string;
     readonly networkReason?: string | undefined;
@@ -259,6 +266,8 @@ export type HostInformation = {
     readonly limits: 'systemd' | 'cgroup' | 'none';
     /** Controllers that it can give to containers. */
     readonly controllers: readonly string[];
+    /** 2 where the controllers are those of version 2. */
+    readonly cgroupVersion: 1 | 2;
   };
 };
 

@@ -5,18 +5,10 @@ import {
   parseDpkgStatus,
   parseNpmLock,
   parseNpmPackage,
-  parseOsRelease,
 } from '../../lib/build/package-database.js';
 import { spdxDocument } from '../../lib/build/spdx.js';
 
 const debian = { id: 'debian', version: '12' };
-
-test('os-release tells the distribution, quoted or not; one without a usable ID tells nothing', (t) => {
-  t.deepEqual(parseOsRelease('NAME="Debian"\nID=debian\nVERSION_ID="12"\n'), debian);
-  t.deepEqual(parseOsRelease("ID='alpine'\n"), { id: 'alpine', version: '' });
-  t.is(parseOsRelease('NAME=x\n'), undefined);
-  t.is(parseOsRelease('ID=../../x y\n'), undefined);
-});
 
 test('dpkg: installed packages alone, continuation lines skipped', (t) => {
   const text = `Package: libc6

@@ -197,6 +197,20 @@ testWith(ready, 'info tells the store, the driver and the ids', async (t) => {
   t.is(await cli.ok(['--storage-driver', 'copy', 'info', '-f', '{{.store.driver}}']), 'copy\n');
 });
 
+testWith(ready, 'info and version answer by the names that scripts made for podman ask for', async (t) => {
+  const cli = openCli(t);
+  const { host, store, version } = JSON.parse(await cli.ok(['info', '--format', 'json']));
+  t.is(host.security.rootless, process.getuid?.() !== 0);
+  t.is(host.arch, process.arch === 'x64' ? 'amd64' : 'arm64');
+  t.deepEqual(store.containerStore, { number: 0, paused: 0, running: 0, stopped: 0 });
+  t.true(store.graphRootAllocated > store.graphRootUsed && store.graphRootUsed > 0);
+  t.is(host.idMappings.uidmap[0].container_id, 0);
+  const names = ['.Store.GraphRoot', '.Store.GraphDriverName', '.Host.CgroupsVersion', '.Version.Version'];
+  const told = await cli.ok(['info', '-f', names.map((name) => `{{${name}}}`).join(' ')]);
+  t.is(told, `${[cli.root, store.driver, host.cgroupVersion, version.Version].join(' ')}\n`);
+  t.is(await cli.ok(['version', '-f', '{{.Client.Version}}']), `${version.Version}\n`);
+});
+
 testWith(
   ready,
   'the configuration file, the environment and the flag choose the driver, the later ones winning',
