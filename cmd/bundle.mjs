@@ -19,6 +19,8 @@ import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build, transform } from 'esbuild';
+import { functionBody, loadedWith } from './bundle-chunks.mjs';
+import { plainStringWidth, withoutIndex } from './bundle-plugins.mjs';
 
 const commandDirectory = dirname(fileURLToPath(import.meta.url));
 const projectDirectory = dirname(commandDirectory);
@@ -32,12 +34,14 @@ const { values } = parseArgs({
 const out = resolve(values.out);
 /** What is started all the time, and everything else. */
 const parts = ['hot', 'cold'];
+/** Started all the time too, but not everywhere where this is built: a container has to run. */
+const alwaysHot = ['lib/container/prepared.ts', 'lib/container/lifecycle.ts', 'cmd/stop.ts', 'cmd/rm.ts'];
 
 mkdirSync(out, { recursive: true });
 await writeLoader();
 const chunks = await bundleChunks();
 writeParts(chunks, (name) => name !== chunks.entry);
-const hot = withScratch((scratch) => traceHot(scratch));
+const hot = new Set([...withScratch((scratch) => traceHot(scratch)), ...chunks.alwaysHot]);
 const hashes = writeParts(chunks, (name) => !hot.has(name));
 withScratch((scratch) => writeCodeCaches(hashes, scratch));
 
@@ -47,7 +51,8 @@ withScratch((scratch) => writeCodeCaches(hashes, scratch));
  */
 async function bundleChunks() {
   const { outputFiles, metafile } = await build({
-    entryPoints: [values.entry],
+    absWorkingDir: projectDirectory,
+    entryPoints: [resolve(values.entry)],
     outdir: out,
     write: false,
     metafile: true,
@@ -65,63 +70,40 @@ async function bundleChunks() {
       'import.meta.filename': '__filename',
       'import.meta.resolve': 'require.resolve',
     },
-    plugins: [plainStringWidth()],
+    plugins: [
+      plainStringWidth(),
+      withoutIndex({ commands: commandDirectory, index: join(projectDirectory, 'lib', 'index.ts') }),
+    ],
     nodePaths: [join(projectDirectory, 'node_modules')],
     logLevel: 'warning',
   });
-  const entry = Object.entries(metafile.outputs).find(
-    ([, { entryPoint }]) => entryPoint !== undefined && resolve(entryPoint) === resolve(values.entry),
+  const outputs = Object.entries(metafile.outputs);
+  // Short names: each stands in the text wherever its chunk is imported.
+  const names = new Map(outputs.map(([path], index) => [`./${basename(path)}`, `./${index.toString(36)}`]));
+  const nameOf = (path) => names.get(`./${basename(path)}`);
+  const chunkOf = (source) =>
+    outputs.find(
+      ([, { entryPoint }]) => entryPoint !== undefined && resolve(projectDirectory, entryPoint) === source,
+    );
+  const pure = new Set(
+    outputs
+      .filter(([, { inputs }]) => Object.keys(inputs).every((file) => /^(lib|cmd)\//.test(file)))
+      .map(([path]) => nameOf(path)),
   );
   const texts = new Map();
-  for (const { path, text } of outputFiles) texts.set(`./${basename(path)}`, functionBody(text, path));
-  return { texts, entry: `./${basename(entry[0])}` };
-}
-
-/**
- * A chunk as the body of a function of `require` that returns its exports. Its imports are statements of their own and its
- * exports stand at its end, as esbuild prints them; chunks do not import each other in circles, so values can be taken at once. `import()`
- * of a built-in inside vm.Script would need the ESM loader, so it becomes a require() as well.
- */
-function functionBody(text, path) {
-  const statement =
-    /(?<=^|[;}\n])import(?:\s*([\w$]+))?,?(?:\s*\*as ([\w$]+))?(?:\{([^{}]*)\})?\s*(?:from)?"([^"]+)";/g;
-  let head = '';
-  const rest = text.trim().replace(statement, (...found) => {
-    head += importText(found);
-    return '';
-  });
-  const [, body, names = '', whole] = /^([\s\S]*?)(?:export\{([^}]*)\};|export default ([\w$]+\(\));)?$/.exec(
-    rest,
-  );
-  const lazy = body.replace(/\bimport\(("[^"]+")\)/g, 'Promise.resolve().then(()=>require($1))');
-  const exported = [
-    ...names.split(',').filter(Boolean).map(exportText),
-    ...(whole === undefined ? [] : [`default:${whole}`]),
-  ];
-  const code = `${head}${lazy}return{${exported.join(',')}}`;
-  try {
-    new Function('require', code);
-  } catch (error) {
-    throw new Error(`bundle ${path}: a form of import or export that is not known here`, { cause: error });
+  for (const { path, text } of outputFiles) {
+    const renamed = text.replace(/(?<=\b(?:from|import|import\()\s*)"(\.\/[^"]+)"/g, (quoted, name) =>
+      names.has(name) ? JSON.stringify(names.get(name)) : quoted,
+    );
+    texts.set(nameOf(path), functionBody(renamed, path, pure));
   }
-  return code;
-}
-
-function importText([, single, whole, names, from]) {
-  const source = `require(${JSON.stringify(from)})`;
-  const isChunk = from.startsWith('.');
-  if (single === undefined && whole === undefined && names === undefined) return `${source};`;
-  return [
-    single === undefined ? '' : `const ${single}=${source}${isChunk ? '.default' : ''};`,
-    whole === undefined ? '' : `const ${whole}=${source};`,
-    names === undefined ? '' : `const{${names.replaceAll(' as ', ':')}}=${source};`,
-  ].join('');
-}
-
-/** `a as b` of a list of exports, for an object. */
-function exportText(item) {
-  const [local, name = local] = item.split(' as ');
-  return name === local ? local : `${name}:${local}`;
+  return {
+    texts,
+    entry: nameOf(chunkOf(resolve(values.entry))[0]),
+    alwaysHot: alwaysHot.flatMap((source) =>
+      loadedWith(nameOf(chunkOf(join(projectDirectory, source))[0]), texts),
+    ),
+  };
 }
 
 /**
@@ -144,18 +126,6 @@ function writeParts({ texts, entry }, isCold) {
       return [part, hash];
     }),
   );
-}
-
-/** yargs measures help text with string-width, whose Intl.Segmenter costs 11 ms; our help is plain text. */
-function plainStringWidth() {
-  const contents = 'export default (text) => [...String(text).replace(/\\u001B\\[[0-9;]*m/g, "")].length;';
-  return {
-    name: 'plain-string-width',
-    setup: (plugins) => {
-      plugins.onResolve({ filter: /^string-width$/ }, () => ({ path: 'string-width', namespace: 'plain' }));
-      plugins.onLoad({ filter: /.*/, namespace: 'plain' }, () => ({ contents }));
-    },
-  };
 }
 
 async function writeLoader() {

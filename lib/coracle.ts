@@ -198,7 +198,7 @@ export class Coracle extends PodVerbs {
 
   /** The program's version. Opens nothing. */
   async version(): Promise<VersionInformation> {
-    const { versionInformation } = await import('./session/information.js');
+    const { versionInformation } = await import('./session/version-information.js');
     return versionInformation();
   }
 

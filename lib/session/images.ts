@@ -1,19 +1,16 @@
 /** The image verbs: names as people type them, the work done by lib/image, lib/transfer and lib/build. */
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
-import { mountState } from '../image/mount-point.js';
 import type { RemoveImagesResult } from '../image/remove-images.js';
 import type { Stores } from '../image/stores.js';
 import { writeEvent } from '../native/journal.js';
 import { digestHex } from '../oci/digest.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import type { ApproveArchive, LoadedContent } from '../transfer/load.js';
-import { imageMountPlaces } from './image-mounts.js';
 import { namesToFind, nameToGive } from './image-names.js';
 import { storedImage, storedName } from './image-source.js';
 import type { ImportRequest, LoadRequest, SaveRequest } from './requests.js';
 import type { Session } from './session.js';
-import { approveArchive } from './trusted-places.js';
 
 export async function importRoot(
   session: Session,
@@ -22,6 +19,7 @@ export async function importRoot(
 ): Promise<ImageRecord> {
   const { importImage } = await import('../transfer/import.js');
   const platform = await session.platform(request.platform);
+  const { approveArchive } = await import('./trusted-places.js');
   const stores = await session.stores();
   await approveArchive(session, 'tarball', request);
   const image = await importImage(stores, await openImport(session, source), {
@@ -87,6 +85,7 @@ export async function load(
   { onEvent, signaturePolicy, ...request }: LoadRequest,
 ): Promise<readonly LoadedContent[]> {
   const { loadImages } = await import('../transfer/load.js');
+  const { approveArchive } = await import('./trusted-places.js');
   const platform = await session.platform(request.platform);
   const stores = await session.stores();
   const approve: ApproveArchive = (form) => approveArchive(session, form, { source, signaturePolicy });
@@ -141,7 +140,7 @@ export async function removeAll(
   const { removeImages } = await import('../image/remove-images.js');
   const stores = await session.stores();
   const stored = names.map((name) => storedName(stores, name));
-  const mounted = force ? [] : stored.filter((name) => isMounted(stores, name));
+  const mounted = force ? [] : await mountedOf(stores, stored);
   const result = await removeImages(
     stores,
     stored.filter((name) => !mounted.includes(name)),
@@ -156,7 +155,11 @@ export async function removeAll(
   return { ...result, failures: [...result.failures, ...refused] };
 }
 
-function isMounted(stores: Stores, name: string): boolean {
-  const config = stores.images.findEntry(name)?.config;
-  return config !== undefined && mountState(imageMountPlaces(stores, digestHex(config))) !== 'none';
+async function mountedOf(stores: Stores, names: readonly string[]): Promise<readonly string[]> {
+  const { mountState } = await import('../image/mount-point.js');
+  const { imageMountPlaces } = await import('./image-mounts.js');
+  return names.filter((name) => {
+    const config = stores.images.findEntry(name)?.config;
+    return config !== undefined && mountState(imageMountPlaces(stores, digestHex(config))) !== 'none';
+  });
 }

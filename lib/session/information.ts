@@ -1,4 +1,4 @@
-/** `info` and `version`. */
+/** `info`. */
 
 import { statfsSync } from 'node:fs';
 import { userInfo } from 'node:os';
@@ -11,20 +11,10 @@ import { configPath } from '../host/paths.js';
 import { selinuxIsOn } from '../host/selinux.js';
 import { readNetworkFacts } from '../network/host-facts.js';
 import { chooseMode } from '../network/plan-network.js';
-import { formatPlatform, hostPlatform } from '../oci/platform.js';
 import { readRegistries } from '../registry/registries.js';
-import type { HostInformation, VersionInformation } from './requests.js';
+import type { HostInformation } from './requests.js';
 import type { Session } from './session.js';
-import { coracleVersion } from './version.js';
-
-/** The program's version and what it runs on. */
-export function versionInformation(): VersionInformation {
-  return {
-    Version: coracleVersion,
-    NodeVersion: process.version.slice(1),
-    OsArch: formatPlatform(hostPlatform()),
-  };
-}
+import { versionInformation } from './version-information.js';
 
 type Limits = Pick<HostInformation['modes'], 'limits' | 'controllers' | 'cgroupVersion'>;
 

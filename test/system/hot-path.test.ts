@@ -1,6 +1,7 @@
 /** What the commands that people wait for load of Node.js: each part costs milliseconds at every start. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import test from 'ava';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
@@ -60,4 +61,15 @@ testWith(journeyNeeds, 'run, exec, ps, images and version load nothing slow', as
   t.deepEqual(await loaded('images'), []);
   t.deepEqual(await loaded('version'), []);
   await cli.ok(['rm', '-f', 'box']);
+});
+
+/**
+ * Every start reads this file and V8's cache of it, twice as large, whatever the command: 100 KB more are half a millisecond.
+ * Who gets over the limit has made something load that few commands need: import() it where it is needed.
+ */
+const hotLimit = 372_000;
+
+test('the part of the program that every start reads stays small', (t) => {
+  const { size } = statSync(join(repositoryRoot(), 'dist', 'hot.cjs'));
+  t.true(size <= hotLimit, `dist/hot.cjs has ${size} bytes, more than ${hotLimit}`);
 });
