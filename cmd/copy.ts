@@ -45,6 +45,7 @@ export const command = defineCommand({
           recompress: values['dest-force-compress-format'],
           decompress: values['dest-decompress'],
           sign: readSigning(values),
+          removeSignatures: values['remove-signatures'],
           additionalTags: values['additional-tag'],
           signal,
           onEvent: progress.onEvent,

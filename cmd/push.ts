@@ -53,7 +53,7 @@ export const command = defineCommand({
       kind: 'switch',
       summary: 'Every tag that the store has of the repository',
     },
-    { name: 'remove-signatures', kind: 'switch', summary: 'Accepted: earlier signatures do not go along' },
+    { name: 'remove-signatures', kind: 'switch', summary: 'Signatures that came with the image stay behind' },
     ...signOptions,
     ...registryOptions,
     ...retryOptions,
@@ -78,6 +78,7 @@ export const command = defineCommand({
         recompress: values['force-compression'],
         format: oneOf('--format', values.format, ['oci', 'v2s2']),
         sign: readSigning(values),
+        removeSignatures: values['remove-signatures'],
         onEvent: progress.onEvent,
       };
       if (values['all-tags']) {

@@ -82,7 +82,7 @@ export const copyOptions = [
   { name: 'dest-cert-dir', kind: 'string', value: 'DIR', summary: 'Certificates for the destination' },
   { name: 'src-tls-verify', kind: 'toggle', summary: 'Demand https of the source' },
   { name: 'dest-tls-verify', kind: 'toggle', summary: 'Demand https of the destination' },
-  { name: 'remove-signatures', kind: 'switch', summary: 'Accepted: earlier signatures do not go along' },
+  { name: 'remove-signatures', kind: 'switch', summary: 'Signatures of the source stay behind' },
   {
     name: 'signature-policy',
     kind: 'string',

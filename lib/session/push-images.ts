@@ -42,6 +42,7 @@ async function pushTo(
     format,
     recompress = false,
     sign,
+    removeSignatures,
     onEvent = () => undefined,
     ...access
   } = request;
@@ -64,6 +65,7 @@ async function pushTo(
         multiArch: (await isWhole(stores, image)) ? 'all' : 'system',
         signal: access.signal,
         sign,
+        removeSignatures,
         onEvent,
       },
     );
@@ -72,6 +74,7 @@ async function pushTo(
   const { openSigner } = await import('./signer.js');
   const options = {
     ...access,
+    removeSignatures,
     sign: await openSigner(sign, parseReference(target)),
     ...(compression === undefined ? {} : { compression }),
     ...(level === undefined ? {} : { level }),

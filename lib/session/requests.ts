@@ -206,6 +206,8 @@ export type PushRequest = RegistryAccess & {
   /** Media types of manifests; as they are by default. */
   readonly format?: 'oci' | 'v2s2' | undefined;
   readonly sign?: SignRequest | undefined;
+  /** Signatures that came with the image stay behind. */
+  readonly removeSignatures?: boolean | undefined;
   readonly onEvent?: ((event: TransferEvent) => void) | undefined;
 };
 

@@ -22,6 +22,7 @@ import {
 import { formatPlatform, hostPlatform, type Platform, selectPlatform } from '../oci/platform.js';
 import type { BlobDescriptor } from '../registry/blobs.js';
 import { approve, approveIndex } from './approve.js';
+import { CarriedSignatures } from './carried-signatures.js';
 import { type CompressedLayer, defaultLevels, encodeLayer, type LayerEncoding } from './compressed-layers.js';
 import { layerEventId, type OnTransferEvent } from './events.js';
 import { runParallel } from './parallel.js';
@@ -54,6 +55,8 @@ export type CopyOptions = {
   /** Compress layers again that are compressed another way. */
   readonly recompress?: boolean;
   readonly decompress?: boolean;
+  /** Signatures of the source stay behind. */
+  readonly removeSignatures?: boolean | undefined;
   /** What layers came out as when they were compressed before. */
   readonly memory?: CompressionMemory | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -78,8 +81,10 @@ export async function copyImage(
   options: CopyOptions,
 ): Promise<Descriptor> {
   const root = await source.root();
-  const document = await new Copy(source, target, options).copy(root);
+  const signatures = new CarriedSignatures(source, target, options);
+  const document = await new Copy(source, target, options, signatures).copy(root);
   await target.putRoot(document);
+  await signatures.put(document.descriptor.digest);
   return document.descriptor;
 }
 
@@ -87,11 +92,13 @@ class Copy {
   readonly #source: ImageSource;
   readonly #target: ImageTarget;
   readonly #options: CopyOptions;
+  readonly #signatures: CarriedSignatures;
 
-  constructor(source: ImageSource, target: ImageTarget, options: CopyOptions) {
+  constructor(source: ImageSource, target: ImageTarget, options: CopyOptions, signatures: CarriedSignatures) {
     this.#source = source;
     this.#target = target;
     this.#options = options;
+    this.#signatures = signatures;
   }
 
   async copy(root: PlacedManifest): Promise<PlacedManifest> {
@@ -108,7 +115,9 @@ class Copy {
       );
     }
     await approveIndex(this.#source, root, indexDepth);
-    return multiArch === 'index-only' ? root : this.#index(root, root.manifest, indexDepth);
+    if (multiArch !== 'index-only') return this.#index(root, root.manifest, indexDepth);
+    await this.#signatures.find(root.descriptor.digest);
+    return root;
   }
 
   async #approved(document: PlacedManifest, root: PlacedManifest): Promise<PlacedManifest> {
@@ -145,12 +154,14 @@ class Copy {
   async #index(document: PlacedManifest, index: ImageIndex, depth: number): Promise<PlacedManifest> {
     if (depth === 0) throw this.#tooDeep(document);
     const manifests: Descriptor[] = [];
+    await this.#signatures.find(document.descriptor.digest);
     for (const entry of index.manifests) {
       const child = await this.#source.child(entry);
       const { manifest } = child;
       const copied =
         manifest.kind === 'index' ? await this.#index(child, manifest, depth - 1) : await this.#image(child);
       await this.#target.putChild(copied);
+      await this.#signatures.put(copied.descriptor.digest);
       manifests.push({ ...entry, ...copied.descriptor });
     }
     const { format } = this.#options;
@@ -161,6 +172,7 @@ class Copy {
 
   async #image(document: PlacedManifest): Promise<PlacedManifest> {
     const manifest = imageManifest(document);
+    await this.#signatures.find(document.descriptor.digest);
     const layers = [...manifest.layers];
     const tasks = layers.map((_layer, at) => async (signal: AbortSignal): Promise<void> => {
       layers[at] = await this.#layer(document, at, signal);
@@ -185,6 +197,7 @@ class Copy {
   #rewritten(document: PlacedManifest, manifest: ImageManifest | ImageIndex): PlacedManifest {
     const text = serializeManifest(manifest);
     if (text === serializeManifest(document.manifest)) return document;
+    this.#signatures.requireNone(document.descriptor.digest);
     const changed = placedManifest(Buffer.from(text), `manifest for ${this.#target.name}`);
     if (this.#options.preserveDigests !== true) return changed;
     throw new CoracleError(

@@ -21,6 +21,7 @@ import { type BlobOrigin, downloadBlob } from './download.js';
 export type FetchedImage = {
   /** What the reference points at: the manifest, or the index it was chosen from. */
   readonly descriptor: Descriptor;
+  readonly manifestDigest: Digest;
   readonly manifest: ImageManifest;
   readonly config: ImageConfig;
   readonly configDigest: Digest;
@@ -58,7 +59,13 @@ export async function fetchImage(
       for (const { bytes } of documents) await stores.content.put(bytes);
       const config = await fetchConfig(stores, origin, manifest, options.signal);
       checkPlatform(name, config, first, options.platform);
-      return { descriptor: first.descriptor, manifest, config, configDigest: manifest.config.digest };
+      return {
+        descriptor: first.descriptor,
+        manifestDigest: current.descriptor.digest,
+        manifest,
+        config,
+        configDigest: manifest.config.digest,
+      };
     }
     if (depth === indexDepth)
       throw new CoracleError('INVALID', `pull ${name}: its indexes are nested too deeply`);

@@ -9,9 +9,16 @@ import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { writeFileAtomic } from '../host/files.js';
 import { type Digest, digestAlgorithm, digestHex } from '../oci/digest.js';
 import { manifestLimit } from '../oci/manifest.js';
+import type { AttachedSignature } from '../trust/signature.js';
 import { type Archive, openDirectory, readFile } from './archive.js';
 import { BlobFiles } from './blob-files.js';
 import { type ImageSource, type ImageTarget, type PlacedManifest, placedManifest } from './place.js';
+import {
+  encodeSignatureFile,
+  parseSignatureFile,
+  signatureFileLimits,
+  signatureFileName,
+} from './signature-files.js';
 
 const versionName = 'version';
 const manifestName = 'manifest.json';
@@ -40,9 +47,28 @@ export function directorySource(path: string, archive: Archive = openImageDirect
       return placedManifest(await read(name), `${path}/${name}`, descriptor);
     },
     open: (blob) => archive.open(blobName(blob.digest)),
+    signatures: async (digest) => {
+      const root = placedManifest(await read(manifestName), `${path}/${manifestName}`);
+      return readSignatureFiles(archive, root.descriptor.digest === digest ? undefined : blobName(digest));
+    },
     isMade: () => false,
     close: async () => undefined,
   };
+}
+
+async function readSignatureFiles(
+  archive: Archive,
+  digits: string | undefined,
+): Promise<readonly AttachedSignature[]> {
+  const { count, bytes } = signatureFileLimits;
+  const found: AttachedSignature[] = [];
+  for (let number = 1; number <= count; number++) {
+    const name = signatureFileName(number, digits);
+    if (archive.size(name) === undefined) break;
+    const signature = parseSignatureFile(await readFile(archive, name, bytes), name);
+    if (signature !== undefined) found.push(signature);
+  }
+  return found;
 }
 
 function openImageDirectory(path: string): Archive {
@@ -61,6 +87,7 @@ export function directoryTarget(path: string): ImageTarget {
   const files = new BlobFiles(path, blobName);
   const old = new Set(checkDirectory(path));
   let begun = false;
+  let root: Digest | undefined;
   const begin = (): void => {
     if (begun) return;
     begun = true;
@@ -96,11 +123,19 @@ export function directoryTarget(path: string): ImageTarget {
       keep(name);
       writeFileAtomic(join(path, name), bytes, { mode: 0o644 });
     },
-    putRoot: async ({ bytes }: PlacedManifest) => {
+    putRoot: async ({ bytes, descriptor }: PlacedManifest) => {
       begin();
+      root = descriptor.digest;
       writeFileAtomic(join(path, manifestName), bytes, { mode: 0o644 });
       // What the manifest before this one named.
       for (const name of old) rmSync(join(path, name), { force: true });
+    },
+    putSignatures: async (digest, signatures) => {
+      for (const [at, signature] of signatures.entries()) {
+        const name = signatureFileName(at + 1, digest === root ? undefined : blobName(digest));
+        keep(name);
+        writeFileAtomic(join(path, name), encodeSignatureFile(signature), { mode: 0o644 });
+      }
     },
     close: async () => undefined,
   };

@@ -7,8 +7,8 @@ import { mountBlob, uploadBlob, uploadStream } from '../registry/uploads.js';
 import type { OnTransferEvent } from './events.js';
 import type { ImageSource, ImageTarget, PlacedManifest } from './place.js';
 import { type OpenedImage, openImage, openRegistry, type RegistryAccess } from './registry-access.js';
-import { attachSignature, type Signer } from './signatures.js';
-import { openRegistryGate, requireAttachments } from './trust.js';
+import { attachSignature, attachSignatures, type Signer } from './signatures.js';
+import { openRegistryGate, requireAttachments, signaturesAt } from './trust.js';
 
 /** Opens an image of a registry for reading; nothing is sent yet. */
 export function registrySource(
@@ -22,6 +22,7 @@ export function registrySource(
     opened ??= openImage(reference, access, onEvent);
     return opened;
   };
+  const signatures = signaturesAt(reference, access, open);
   return {
     name: repositoryName(reference),
     root: async () => (await open()).root,
@@ -37,9 +38,10 @@ export function registrySource(
     isMade: () => false,
     approve: async (digests) => {
       const gate = await openRegistryGate(reference, access);
-      const { client, repository: place } = await open();
-      await gate(digests, client, place);
+      await gate(digests, signatures.of);
     },
+    signatures: signatures.of,
+    demandsSignatures: signatures.areDemanded,
     origin: { registry, repository },
     close: async () => {
       // what could not be opened has been closed
@@ -86,6 +88,10 @@ export async function registryTarget(
       const { digest } = document.descriptor;
       const bare = byDigest || reference.tag === undefined;
       return put(bare ? { registry, repository, digest } : reference, document);
+    },
+    putSignatures: async (digest, signatures) => {
+      requireAttachments(reference, access);
+      await attachSignatures(client, repository, digest, signatures);
     },
     close: () => client.close(),
   };

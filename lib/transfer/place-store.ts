@@ -7,6 +7,7 @@ import type { Stores } from '../image/stores.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import { manifestLimit } from '../oci/manifest.js';
 import { isForeignLayer, isImageConfig, isLayer, layerCompression } from '../oci/media-types.js';
+import { keepSignatures, keptSignatures } from './kept-signatures.js';
 import { originOf } from './partial-origin.js';
 import { type ImageSource, type ImageTarget, type PlacedManifest, placedManifest } from './place.js';
 import { restoreBlob } from './restore-blobs.js';
@@ -33,6 +34,7 @@ export function storeSource(stores: Stores, { descriptor, reference }: IndexEntr
       if (originOf(stores.paths, blob) !== undefined) return restored(stores, blob);
       return readLayerTar(readImage({ descriptor: image.descriptor }, content), layer, stores);
     },
+    signatures: async (digest) => keptSignatures(stores, digest),
     isMade: ({ digest, mediaType }) =>
       isLayer(mediaType) &&
       !isForeignLayer(mediaType) &&
@@ -65,6 +67,7 @@ export function storeTarget(stores: Stores, reference: string | undefined): Imag
       await putManifest(document);
       if (reference !== undefined) images.tag(keptDescriptor(document), reference);
     },
+    putSignatures: async (digest, signatures) => keepSignatures(stores, digest, signatures),
     close: async () => undefined,
   };
 }

@@ -8,6 +8,7 @@ import type { Descriptor } from '../oci/descriptor.js';
 import { type Digest, digestAlgorithm, makeDigest } from '../oci/digest.js';
 import { type ImageManifest, type Manifest, parseManifest } from '../oci/manifest.js';
 import type { BlobDescriptor } from '../registry/blobs.js';
+import type { AttachedSignature } from '../trust/signature.js';
 
 /** A manifest or index with the bytes its digest stands for. */
 export type PlacedManifest = {
@@ -32,6 +33,10 @@ export type ImageSource = {
   isMade(blob: Descriptor): boolean;
   /** Returns for a manifest that may be used: known by its digest and that of an index which names it. @throws FORBIDDEN */
   readonly approve?: (digests: readonly Digest[]) => Promise<void>;
+  /** Signatures that came with a manifest; missing where the place keeps none. */
+  readonly signatures?: (digest: Digest) => Promise<readonly AttachedSignature[]>;
+  /** None of them may be lost without a word. */
+  readonly demandsSignatures?: boolean;
   /** Of a registry: from where a neighbouring repository may take the blob. */
   readonly origin?: { readonly registry: string; readonly repository: string };
   close(): Promise<void>;
@@ -60,6 +65,8 @@ export type ImageTarget = {
   putChild(document: PlacedManifest): Promise<void>;
   /** Stores what the name is to point at, and publishes it. */
   putRoot(document: PlacedManifest): Promise<void>;
+  /** Keeps signatures of a manifest that is there; missing where the place has no room for any. */
+  readonly putSignatures?: (digest: Digest, signatures: readonly AttachedSignature[]) => Promise<void>;
   /** Ends it; what was not published is taken back where that is possible. */
   close(): Promise<void>;
 };

@@ -31,6 +31,8 @@ export type PushOptions = RegistryAccess & {
   readonly byDigest?: boolean;
   /** Manifests are signed once they are there. */
   readonly sign?: Signer | undefined;
+  /** Signatures that came with the image stay behind. */
+  readonly removeSignatures?: boolean | undefined;
 };
 
 /** Layers sent at a time. */
@@ -74,11 +76,30 @@ export async function pushImage(
     const { registry } = reference;
     const place = options.byDigest === true ? { registry, repository, digest } : reference;
     await publishManifest(client, place, { bytes: document.bytes, mediaType });
-    await signAll(target, [...target.pushed, digest], options.sign);
+    const digests = [...target.pushed, digest];
+    if (options.removeSignatures !== true)
+      await carryAll(target, digests, () => requireAttachments(reference, options));
+    await signAll(target, digests, options.sign);
     return { descriptor: document.descriptor };
   } finally {
     lease.release();
     await client.close();
+  }
+}
+
+/** Signatures that came with manifests of the store go along with them. */
+async function carryAll(
+  { stores, client, repository }: PushTarget,
+  digests: readonly Digest[],
+  requireRoom: () => void,
+): Promise<void> {
+  const { keptSignatures } = await import('./kept-signatures.js');
+  for (const digest of new Set(digests)) {
+    const signatures = keptSignatures(stores, digest);
+    if (signatures.length === 0) continue;
+    requireRoom();
+    const { attachSignatures } = await import('./signatures.js');
+    await attachSignatures(client, repository, digest, signatures);
   }
 }
 

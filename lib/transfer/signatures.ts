@@ -36,9 +36,9 @@ export async function readSignatures(
   }
   const signatures: AttachedSignature[] = [];
   for (const layer of layers) {
-    const signature = layer.annotations?.[signatureAnnotation];
+    const { [signatureAnnotation]: signature, ...annotations } = layer.annotations ?? {};
     if (signature === undefined) continue;
-    signatures.push({ payload: await readPayload(client, repository, layer), signature });
+    signatures.push({ payload: await readPayload(client, repository, layer), signature, annotations });
   }
   return signatures;
 }
@@ -92,13 +92,28 @@ export async function attachSignature(
 ): Promise<void> {
   const claim = { digest, reference: identity };
   const seconds = Math.floor(Date.now() / 1000);
-  const { payload, signature } = makeSignature(claim, key, creator, seconds);
-  const layer: Descriptor = {
-    ...(await putBytes(client, repository, payload, payloadType)),
-    annotations: { [signatureAnnotation]: signature },
-  };
+  await attachSignatures(client, repository, digest, [makeSignature(claim, key, creator, seconds)]);
+}
+
+/** Hangs signatures beside a manifest that the registry has; those that hang there stay, and none hangs there twice. */
+export async function attachSignatures(
+  client: RegistryClient,
+  repository: string,
+  digest: Digest,
+  signatures: readonly AttachedSignature[],
+): Promise<void> {
   const before = await attachedManifest(client, repository, digest);
-  const layers = [...(before?.layers ?? []), layer];
+  const layers = [...(before?.layers ?? [])];
+  for (const { payload, signature, annotations } of signatures) {
+    const layer: Descriptor = {
+      ...describePayload(payload),
+      annotations: { ...annotations, [signatureAnnotation]: signature },
+    };
+    if (layers.some((other) => isSame(other, layer))) continue;
+    await putBytes(client, repository, payload, payloadType);
+    layers.push(layer);
+  }
+  if (layers.length === (before?.layers ?? []).length) return;
   const config = await putBytes(client, repository, configOf(layers), ociTypes.config);
   const manifest: ImageManifest = {
     ...before,
@@ -111,6 +126,16 @@ export async function attachSignature(
     bytes: Buffer.from(serializeManifest(manifest)),
     mediaType: ociTypes.manifest,
   });
+}
+
+function describePayload(payload: Buffer): Descriptor {
+  const digest = makeDigest('sha256', createHash('sha256').update(payload).digest('hex'));
+  return { mediaType: payloadType, digest, size: payload.length };
+}
+
+function isSame(one: Descriptor, other: Descriptor): boolean {
+  const signed = ({ annotations }: Descriptor): string | undefined => annotations?.[signatureAnnotation];
+  return one.digest === other.digest && signed(one) === signed(other);
 }
 
 /** Signatures stand as layers of an image; its config lists them, as cosign's does. */

@@ -47,15 +47,36 @@ export function requireAttachments(reference: Reference, { env = process.env }: 
   );
 }
 
-/** As `openGate`, for an image at a registry; signatures are read from where the image is. */
-export async function openRegistryGate(
+/** As `openGate`, for an image at a registry. */
+export function openRegistryGate(reference: Reference, access: TrustAccess): Promise<ImageGate> {
+  return openGate(formatReference(reference), { transport: 'docker', reference }, access);
+}
+
+/** The signatures beside the images of a repository, each manifest's read once. */
+export type RegistrySignatures = {
+  readonly of: SignaturesOf;
+  /** What was read so far. */
+  readonly seen: ReadonlyMap<Digest, readonly AttachedSignature[]>;
+  /** Whether registries.d says that they are there: then none may be lost without a word. */
+  readonly areDemanded: boolean;
+};
+
+/** Signatures of what a reference means, read from where the image is; none where registries.d says that there are none. */
+export function signaturesAt(
   reference: Reference,
-  access: TrustAccess,
-): Promise<(digests: readonly Digest[], client: RegistryClient, repository: string) => Promise<void>> {
-  const gate = await openGate(formatReference(reference), { transport: 'docker', reference }, access);
-  if (gate === open) return open;
-  const { readSignatures } = await import('./signatures.js');
-  const isRead = usesAttachments(access.env ?? process.env, reference) !== false;
-  return (digests, client, repository) =>
-    gate(digests, async (digest) => (isRead ? readSignatures(client, repository, digest) : []));
+  { env = process.env }: TrustAccess,
+  place: () => Promise<{ readonly client: RegistryClient; readonly repository: string }>,
+): RegistrySignatures {
+  const attached = usesAttachments(env, reference);
+  const seen = new Map<Digest, readonly AttachedSignature[]>();
+  const read = async (digest: Digest): Promise<readonly AttachedSignature[]> => {
+    const known = seen.get(digest);
+    if (known !== undefined || attached === false) return known ?? [];
+    const { readSignatures } = await import('./signatures.js');
+    const { client, repository } = await place();
+    const signatures = await readSignatures(client, repository, digest);
+    seen.set(digest, signatures);
+    return signatures;
+  };
+  return { of: read, seen, areDemanded: attached === true };
 }

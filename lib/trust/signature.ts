@@ -12,6 +12,8 @@ export type AttachedSignature = {
   readonly payload: Buffer;
   /** Base64. */
   readonly signature: string;
+  /** What else is written beside it, such as a certificate or a bundle of Rekor. */
+  readonly annotations?: Readonly<Record<string, string>>;
 };
 
 /** What a payload says. */
