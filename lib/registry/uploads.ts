@@ -2,14 +2,15 @@
  * Blobs into a registry: mounted from another repository, in one piece, or as a stream whose digest is known at
  * its end. https://github.com/opencontainers/distribution-spec/blob/main/spec.md#pushing-blobs
  */
-import { CoracleError } from '../errors.js';
-import { type Digest, digestAlgorithm } from '../oci/digest.js';
+import type { Digest } from '../oci/digest.js';
 import { pushAccess } from './authorizer.js';
+import { BlobUpload } from './blob-upload.js';
 import type { BlobDescriptor } from './blobs.js';
 import type { RegistryClient } from './client.js';
 import { discardBody, type HttpResponse } from './response.js';
 import { withRetry } from './retry.js';
 import { resolveLocation } from './transport.js';
+import { finishUpload, startUpload, withDigest } from './upload-session.js';
 
 /** Bytes whose digest and size are known only after the last one. */
 export type UploadSource = {
@@ -65,7 +66,7 @@ async function cancelUpload(
   discardBody(cancelled);
 }
 
-/** Uploads a blob of known digest and size; `open` is called for each attempt. */
+/** Uploads a blob of known digest and size; `open` is called for each attempt, which goes on where the one before broke off. */
 export async function uploadBlob(
   client: RegistryClient,
   repository: string,
@@ -73,20 +74,9 @@ export async function uploadBlob(
   open: () => AsyncIterable<Uint8Array>,
 ): Promise<void> {
   const action = `upload blob ${digest} to ${client.registry}/${repository}`;
-  await repeated(client, async () => {
-    const upload = await startUpload(client, repository, action, digest);
-    const response = await client.requestOnce({
-      method: 'PUT',
-      target: withDigest(upload, digest),
-      headers: { 'content-type': 'application/octet-stream' },
-      body: { length: size, chunks: exactly(open(), size, action) },
-      access: pushAccess(repository),
-      accept: [201, 204],
-      answerTimeout,
-      action,
-    });
-    finish(response, digest, action);
-  });
+  const blob = { digest, size };
+  const upload = new BlobUpload(client, repository, { blob, open, action, answerTimeout });
+  await repeated(client, () => upload.attempt());
 }
 
 /** Uploads a stream; `open` is called for each attempt. Resolves with what the last attempt's `finish` said. */
@@ -97,7 +87,7 @@ export async function uploadStream(
 ): Promise<BlobDescriptor> {
   const action = `upload to ${client.registry}/${repository}`;
   return repeated(client, async () => {
-    const upload = await startUpload(client, repository, action);
+    const { location: upload } = await startUpload(client, repository, action);
     const source = open();
     const access = pushAccess(repository);
     const sent = await client.requestOnce({
@@ -121,7 +111,7 @@ export async function uploadStream(
       answerTimeout,
       action,
     });
-    finish(response, descriptor.digest, action);
+    finishUpload(response, descriptor.digest, action);
     return descriptor;
   });
 }
@@ -129,54 +119,4 @@ export async function uploadStream(
 function repeated<T>(client: RegistryClient, operation: () => Promise<T>): Promise<T> {
   const { retryPolicy: policy, signal, onRetry } = client;
   return withRetry({ policy, signal, onRetry }, operation);
-}
-
-async function startUpload(
-  client: RegistryClient,
-  repository: string,
-  action: string,
-  digest?: Digest,
-): Promise<URL> {
-  const algorithm = digest === undefined ? 'sha256' : digestAlgorithm(digest);
-  const query = algorithm === 'sha256' ? '' : `?digest-algorithm=${algorithm}`;
-  const response = await client.requestOnce({
-    method: 'POST',
-    target: `${repository}/blobs/uploads/${query}`,
-    access: pushAccess(repository),
-    accept: [202],
-    action,
-  });
-  discardBody(response);
-  const { location } = response.headers;
-  if (location !== undefined) return resolveLocation(location, response.url, action);
-  throw new CoracleError('REGISTRY', `${action}: the registry opened an upload without a Location`);
-}
-
-/** Adds the digest behind whatever state the registry keeps in the query, which stays as it is to the byte. */
-function withDigest(upload: URL, digest: Digest): URL {
-  const url = new URL(upload);
-  url.search = `${url.search === '' ? '?' : `${url.search}&`}digest=${encodeURIComponent(digest)}`;
-  return url;
-}
-
-/** Passes bytes on; a source shorter or longer than announced is INTEGRITY, so the registry never gets padding or a cut. */
-async function* exactly(
-  source: AsyncIterable<Uint8Array>,
-  size: number,
-  action: string,
-): AsyncGenerator<Uint8Array, void> {
-  let sent = 0;
-  for await (const chunk of source) {
-    sent += chunk.length;
-    if (sent > size) throw new CoracleError('INTEGRITY', `${action}: more than ${size} bytes to send`);
-    yield chunk;
-  }
-  if (sent < size) throw new CoracleError('INTEGRITY', `${action}: only ${sent} of ${size} bytes to send`);
-}
-
-function finish(response: HttpResponse, digest: Digest, action: string): void {
-  discardBody(response);
-  const stated = response.headers['docker-content-digest'];
-  if (stated === undefined || stated === digest || digestAlgorithm(digest) !== 'sha256') return;
-  throw new CoracleError('INTEGRITY', `${action}: the registry stored ${JSON.stringify(stated)} instead`);
 }
