@@ -8,7 +8,6 @@ import { CoracleError } from '../errors.js';
 import { layerType, reformManifest } from '../image/reform.js';
 import { decompress } from '../layer/compression.js';
 import type { Descriptor } from '../oci/descriptor.js';
-import type { Digest } from '../oci/digest.js';
 import { present } from '../oci/guards.js';
 import { type ImageIndex, type ImageManifest, serializeManifest } from '../oci/manifest.js';
 import {
@@ -19,12 +18,13 @@ import {
   layerCompression,
   ociTypes,
 } from '../oci/media-types.js';
-import { formatPlatform, hostPlatform, type Platform, selectPlatform } from '../oci/platform.js';
+import { formatPlatform, hostPlatform, selectPlatform } from '../oci/platform.js';
 import type { BlobDescriptor } from '../registry/blobs.js';
 import { approve, approveIndex } from './approve.js';
 import { CarriedSignatures } from './carried-signatures.js';
 import { type CompressedLayer, defaultLevels, encodeLayer, type LayerEncoding } from './compressed-layers.js';
-import { layerEventId, type OnTransferEvent } from './events.js';
+import type { CopyOptions } from './copy-options.js';
+import { layerEventId } from './events.js';
 import { runParallel } from './parallel.js';
 import {
   type BlobPlace,
@@ -37,37 +37,7 @@ import {
   verifiedBytes,
 } from './place.js';
 
-export type CopyOptions = {
-  /** Of an index: the image for a platform, all of it, or the index alone. */
-  readonly multiArch?: 'system' | 'all' | 'index-only' | undefined;
-  /** For `system`; this machine's by default. */
-  readonly platform?: Platform | undefined;
-  /** Media types of manifests; as they are by default. */
-  readonly format?: 'oci' | 'v2s2' | undefined;
-  /** Fail rather than change a digest. */
-  readonly preserveDigests?: boolean;
-  /** How layers are compressed that are. */
-  readonly encoding?:
-    | { readonly kind: 'gzip' | 'zstd' | 'zstd:chunked'; readonly level?: number | undefined }
-    | undefined;
-  /** Compress layers that the source has uncompressed. */
-  readonly compress?: boolean;
-  /** Compress layers again that are compressed another way. */
-  readonly recompress?: boolean;
-  readonly decompress?: boolean;
-  /** Signatures of the source stay behind. */
-  readonly removeSignatures?: boolean | undefined;
-  /** What layers came out as when they were compressed before. */
-  readonly memory?: CompressionMemory | undefined;
-  readonly signal?: AbortSignal | undefined;
-  readonly onEvent: OnTransferEvent;
-};
-
-/** Remembers, by the digest of an uncompressed layer and the encoding, what it was compressed. */
-export type CompressionMemory = {
-  known(digest: Digest, encoding: LayerEncoding): CompressedLayer | undefined;
-  remember(digest: Digest, encoding: LayerEncoding, blob: CompressedLayer): void;
-};
+export type { CompressionMemory, CopyOptions } from './copy-options.js';
 
 /** An index may hold an index, but not more than one deeper (native.md S22). */
 const indexDepth = 2;
