@@ -65,6 +65,11 @@ export type Comparison = {
   readonly rows: readonly Row[];
 };
 
+/** Rows of one measure: against podman with a target, and against skopeo, which does the same without running anything. */
+export function transferRows(title: string, measure: string, atMost?: number): Row[] {
+  return [row(title, measure, atMost), against('skopeo', `the same, skopeo`, measure, atMost)];
+}
+
 /** A row of milliseconds of coracle against podman. */
 export function row(title: string, measure: string, atMost?: number): Row {
   return against('podman', title, measure, atMost);

@@ -1,4 +1,4 @@
-/** `npm run bench`: coracle against podman and buildah, whole processes, as a Markdown table. */
+/** `npm run bench`: coracle against podman, buildah and skopeo, whole processes, as a Markdown table. */
 import { writeFileSync } from 'node:fs';
 import { cpus, release } from 'node:os';
 import type { Bench, Case } from './case.js';
@@ -10,7 +10,7 @@ import { lifecycleCase } from './cases/lifecycle.js';
 import { networksCase } from './cases/networks.js';
 import { realCase } from './cases/real.js';
 import { execCase, networkCase, runCase } from './cases/start.js';
-import { archiveCase, pullCase } from './cases/transfer.js';
+import { archiveCase, copyImageCase, pullCase, pushCase } from './cases/transfer.js';
 import { volumeCase } from './cases/volume.js';
 import { timeCommand } from './command.js';
 import { type BenchOptions, parseBenchOptions, usage } from './options.js';
@@ -30,6 +30,8 @@ const cases: readonly Case[] = [
   contextCase,
   realCase,
   pullCase,
+  pushCase,
+  copyImageCase,
   archiveCase,
   smallFilesCase,
   listCase,
@@ -93,7 +95,7 @@ function play(bench: Bench, one: Case): Result[] {
   const rounds = one.speed === 'fast' ? bench.scale.rounds : bench.scale.slowRounds;
   const samples = playRounds(contenders, rounds);
   return rows
-    .filter((row) => row.theirs !== 'buildah' || samples.has('buildah'))
+    .filter((row) => row.theirs === 'podman' || samples.has(row.theirs))
     .map((row) => evaluate(one.name, row, samples));
 }
 
@@ -112,7 +114,9 @@ function render(bench: Bench, results: readonly Result[], notes: Notes, failures
 
 function machine({ tools }: Bench): string {
   const processors = cpus();
-  const versions = [tools.coracle, tools.podman, tools.buildah].map((tool) => tool?.version).filter(Boolean);
+  const versions = [tools.coracle, tools.podman, tools.buildah, tools.skopeo]
+    .map((tool) => tool?.version)
+    .filter(Boolean);
   return (
     `Medians of whole processes, alternating, after a warm-up, on ${processors.length} × ` +
     `${processors[0]?.model.trim() ?? 'unknown processor'}, Linux ${release()}, Node.js ${process.version}: ` +

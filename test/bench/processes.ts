@@ -1,6 +1,9 @@
 /** This user's processes, from /proc. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { hasErrno } from '../../lib/errors.js';
+import { type Command, sleep } from './command.js';
 
 export type ProcessEntry = {
   readonly pid: number;
@@ -65,6 +68,29 @@ export function residentMemory(pid: number): number | undefined {
   const status = readProc(`${pid}`, 'status');
   const match = status === undefined ? null : /^VmRSS:\s*(\d+) kB$/m.exec(status);
   return match === null ? undefined : Number(match[1]);
+}
+
+/**
+ * KiB of resident memory that a process and all below it hold together at the worst moment seen, looking every 10 ms.
+ * @throws when the command fails.
+ */
+export function peakMemory({ program, args, env }: Command, workspace: string): number {
+  const done = join(workspace, 'ended');
+  rmSync(done, { force: true });
+  const script = '"$@"; echo $? >"$0.new"; mv "$0.new" "$0"';
+  const child = spawn('bash', ['-c', script, done, program, ...args], { env, stdio: 'ignore' });
+  let most = 0;
+  while (!existsSync(done)) {
+    const below = descendants(child.pid ?? 0, ownProcesses());
+    most = Math.max(
+      most,
+      below.reduce((sum, { pid }) => sum + (residentMemory(pid) ?? 0), 0),
+    );
+    sleep(10);
+  }
+  const status = readFileSync(done, 'utf8').trim();
+  if (status !== '0') throw new Error(`run ${[program, ...args].join(' ')}: exit code ${status}`);
+  return most;
 }
 
 function readProc(pid: string, file: string): string | undefined {

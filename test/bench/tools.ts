@@ -4,7 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import { findProgram, repositoryRoot } from '../helpers/host.js';
 import { type Command, runCommand } from './command.js';
 
-export type ToolName = 'coracle' | 'podman' | 'buildah';
+export type ToolName = 'coracle' | 'podman' | 'buildah' | 'skopeo';
 
 /** One tool over one store. */
 export type Store = {
@@ -27,6 +27,7 @@ export type Tools = {
   readonly coracle: Tool;
   readonly podman: Tool | undefined;
   readonly buildah: Tool | undefined;
+  readonly skopeo: Tool | undefined;
   readonly skipped: readonly string[];
   /** What calls to podman and buildah were made with. */
   readonly remarks: readonly string[];
@@ -49,12 +50,13 @@ export function findTools(workspace: string): Tools {
   const runtime = findRuntime(environment('podman'), workspace);
   const peer = (name: 'podman' | 'buildah'): Tool | string =>
     runtime.works ? peerTool(name, runtime.name, environment(name)) : runtime.reason;
-  const [podman, buildah] = [peer('podman'), peer('buildah')];
-  const missing = [podman, buildah].filter((tool) => typeof tool === 'string');
+  const [podman, buildah, skopeo] = [peer('podman'), peer('buildah'), skopeoTool(environment('skopeo'))];
+  const missing = [podman, buildah, skopeo].filter((tool) => typeof tool === 'string');
   return {
     coracle: coracleTool(environment('coracle')),
     podman: typeof podman === 'string' ? undefined : podman,
     buildah: typeof buildah === 'string' ? undefined : buildah,
+    skopeo: typeof skopeo === 'string' ? undefined : skopeo,
     skipped: [...new Set(missing)],
     remarks: runtime.works ? [runtime.remark] : [],
   };
@@ -83,6 +85,24 @@ function peerTool(
       XDG_DATA_HOME: makeDirectory(join(directory, 'data')),
     });
   return { name, version, open };
+}
+
+/** skopeo runs nothing; its store is a place it copies from and to, named by storageLocation. */
+function skopeoTool(env: Readonly<Record<string, string>>): Tool | string {
+  const program = findProgram('skopeo');
+  if (program === undefined) return 'no skopeo on this machine';
+  const version = runCommand({ program, args: ['--version'], env }).trim();
+  const open = (directory: string): Store =>
+    storeOf('skopeo', directory, program, [], {
+      ...env,
+      XDG_DATA_HOME: makeDirectory(join(directory, 'data')),
+    });
+  return { name: 'skopeo', version, open };
+}
+
+/** How skopeo calls an image of a store of its own (containers-transports(5)). */
+export function storageLocation({ directory }: Store, image: string): string {
+  return `containers-storage:[overlay@${join(directory, 'store')}+${join(directory, 'run')}]${image}`;
 }
 
 function peerFlags(name: 'podman' | 'buildah', directory: string, runtime: string): string[] {
