@@ -9,6 +9,7 @@ import type { StorePaths } from '../host/paths.js';
 import { moveToTrash } from '../host/trash.js';
 import { sharedVolumes, unmarkShared } from '../volume/shared-volumes.js';
 import { VolumeStore } from '../volume/volume-store.js';
+import { volumesInUse } from './all-containers.js';
 import { writeContainerEvent } from './container-events.js';
 import { ContainerStore } from './container-store.js';
 import { listReservations, readReservation, releaseName } from './names.js';
@@ -85,9 +86,7 @@ function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>, records
 function detachUnshared(paths: StorePaths): string[] {
   const names = sharedVolumes(paths);
   if (names.length === 0) return [];
-  const used = new Set(
-    new ContainerStore(paths).list().flatMap(({ record }) => record.volumes.map(({ name }) => name)),
-  );
+  const used = volumesInUse(paths);
   return names
     .filter((name) => !used.has(name))
     .flatMap((name) => {

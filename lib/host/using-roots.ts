@@ -3,7 +3,7 @@
  * when the image store is swept, whoever does that.
  */
 import { readdirSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from './files.js';
 import { type StorePaths, storePaths } from './paths.js';
@@ -36,9 +36,31 @@ export function containerRooms({ imageRoot, containers, roots }: StorePaths): re
   return [...new Set([containers, storePaths(imageRoot).containers, ...users])];
 }
 
+/**
+ * The directories of containers that may have volumes of the root: those of these paths, the root's own, and those of its transient
+ * containers, of whatever runtime directory.
+ */
+export function volumeRooms({ root, containers, transientLayers }: StorePaths): readonly string[] {
+  const own = storePaths(root);
+  const names = entriesOf(transientLayers);
+  const transient = linksIn(own.roots).filter((link) => names.includes(basename(link)));
+  return [...new Set([containers, own.containers, ...transient.map((link) => storePaths(link).containers)])];
+}
+
 function linksIn(directory: string): readonly string[] {
+  return entriesOf(directory).flatMap((name) => {
+    try {
+      return readlinkSync(join(directory, name));
+    } catch (error) {
+      if (hasErrno(error, 'ENOENT')) return [];
+      throw ioError(`read ${directory}`, error);
+    }
+  });
+}
+
+function entriesOf(directory: string): readonly string[] {
   try {
-    return readdirSync(directory).map((name) => readlinkSync(join(directory, name)));
+    return readdirSync(directory);
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return [];
     throw ioError(`read ${directory}`, error);

@@ -125,6 +125,8 @@ function openTransient(paths: StorePaths, directory: string): void {
     ensureDirectory(path);
   for (const path of [paths.transientLayers, paths.layers ?? '']) ensureDirectory(path);
   noteUser(paths, directory);
+  // The root's own note tells whose volumes they have.
+  if (paths.imageRoot !== paths.root) noteUser(storePaths(paths.root), directory);
 }
 
 /** A directory of the store as a handle of its agent. @throws INTERNAL for a path outside of the store. */

@@ -2,9 +2,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { listCacheUnits } from '../build/cache-units.js';
-import { ContainerStore } from '../container/container-store.js';
+import { allContainers, filesOf } from '../container/all-containers.js';
 import { summarizeContainer } from '../container/listing.js';
-import { containerPlaces } from '../container/stores.js';
 import { isActive } from '../container/view.js';
 import { type ImageUsage, measureImages } from '../image/image-usage.js';
 import { diskBytes } from '../image/tree-bytes.js';
@@ -62,9 +61,9 @@ type OpenStores = Awaited<ReturnType<Session['stores']>>;
 
 async function containerUsage(stores: OpenStores): Promise<DiskUsage['containers']> {
   const items: (ContainerDisk & { readonly active: boolean })[] = [];
-  for (const view of new ContainerStore(stores.paths).list()) {
+  for (const view of allContainers(stores.paths)) {
     if (!existsSync(view.directory)) continue;
-    const bytes = await diskBytes(stores, containerPlaces(stores, view.record.id).files);
+    const bytes = await diskBytes(stores, filesOf(stores.paths, view));
     const { length: volumes } = view.record.volumes;
     items.push({ ...summarizeContainer(view), bytes, volumes, active: isActive(view) });
   }
@@ -72,7 +71,7 @@ async function containerUsage(stores: OpenStores): Promise<DiskUsage['containers
 }
 
 async function volumeUsage(stores: OpenStores): Promise<DiskUsage['volumes']> {
-  const users = new ContainerStore(stores.paths).list().flatMap(({ record }) => record.volumes);
+  const users = allContainers(stores.paths).flatMap(({ record }) => record.volumes);
   const items: (VolumeDisk & { readonly active: boolean })[] = [];
   for (const { name, directory } of new VolumeStore(stores.paths).list()) {
     const containers = users.filter((use) => use.name === name).length;

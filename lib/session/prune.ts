@@ -1,5 +1,6 @@
 /** Taking away what nothing uses: `container prune`, `system prune`. */
 import { pruneCache } from '../build/prune.js';
+import { volumesInUse } from '../container/all-containers.js';
 import { collectLeftovers } from '../container/collect.js';
 import { ContainerStore } from '../container/container-store.js';
 import { removeContainer } from '../container/lifecycle.js';
@@ -179,8 +180,7 @@ function pruneImages(stores: AllStores, all: boolean, filter: PruneFilter): Omit
 }
 
 async function pruneVolumes(stores: AllStores, filter: PruneFilter): Promise<readonly string[]> {
-  const containers = new ContainerStore(stores.paths).list();
-  const used = new Set(containers.flatMap(({ record }) => record.volumes.map(({ name }) => name)));
+  const used = volumesInUse(stores.paths);
   const removed: string[] = [];
   const store = new VolumeStore(stores.paths);
   for (const { name, created, labels = {} } of store.list()) {

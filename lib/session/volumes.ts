@@ -1,5 +1,5 @@
 /** The verbs of volumes: names resolved, uses found, trees made, read and removed by the file agent. */
-import { ContainerStore } from '../container/container-store.js';
+import { allContainers, isElsewhere } from '../container/all-containers.js';
 import { copyIn, copyOut } from '../container/copy.js';
 import { openHostPlace } from '../container/copy-place.js';
 import { removeContainer, stopContainer } from '../container/lifecycle.js';
@@ -101,14 +101,14 @@ async function prepare(
 /** All volumes, in the order of their names. */
 export async function listVolumes(session: Session): Promise<readonly VolumeView[]> {
   const { paths } = await session.stores();
-  const containers = new ContainerStore(paths).list();
+  const containers = allContainers(paths);
   return new VolumeStore(paths).list().map((volume) => viewOf(volume, containers));
 }
 
 /** A volume by its name or the beginning of it. @throws NOT_FOUND */
 export async function findVolume(session: Session, name: string): Promise<VolumeView> {
   const { paths } = await session.stores();
-  return viewOf(new VolumeStore(paths).resolve(name), new ContainerStore(paths).list());
+  return viewOf(new VolumeStore(paths).resolve(name), allContainers(paths));
 }
 
 export async function volumeExists(session: Session, name: string): Promise<boolean> {
@@ -140,7 +140,9 @@ export async function removeVolume(
   const stores = await session.allStores();
   const store = new VolumeStore(stores.paths);
   const { name } = store.resolve(text);
-  const users = usersOf(name, new ContainerStore(stores.paths).list());
+  const users = usersOf(name, allContainers(stores.paths));
+  const elsewhere = users.filter((view) => isElsewhere(stores.paths, view));
+  if (elsewhere.length > 0) throw usedElsewhere(stores.paths, name, elsewhere);
   if (users.length > 0 && !force) throw inUse(name, users);
   for (const view of users) {
     await stopContainer(stores, view, { timeout });
@@ -156,6 +158,20 @@ function inUse(name: string, users: readonly ContainerView[]): CoracleError {
   return new CoracleError('IN_USE', `remove volume ${name}: used by ${names}`, {
     hint: `remove the containers first, or all at once with coracle volume rm -f ${name}`,
   });
+}
+
+/** Containers that this session cannot stop, as it does not see their records. */
+function usedElsewhere(
+  { layers }: AllStores['paths'],
+  name: string,
+  users: readonly ContainerView[],
+): CoracleError {
+  const names = users.map(({ record }) => record.name).join(', ');
+  const hint =
+    layers === undefined
+      ? 'they are transient: remove them with coracle --transient-store rm first'
+      : 'they are not of this transient store: remove them without --transient-store, or by whom they belong to, first';
+  return new CoracleError('IN_USE', `remove volume ${name}: used by ${names}`, { hint });
 }
 
 /** Takes away volumes that no container has and `wanted` agrees to; the bytes that this freed. */

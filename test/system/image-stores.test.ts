@@ -331,3 +331,40 @@ testWith(
     t.false(existsSync(cli.root));
   },
 );
+
+testWith(
+  journeyNeeds,
+  'a volume stays for a container that only sessions with a transient store see, and the other way round',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const at = ['--transient-store'];
+    const sleep = ['busybox', 'sleep', '1000'];
+    await cli.ok([...at, 'run', '-d', '--name', 'box', '-v', 'data:/d', '-v', '/a', ...network, ...sleep]);
+    await cli.ok(['create', '--name', 'usual', '-v', 'other:/d', ...network, ...sleep]);
+    for (const name of ['junk', 'other']) await cli.ok(['volume', 'create', name]);
+    const names = async (): Promise<readonly string[]> =>
+      (await cli.ok(['volume', 'ls', '-q'])).trim().split('\n');
+    t.is((await names()).length, 4);
+    t.regex(await cli.ok(['volume', 'prune', '-af']), /^junk\nTotal/);
+    await cli.ok([...at, 'volume', 'prune', '-af']);
+    await cli.ok([...at, 'system', 'prune', '-f', '--volumes']);
+    t.is((await names()).length, 3);
+    for (const [args, name, hint] of [
+      [[], 'data', /used by box\nhint: .*--transient-store rm/],
+      [at, 'other', /used by usual\nhint: .*without --transient-store/],
+    ] as const) {
+      const { code, stderr } = await cli.run([...args, 'volume', 'rm', '-f', name]);
+      t.true(code === 1 || code === 2 || code === 125, `${code}`);
+      t.regex(stderr, hint);
+    }
+    const rows = JSON.parse(await cli.ok(['system', 'df', '--format', 'json'])) as {
+      Type: string;
+      Active: number;
+    }[];
+    t.is(rows.find(({ Type }) => Type === 'Local Volumes')?.Active, 3);
+    t.is(rows.find(({ Type }) => Type === 'Containers')?.Active, 1);
+    await cli.ok([...at, 'rm', '-f', '-t', '0', '-v', 'box']);
+    await cli.ok(['rm', 'usual']);
+    t.regex(await cli.ok(['volume', 'prune', '-af']), /data\nother\nTotal|other\ndata\nTotal/);
+  },
+);
