@@ -1,5 +1,6 @@
 /** Runs the host's git with nothing of the user's environment and configuration but what it needs to reach the network. */
 import { CoracleError, hasErrno } from '../errors.js';
+import { startedChild } from '../host/child.js';
 import type { Environment } from '../host/paths.js';
 import type { GitReference } from './git-reference.js';
 
@@ -61,6 +62,7 @@ export async function runGit(args: readonly string[], call: GitCall): Promise<Gi
     stdio: ['ignore', 'pipe', 'pipe'],
     ...(call.signal === undefined ? {} : { signal: call.signal }),
   });
+  startedChild(child, 'git');
   const output = { stdout: '', stderr: '' };
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {

@@ -7,6 +7,7 @@ import { closeSync, constants, mkdtempSync, openSync, rmSync, statSync } from 'n
 import { connect, createServer, type Server, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { CoracleError, ioError } from '../errors.js';
+import { startedChild } from '../host/child.js';
 import { findProgram } from '../host/id-map.js';
 import type { Environment } from '../host/paths.js';
 import { addon } from '../native/addon.js';
@@ -196,6 +197,7 @@ function runAdder(
       env: { SSH_AUTH_SOCK: socket, SSH_ASKPASS_REQUIRE: 'never', LC_ALL: 'C' },
       detached: true,
     });
+    startedChild(child, program);
     let text = '';
     child.stderr.on('data', (chunk: Buffer) => {
       text += chunk.toString();

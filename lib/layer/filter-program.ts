@@ -1,5 +1,6 @@
 /** Programs of the host that turn one byte stream into another: zstd (ours), bzip2, xz. */
 import { CoracleError, hasErrno } from '../errors.js';
+import { startedChild } from '../host/child.js';
 import { asBuffer } from './tar-reader.js';
 
 /** The formats a program handles. */
@@ -22,7 +23,11 @@ export async function* filterProgram(
 ): AsyncGenerator<Buffer, void> {
   const { spawn } = await import('node:child_process');
   const { pipeline, Readable } = await import('node:stream');
-  const child = spawn(await programPath(name), args, { env: { PATH: systemPath }, cwd: '/', stdio: 'pipe' });
+  const path = await programPath(name);
+  const child = startedChild(
+    spawn(path, args, { env: { PATH: systemPath }, cwd: '/', stdio: 'pipe' }),
+    `filter ${name}`,
+  );
   const ended = new Promise<string | undefined>((resolve) => {
     child.once('error', (error) => resolve(hasErrno(error, 'ENOENT') ? 'missing' : error.message));
     child.once('close', (code, signal) => resolve(code === 0 ? undefined : `ended with ${signal ?? code}`));

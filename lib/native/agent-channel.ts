@@ -5,6 +5,7 @@
 import type { ChildProcess } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { CoracleError } from '../errors.js';
+import { descriptorsHint } from '../host/child.js';
 import { present } from '../oci/guards.js';
 import {
   FrameReader,
@@ -227,7 +228,9 @@ export class AgentChannel {
     if (this.#ended !== undefined) return;
     const said = this.#stderr.trim().replace(/^coracle: /, '');
     this.#ended = new CoracleError('HOST', said === '' ? `use file agent: ${reason}` : said, {
-      hint: 'coracle doctor says what user namespaces need on this host',
+      hint: said.endsWith('too many open files')
+        ? descriptorsHint
+        : 'coracle doctor says what user namespaces need on this host',
     });
     if (this.#closing && this.#waiters.size === 0) return;
     for (const waiter of [...this.#waiters.values()]) waiter.onError(this.#ended);
@@ -238,7 +241,7 @@ export class AgentChannel {
 /** What is to be done; images have files of several owners, with attributes, which not every file system keeps. */
 function hintOf(code: string): string | undefined {
   if (code === 'ENOSPC' || code === 'EDQUOT') return 'free space on the file system of the store';
-  if (code === 'EMFILE' || code === 'ENFILE') return 'raise the limit of open files: ulimit -n';
+  if (code === 'EMFILE' || code === 'ENFILE') return descriptorsHint;
   if (!['EPERM', 'ENOTSUP', 'EOPNOTSUPP'].includes(code)) return undefined;
   return 'if the file system there keeps no owners and attributes of files, put the store on ext4, xfs, btrfs or a tmpfs with --root; coracle doctor tells';
 }

@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { CoracleError } from '../errors.js';
+import { startedChild } from '../host/child.js';
 import type { IdMap } from '../host/id-map.js';
 import { logger } from '../host/log.js';
 import { addon } from './addon.js';
@@ -69,6 +70,7 @@ function startAgent(records: readonly PlanRecord[], roots: readonly AgentRoot[] 
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
   });
   closeSync(plan);
+  startedChild(child, 'file agent');
   if (child.stdin === null || child.stdout === null) {
     throw new CoracleError('INTERNAL', 'start file agent: it has no pipes');
   }

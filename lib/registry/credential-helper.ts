@@ -1,5 +1,6 @@
 /** Programs named `docker-credential-NAME` that keep credentials. https://github.com/docker/docker-credential-helpers#development */
 import { CoracleError, hasErrno } from '../errors.js';
+import { startedChild } from '../host/child.js';
 import { parseJson, requireObject, requireString } from '../oci/guards.js';
 import type { Credentials } from './credentials.js';
 import { printable } from './errors.js';
@@ -74,6 +75,7 @@ async function runHelper(name: string, verb: string, input: string, env: Environ
       env: { ...env },
       timeout: timeLimit,
     });
+    startedChild(child, `docker-credential-${name}`);
     let output = '';
     child.stdout.setEncoding('utf8').on('data', (chunk: string) => {
       output += chunk;

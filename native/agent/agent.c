@@ -18,7 +18,7 @@
 enum { EXIT_BROKEN = 125, PIPE_SIZE = 1 << 20 };
 
 static int complain(const struct failure *failure) {
-    const char *reason = failure->number ? strerror(failure->number) : "";
+    const char *reason = failure->number == EMFILE ? "too many open files" : failure->number ? strerror(failure->number) : "";
     dprintf(STDERR_FILENO, "coracle: start file agent: %s: %s%s%s\n", failure->stage, failure->object, failure->number ? ": " : "", reason);
     return EXIT_BROKEN;
 }

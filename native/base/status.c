@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "status.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -69,6 +70,8 @@ static const char *hint_of(const struct failure *failure) {
         {"cgroup", "loginctl enable-linger keeps the user's systemd; --cgroups disabled does without cgroup and limits; coracle doctor says more"},
         {"user", "name a user of the image, or a number that the container has an id for; coracle info says how many those are"},
     };
+    if (failure->number == EMFILE || failure->number == ENFILE)
+        return "raise the limit of open files: ulimit -n";
     for (size_t i = 0; failure->stage && i < N_ELEMENTS(hints); i++)
         if (strcmp(failure->stage, hints[i][0]) == 0)
             return hints[i][1];
@@ -91,7 +94,7 @@ static const char *verb_of(const char *stage) {
 /** In lower case, as every message of ours. */
 static const char *reason_of(int number) {
     static char text[100];
-    snprintf(text, sizeof text, "%s", strerror(number));
+    snprintf(text, sizeof text, "%s", number == EMFILE ? "too many open files" : strerror(number));
     if (text[0] >= 'A' && text[0] <= 'Z' && !(text[1] >= 'A' && text[1] <= 'Z'))
         text[0] = (char)(text[0] - 'A' + 'a');
     return text;

@@ -34,13 +34,15 @@ int pipes_make(const struct plan *plan, struct relay *relay, int container[3], s
         for (int i = 0; i < 3; i++) {
             int fd = plan->mode == MODE_CHILD ? i : relay->passed[i];
             open_to_all(fd);
-            container[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+            if ((container[i] = fcntl(fd, F_DUPFD_CLOEXEC, 3)) < 0)
+                return fail(failure, "stdio", errno, "standard streams");
         }
         return 0;
     }
     if (plan->tty) {
         for (int i = 0; i < 3; i++)
-            container[i] = open("/dev/null", O_RDWR | O_CLOEXEC);
+            if ((container[i] = open("/dev/null", O_RDWR | O_CLOEXEC)) < 0)
+                return fail(failure, "stdio", errno, "/dev/null");
         return 0;
     }
     if (make_pipes(plan, container, ours) < 0 || relay_streams(relay, ours[1], ours[2], ours[0]) < 0)

@@ -9,13 +9,16 @@ import { openCoracle } from '../../lib/index.js';
 import { type Outcome, plainEnvironment, runProgram } from '../helpers/cli.js';
 import { repositoryRoot } from '../helpers/host.js';
 import { prepare, type Scenario, scenarios } from './scenarios.js';
-import { ageTemporaries, damagesOf, figureOf, layerTrees, surplus, tagsOf } from './store-state.js';
+import { ageTemporaries, figureOf, layerTrees, surplus, tagsOf } from './store-state.js';
 
 const [name = '', base = '', injector = '', registry = ''] = process.argv.slice(2);
 const program = join(repositoryRoot(), 'dist', 'coracle');
 
-/** `kill` is the end of the process that calls, `crash` that of all processes of the command. */
-const faults = ['kill', 'crash', 'ENOSPC', 'ENOSPC+', 'EIO', 'EMFILE'] as const;
+/**
+ * `kill` is the end of the process that calls, `crash` that of all processes of the command, `orphan` that of the command while one
+ * that it started calls.
+ */
+const faults = ['kill', 'crash', 'orphan', 'ENOSPC', 'ENOSPC+', 'EIO', 'EMFILE'] as const;
 type Fault = (typeof faults)[number];
 
 /** What the next command makes where it is not there. */
@@ -25,7 +28,8 @@ const madeAtNeed = /^(snapshots\/init|coracle\/c)\b/;
 const meanings: Readonly<Record<string, RegExp>> = {
   ENOSPC: /no space left/i,
   EIO: /i\/o error|input\/output error/i,
-  EMFILE: /too many open files/i,
+  // The C library's words for it in a container, or the end of a child that Node was making.
+  EMFILE: /too many open files|no file descriptors available|killed by SIGABRT/i,
 };
 
 /** A store of its own with what its processes need. */
@@ -105,6 +109,20 @@ class Place {
     }
   }
 
+  /** What `system check --deep` has to say: of damage alone, or also of what nothing needs. */
+  async findings(least: 'error' | 'notice'): Promise<readonly string[]> {
+    const warnings: string[] = [];
+    const onWarning = (text: string): void => void warnings.push(`warning: ${text}`);
+    const coracle = openCoracle({ root: this.root, env: this.env, onWarning });
+    try {
+      const { findings } = await coracle.checkStore({ depth: 'deep', maxAge: 0 });
+      const told = findings.filter(({ level }) => level === 'error' || least === 'notice');
+      return told.map(({ level, object, problem }) => `${level}: ${object}: ${problem}`).concat(warnings);
+    } finally {
+      await coracle.close();
+    }
+  }
+
   figure(): readonly string[] {
     return figureOf(this.root).concat(figureOf(join(this.directory, 'run')));
   }
@@ -141,19 +159,17 @@ async function expectedOf(template: Place, scenario: Scenario): Promise<Expected
 }
 
 /** What is wrong with a store, whatever was done: names that are neither old nor new, images and layers that are not whole. */
-function damages(
+async function damages(
   place: Place,
   { before, after, trees }: Expected,
   changing: ReadonlySet<string>,
-): readonly string[] {
+): Promise<readonly string[]> {
   const tags = tagsOf(place.root);
-  const wrong: string[] = [];
+  const wrong: string[] = [...(await place.findings('error'))];
   for (const [tag, digest] of before.tags)
     if (!changing.has(tag) && tags.get(tag) !== digest) wrong.push(`${tag} became ${tags.get(tag)}`);
-  for (const [tag, digest] of tags) {
+  for (const tag of tags.keys())
     if (!before.tags.has(tag) && !after.tags.has(tag)) wrong.push(`${tag} came from nowhere`);
-    wrong.push(...damagesOf(place.root, tag, digest));
-  }
   for (const [id, tree] of layerTrees(place.root))
     if (!trees.has(tree)) wrong.push(`snapshot ${id} has another tree`);
   return wrong;
@@ -183,16 +199,20 @@ async function point(
     const traced = readFileSync(place.trace, 'utf8').trimEnd().split('\n');
     rmSync(place.trace);
     const met = traced[traced.indexOf(fault.replace('+', '')) - 1] ?? 'nothing';
-    const wrong = [...complaints(scenario, fault, outcome), ...damages(place, expected, scenario.changing)];
+    const wrong = [
+      ...complaints(scenario, fault, outcome),
+      ...(await damages(place, expected, scenario.changing)),
+    ];
     if (outcome.code === 0) wrong.push(...missing(place, expected));
     const again = (at + faults.indexOf(fault)) % 2 === 0;
     if (again) {
       const { code, stderr } = await place.run(scenario.command);
       if (code !== 0 && !(scenario.once && /no such|not in the store|is used by/.test(stderr)))
         wrong.push(`again: ${stderr}`);
-      wrong.push(...damages(place, expected, scenario.changing), ...missing(place, expected));
+      wrong.push(...(await damages(place, expected, scenario.changing)), ...missing(place, expected));
     }
     await place.prune();
+    wrong.push(...(await place.findings('notice')));
     const figure = place.figure();
     const { before, after } = expected;
     const more = surplus(surplus(figure, after.figure), again ? [] : surplus(before.figure, after.figure));

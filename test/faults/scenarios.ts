@@ -1,8 +1,10 @@
 /** Commands that change a store, each with the store it starts from. */
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
+import { findProgram, fixturePath } from '../helpers/host.js';
 import { makeTar, type TarEntry } from '../helpers/image.js';
 
 export type Scenario = {
@@ -17,6 +19,8 @@ export type Scenario = {
   readonly bare?: true;
   /** Another exit code of its failures than 125: as docker has it. */
   readonly failure?: 1;
+  /** Something is executed in a sandbox. */
+  readonly program?: true;
 };
 
 /** Runs a command of the tool, which has to end well. */
@@ -33,6 +37,13 @@ export function scenarios(base: string, registry: string): Readonly<Record<strin
       command: ['build', '-q', '--network', 'none', '-t', 'built', join(base, 'context')],
       changing: new Set(['localhost/built:latest']),
       failure: 1,
+    },
+    step: {
+      command: ['build', '-q', '--network', 'none', '-t', 'built', join(base, 'stepped')],
+      before: [['load', '-q', '-i', join(base, 'runner.tar')]],
+      changing: new Set(['localhost/built:latest']),
+      failure: 1,
+      program: true,
     },
     commit: {
       command: ['commit', '-q', 'kept', 'built'],
@@ -94,12 +105,32 @@ export async function prepare(tool: Tool, base: string, scenario: Scenario): Pro
     'LABEL a=b',
   ];
   writeFileSync(join(context, 'Dockerfile'), `${lines.join('\n')}\n`);
+  if (scenario.program === true) prepareStep(base);
   await tool.ok(['load', '-q', '-i', join(base, 'tiny.tar')]);
   if (scenario.bare !== true) {
     await tool.ok(['create', '--name', 'kept', '--network', 'none', 'tiny', '/x']);
     await tool.ok(['cp', join(context, 'a'), 'kept:/etc/added']);
   }
   for (const args of scenario.before ?? []) await tool.ok(args);
+}
+
+/** An image whose one program is what a RUN does, and a context with that RUN between other steps. */
+function prepareStep(base: string): void {
+  const [program, source] = [join(base, 'step'), fixturePath('faults', 'step.c')];
+  const compiler = findProgram('musl-gcc') ?? 'gcc';
+  const made = spawnSync(compiler, ['-static', '-s', '-Os', '-o', program, source], { encoding: 'utf8' });
+  if (made.status !== 0) throw new Error(`compile ${source}: ${made.error?.message ?? made.stderr}`);
+  const layer: readonly TarEntry[] = [
+    { name: 'old', type: 'directory' },
+    { name: 'old/name', content: 'runner' },
+    { name: 'step', content: readFileSync(program), mode: 0o755 },
+  ];
+  writeFileSync(join(base, 'runner.tar'), archive('localhost/runner:latest', [layer]));
+  const context = join(base, 'stepped');
+  mkdirSync(context);
+  writeFileSync(join(context, 'a'), 'a');
+  const lines = ['FROM runner', 'COPY a /a', 'RUN ["/step"]', 'LABEL a=b'];
+  writeFileSync(join(context, 'Dockerfile'), `${lines.join('\n')}\n`);
 }
 
 /** A little of everything that a layer can hold. */

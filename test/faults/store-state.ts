@@ -1,7 +1,7 @@
-/** What a store holds, read from its files alone: names, digests that must fit, trees that must be whole, everything there is. */
+/** What a store holds, read from its files alone: names, trees that must be whole, everything there is. */
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync, readlinkSync, utimesSync } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 
 type Descriptor = { readonly digest: string; readonly annotations?: Readonly<Record<string, string>> };
 
@@ -14,47 +14,6 @@ export function tagsOf(root: string): ReadonlyMap<string, string> {
       return name === undefined ? [] : [[name, digest] as const];
     }),
   );
-}
-
-/** What is wrong with the blobs and layers of one image; a layer is there as a blob, or as a snapshot. */
-export function damagesOf(root: string, name: string, digest: string): readonly string[] {
-  const damages: string[] = [];
-  const check = (blob: string): void => {
-    const bytes = existsSync(blobPath(root, blob)) ? readFileSync(blobPath(root, blob)) : undefined;
-    if (bytes === undefined) damages.push(`${name}: no blob ${blob}`);
-    else if (sha256(bytes) !== blob) damages.push(`${name}: ${bytes.length} wrong bytes in ${blob}`);
-  };
-  check(digest);
-  if (damages.length > 0) return damages;
-  const manifest = jsonOf<{ config: Descriptor; layers: readonly Descriptor[] }>(blobPath(root, digest));
-  check(manifest.config.digest);
-  const top = join(root, 'snapshots', 'images', manifest.config.digest.replace(':', '-'));
-  for (const layer of manifest.layers) {
-    if (existsSync(blobPath(root, layer.digest)) || !isLink(top)) check(layer.digest);
-  }
-  if (isLink(top)) damages.push(...stackDamages(root, name, basename(readlinkSync(top))));
-  return damages;
-}
-
-function stackDamages(root: string, name: string, top: string): readonly string[] {
-  const record = join(root, 'snapshots', top, 'record.json');
-  if (!existsSync(record)) return []; // A link to what is gone means nothing.
-  const { lowers } = jsonOf<{ lowers: readonly string[] }>(record);
-  return lowers.flatMap((id) =>
-    existsSync(join(root, 'snapshots', id, 'fs')) ? [] : [`${name}: no snapshot ${id}`],
-  );
-}
-
-function blobPath(root: string, digest: string): string {
-  return join(root, 'blobs', ...digest.split(':'));
-}
-
-function isLink(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true;
-}
-
-function sha256(bytes: Uint8Array): string {
-  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
 }
 
 /** What the committed layers hold, each as a digest of its tree; times are left out. */

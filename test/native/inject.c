@@ -4,9 +4,14 @@
  *
  *   inject FAULT AT DIRECTORY TRACE COMMAND...
  *
- * FAULT: `kill` (the caller dies before the call), `crash` (all processes of the command do), or the name of an error; with
- * `+` behind it, all later calls fail alike. Calls that can meet the fault are numbered from 1; AT 0 only counts. TRACE gets
- * a line for each such call. What asks for the disk is answered at once and not waited for.
+ * FAULT: `kill` (the caller dies before the call), `crash` (all processes of the command do), `orphan` (the command's first process
+ * does while another one calls), or the name of an error; with `+` behind it, all later calls fail alike. Calls that can meet the
+ * fault are numbered from 1; AT 0 only counts. TRACE gets a line for each such call. What asks for the disk is answered at once and
+ * not waited for.
+ *
+ * An error meets the calls that end with it: EMFILE is never the end of a write, fsync, rename or link, which make no descriptor. It
+ * meets each open on the directory, and from the first of them on each call that makes a descriptor of any kind: pipes, sockets,
+ * epoll and its like, duplicates, memory, mounts, processes.
  * Filtering without no_new_privs takes CAP_SYS_ADMIN: run it as root of a user namespace.
  */
 #define _GNU_SOURCE
@@ -16,6 +21,8 @@
 #include <linux/audit.h>
 #include <linux/filter.h>
 #include <linux/openat2.h>
+#include <linux/sched.h>
+#include <linux/magic.h>
 #include <linux/seccomp.h>
 #include <poll.h>
 #include <signal.h>
@@ -31,6 +38,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 #include <dirent.h>
@@ -39,9 +47,12 @@
 #define SECCOMP_FILTER_FLAG_WAIT_KILLABLE_RECV (1UL << 5)
 #endif
 
-enum class { WRITE = 1, SYNC = 2, NAME = 4, CREATE = 8, REMOVE = 16, OPEN = 32 };
+enum class { WRITE = 1, SYNC = 2, NAME = 4, CREATE = 8, REMOVE = 16, OPEN = 32, META = 64, DESCRIPTOR = 128 };
 
-/* Where a call names the file it changes: a descriptor in argument 0, or a directory and a path. -1: none. */
+/*
+ * Where a call names the file it changes: a descriptor in argument 0, or a directory and a path. -1: none. The argument `path` of calls
+ * that make descriptors is left out.
+ */
 struct call {
     int number;
     const char *name;
@@ -72,6 +83,28 @@ static const struct call calls[] = {
     {__NR_openat, "openat", OPEN, 0, 1},
     {__NR_openat2, "openat2", OPEN, 0, 1},
     {__NR_unlinkat, "unlinkat", REMOVE, 0, 1},
+    {__NR_fchmod, "fchmod", META, 0, -1},
+    {__NR_fchown, "fchown", META, 0, -1},
+    {__NR_fchmodat, "fchmodat", META, 0, 1},
+    {__NR_fchownat, "fchownat", META, 0, 1},
+    {__NR_utimensat, "utimensat", META, 0, 1},
+    {__NR_pipe2, "pipe2", DESCRIPTOR, -1, -1},
+    {__NR_socket, "socket", DESCRIPTOR, -1, -1},
+    {__NR_socketpair, "socketpair", DESCRIPTOR, -1, -1},
+    {__NR_accept4, "accept4", DESCRIPTOR, -1, -1},
+    {__NR_dup, "dup", DESCRIPTOR, -1, -1},
+    {__NR_fcntl, "fcntl", DESCRIPTOR, -1, -1},
+    {__NR_eventfd2, "eventfd2", DESCRIPTOR, -1, -1},
+    {__NR_epoll_create1, "epoll_create1", DESCRIPTOR, -1, -1},
+    {__NR_timerfd_create, "timerfd_create", DESCRIPTOR, -1, -1},
+    {__NR_signalfd4, "signalfd4", DESCRIPTOR, -1, -1},
+    {__NR_inotify_init1, "inotify_init1", DESCRIPTOR, -1, -1},
+    {__NR_memfd_create, "memfd_create", DESCRIPTOR, -1, -1},
+    {__NR_pidfd_open, "pidfd_open", DESCRIPTOR, -1, -1},
+    {__NR_clone3, "clone3", DESCRIPTOR, -1, -1},
+    {__NR_open_tree, "open_tree", DESCRIPTOR, -1, -1},
+    {__NR_fsopen, "fsopen", DESCRIPTOR, -1, -1},
+    {__NR_fsmount, "fsmount", DESCRIPTOR, -1, -1},
 #ifdef __NR_open
     {__NR_rename, "rename", NAME, -1, 1},
     {__NR_link, "link", NAME, -1, 1},
@@ -94,14 +127,18 @@ static const struct fault {
 } faults[] = {
     {"kill", 0, WRITE | SYNC | NAME | CREATE | REMOVE},
     {"crash", 0, WRITE | SYNC | NAME | CREATE | REMOVE},
+    {"orphan", 0, WRITE | SYNC | NAME | CREATE | REMOVE},
     {"ENOSPC", ENOSPC, WRITE | SYNC | NAME | CREATE},
-    {"EIO", EIO, WRITE | SYNC | NAME | CREATE | REMOVE},
-    {"EMFILE", EMFILE, OPEN | CREATE},
+    {"EIO", EIO, WRITE | SYNC | NAME | CREATE | REMOVE | META},
+    {"EMFILE", EMFILE, OPEN | CREATE | DESCRIPTOR},
 };
 
 struct injection {
     const struct fault *fault;
     int lasting;
+    /* Whether the command has come to the directory: what its interpreter does before is no matter here. */
+    int begun;
+    pid_t command;
     long at, seen;
     const char *directory;
     struct stat place;
@@ -202,6 +239,13 @@ static int has_other_root(const struct injection *in, pid_t pid)
     return stat(link, &root) == 0 && (root.st_dev != in->root.st_dev || root.st_ino != in->root.st_ino);
 }
 
+/* Whether a file is one of a container's root, which ends in the store. */
+static int is_merged(const char *path)
+{
+    struct statfs found;
+    return statfs(path, &found) == 0 && (found.f_type == OVERLAYFS_SUPER_MAGIC || found.f_type == FUSE_SUPER_MAGIC);
+}
+
 /* Whether a descriptor is a file or directory of the store; `text` gets its path. */
 static int descriptor_counts(const struct injection *in, pid_t pid, int descriptor, char text[PATH_MAX])
 {
@@ -217,9 +261,9 @@ static int descriptor_counts(const struct injection *in, pid_t pid, int descript
     text[length] = 0;
     if (is_below(text, in->directory))
         return 1;
-    if (stat(link, &file) < 0 || file.st_dev != in->place.st_dev || !(S_ISREG(file.st_mode) || S_ISDIR(file.st_mode)))
+    if (stat(link, &file) < 0 || !(S_ISREG(file.st_mode) || S_ISDIR(file.st_mode)))
         return 0;
-    return has_other_root(in, pid);
+    return (file.st_dev == in->place.st_dev || is_merged(link)) && has_other_root(in, pid);
 }
 
 static int path_counts(const struct injection *in, pid_t pid, const struct call *call, const uint64_t *args, char text[PATH_MAX])
@@ -239,6 +283,17 @@ static int path_counts(const struct injection *in, pid_t pid, const struct call 
     return counts;
 }
 
+/* Of those that make descriptors only sometimes. */
+static int makes_descriptor(pid_t pid, const struct call *call, const uint64_t *args)
+{
+    struct clone_args clone = {0};
+    if (call->number == __NR_fcntl)
+        return args[1] == F_DUPFD || args[1] == F_DUPFD_CLOEXEC;
+    if (call->number == __NR_clone3)
+        return read_memory(pid, args[0], &clone.flags, sizeof(clone.flags)) == sizeof(clone.flags) && clone.flags & CLONE_PIDFD;
+    return 1;
+}
+
 /* What an open does; without O_CREAT it is only an open. */
 static enum class class_of(pid_t pid, const struct call *call, const uint64_t *args)
 {
@@ -252,17 +307,35 @@ static enum class class_of(pid_t pid, const struct call *call, const uint64_t *a
     return how.flags & O_CREAT || (how.flags & O_TMPFILE) == O_TMPFILE ? CREATE : OPEN;
 }
 
+static pid_t group_of(pid_t thread)
+{
+    char file[64], line[256];
+    pid_t group = thread;
+    snprintf(file, sizeof(file), "/proc/%d/status", thread);
+    FILE *status = fopen(file, "re");
+    while (status != NULL && fgets(line, sizeof(line), status) != NULL)
+        if (sscanf(line, "Tgid: %d", &group) == 1)
+            break;
+    if (status != NULL)
+        fclose(status);
+    return group;
+}
+
 /* Whether the fault can meet this call. */
-static int counts(const struct injection *in, const struct seccomp_notif *asked, const struct call *call, char text[PATH_MAX])
+static int counts(struct injection *in, const struct seccomp_notif *asked, const struct call *call, char text[PATH_MAX])
 {
     pid_t pid = (pid_t)asked->pid;
     const uint64_t *args = (const uint64_t *)asked->data.args;
+    text[0] = 0;
     if (!(class_of(pid, call, args) & in->fault->classes))
         return 0;
-    text[0] = 0;
-    if (call->path >= 0)
-        return path_counts(in, pid, call, args, text);
-    return descriptor_counts(in, pid, (int)args[call->directory], text);
+    if (strcmp(in->fault->name, "orphan") == 0 && group_of(pid) == in->command)
+        return 0;
+    if (call->class == DESCRIPTOR)
+        return in->begun && makes_descriptor(pid, call, args);
+    int found = call->path >= 0 ? path_counts(in, pid, call, args, text) : descriptor_counts(in, pid, (int)args[call->directory], text);
+    in->begun |= found;
+    return found;
 }
 
 /* Kills what descends from this process until nothing does. */
@@ -300,20 +373,6 @@ static void kill_all(void)
     }
 }
 
-static pid_t group_of(pid_t thread)
-{
-    char file[64], line[256];
-    pid_t group = thread;
-    snprintf(file, sizeof(file), "/proc/%d/status", thread);
-    FILE *status = fopen(file, "re");
-    while (status != NULL && fgets(line, sizeof(line), status) != NULL)
-        if (sscanf(line, "Tgid: %d", &group) == 1)
-            break;
-    if (status != NULL)
-        fclose(status);
-    return group;
-}
-
 /* Decides on one call. */
 static void answer(struct injection *in, int listener)
 {
@@ -336,6 +395,8 @@ static void answer(struct injection *in, int listener)
                 reply = (struct seccomp_notif_resp){.id = asked.id, .error = -in->fault->error};
             else if (strcmp(in->fault->name, "kill") == 0)
                 kill(group_of((pid_t)asked.pid), SIGKILL);
+            else if (strcmp(in->fault->name, "orphan") == 0)
+                kill(in->command, SIGKILL);
             else
                 kill_all();
         }
@@ -375,6 +436,7 @@ int main(int argc, char **argv)
         _exit(97);
     }
     close(pair[1]);
+    in.command = child;
     struct pollfd listener = {.fd = receive_descriptor(pair[0]), .events = POLLIN};
     while (poll(&listener, 1, -1) >= 0 && !(listener.revents & POLLHUP))
         if (listener.revents & POLLIN)
