@@ -82,6 +82,9 @@ async function explainGroup(group: CommandGroup, words: readonly string[]): Prom
     await showHelp([group.name], asked ? 1 : 2);
     return asked ? 0 : 125;
   }
+  const { refusedCommand } = await import('./refused-commands.js');
+  const refused = refusedCommand(group.name, verb);
+  if (refused !== undefined) throw refused;
   const verbs = verbsOf(group).map((one) => one.verb);
   throw new CoracleError('USAGE', `unknown command: ${group.name} ${verb}`, {
     hint: `coracle ${group.name} has ${verbs.join(', ')}`,

@@ -16,7 +16,7 @@ export const command = defineCommand({
       'coracle system check --repair',
       'Fetch, unpack and write again what can be had again; remove what nothing needs',
     ],
-    ['coracle system check --repair --force', 'Also remove images and containers that cannot be mended'],
+    ['coracle system check --force', 'Also remove images and containers that cannot be mended'],
     [
       'coracle system check --format json',
       'For scripts; exit code 1 when errors are left, 125 when it cannot check',
@@ -39,7 +39,7 @@ export const command = defineCommand({
       name: 'force',
       short: 'f',
       kind: 'switch',
-      summary: 'With --repair: remove images and containers that cannot be mended',
+      summary: 'Also remove images and containers that cannot be mended; implies --repair',
     },
     {
       name: 'max',
@@ -58,18 +58,17 @@ export const command = defineCommand({
   async handler(values, _operands, { open }) {
     const { quick, deep, repair, force, format = 'text' } = values;
     if (quick && deep) throw new CoracleError('USAGE', 'use --quick and --deep: only one of them at a time');
-    if (force && !repair) throw new CoracleError('USAGE', 'use --force: only with --repair');
     const tlsVerify = values['tls-verify'];
     const result = await open().checkStore({
       depth: quick ? 'quick' : deep ? 'deep' : 'usual',
-      repair,
+      repair: repair || force,
       force,
       ...(values.max === undefined ? {} : { maxAge: ageOf(values.max) }),
       access: tlsVerify === undefined ? {} : { tlsVerify },
       ...(format === 'text' ? { onFinding: printFinding } : {}),
     });
     if (format === 'json') printLine(JSON.stringify(result, undefined, 2));
-    else printLine(summary(result, repair));
+    else printLine(summary(result, repair || force));
     return result.remaining > 0 ? 1 : 0;
   },
 });

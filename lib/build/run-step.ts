@@ -2,6 +2,7 @@
 import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
+import { noteCgroup } from '../host/left-cgroup.js';
 import { inStore, openInStore } from '../image/stores.js';
 import type { LaunchSpec } from '../sandbox/launch-spec.js';
 import { runProcess } from '../sandbox/run-process.js';
@@ -71,7 +72,9 @@ export async function runInLayer(
     await withRoot(session, root, async (rootRecords) => {
       const { mounts: opened, secrets } = mounts;
       const places = { records, root: rootRecords, mounts: opened, secrets };
-      await process(await runSpec(session, step, places));
+      const spec = await runSpec(session, step, places);
+      if (spec.cgroup?.place.kind === 'directory') noteCgroup(records, spec.cgroup.place.path);
+      await process(spec);
     });
     await removeStubs(session, stubs, active);
   } finally {

@@ -1,7 +1,7 @@
 /** Records and what holds them together: containers, volumes, networks, names, links, locks. */
 import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { collectLeftovers } from '../container/collect.js';
+import { collectLeftovers, detachContainer } from '../container/collect.js';
 import { ContainerStore } from '../container/container-store.js';
 import { listReservations } from '../container/names.js';
 import { hasContainerRecord } from '../container/records.js';
@@ -65,12 +65,12 @@ function unreadable(context: RecordsContext, id: string, error: CoracleError): D
 
 function* incomplete(context: RecordsContext, view: ContainerView): Generator<Detected> {
   const { record } = view;
+  if (view.status === 'dead') return yield halfRemoved(context, view);
   const reasons: string[] = [];
   const { snapshot } = record;
   if (snapshot !== undefined && readable(context.stores, snapshot) === undefined)
     reasons.push('the layers below it are gone');
-  if (!existsSync(containerPlaces(context.containers, record.id).fs) && view.status !== 'dead')
-    reasons.push('its own files are gone');
+  if (!existsSync(containerPlaces(context.containers, record.id).fs)) reasons.push('its own files are gone');
   const volumes = new VolumeStore(context.stores.paths);
   // Before its first start a container's volumes need not be there: that start makes them.
   for (const { name } of view.status === 'created' ? [] : record.volumes) {
@@ -87,6 +87,23 @@ function* incomplete(context: RecordsContext, view: ContainerView): Generator<De
     repair: 'with --force it is removed',
     containers: [record.name],
     mend: () => removeBroken(context, record.id, record.name),
+  };
+}
+
+/** Whoever removed it was killed, or could not go on. */
+function halfRemoved({ containers: stores }: RecordsContext, { record }: ContainerView): Detected {
+  return {
+    kind: 'leftover',
+    level: 'notice',
+    object: `container ${record.name}`,
+    problem: 'its removal was broken off',
+    meaning: 'it cannot be started, and takes room',
+    repair: 'the rest of it is removed',
+    containers: [record.name],
+    mend: async () => {
+      for (const path of detachContainer(stores, record, { volumes: false })) await stores.removeTree(path);
+      return repaired('removed');
+    },
   };
 }
 

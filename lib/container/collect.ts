@@ -5,6 +5,7 @@
 import { closeSync, existsSync, openSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
+import { removeCgroup } from '../host/left-cgroup.js';
 import type { StorePaths } from '../host/paths.js';
 import { moveToTrash } from '../host/trash.js';
 import { sharedVolumes, unmarkShared } from '../volume/shared-volumes.js';
@@ -107,13 +108,7 @@ function isOver(paths: StorePaths, { record, status }: ContainerView): boolean {
 /** Of a supervisor that was killed; where systemd made it, it is gone already. */
 function removeLeftCgroup(directory: string): void {
   const cgroup = existsSync(`${directory}/live`) ? readLive(directory)?.cgroup : undefined;
-  if (cgroup === undefined) return;
-  try {
-    rmdirSync(cgroup);
-  } catch (error) {
-    if (!hasErrno(error, 'ENOENT', 'EBUSY', 'EACCES', 'EPERM', 'ENOTEMPTY'))
-      throw ioError(`remove cgroup ${cgroup}`, error);
-  }
+  if (cgroup !== undefined) removeCgroup(cgroup);
 }
 
 /**

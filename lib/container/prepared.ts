@@ -4,9 +4,9 @@
  * fails, the start is done anew here. Form: native/PROTOCOL.md 2.11.
  */
 import { realpathSync, rmSync, statSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { hasErrno, ioError } from '../errors.js';
 import { writeFileAtomic } from '../host/files.js';
+import { hostInterfaces } from '../host/interfaces.js';
 import type { Environment } from '../host/paths.js';
 import { nativePath } from '../native/location.js';
 import { encodePlan, type PlanRecord } from '../native/plan.js';
@@ -104,7 +104,7 @@ function configFile(env: Environment): string {
 
 /** The host's addresses with their prefixes, sorted. */
 function addresses(): string {
-  const all = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const all = Object.values(hostInterfaces()).flatMap((each) => each ?? []);
   return [...new Set(all.map(({ address, cidr }) => `${address}/${cidr?.split('/')[1] ?? ''}`))]
     .sort()
     .join(',');

@@ -7,6 +7,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, rmdirSync, rmS
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
 import { ensureDirectory } from './files.js';
+import { removeNotedCgroups } from './left-cgroup.js';
 import type { StorePaths } from './paths.js';
 import { randomHex } from './random.js';
 import { moveToTrash } from './trash.js';
@@ -244,6 +245,7 @@ function takeOver(owner: string, paths: StorePaths, locks: Locks): boolean {
   const lock = locks.holdLock(join(owner, ownerLockName));
   if (lock === undefined) return false;
   try {
+    removeNotedCgroups(owner);
     return moveToTrash(paths, owner) !== undefined;
   } finally {
     lock.release();

@@ -1,8 +1,8 @@
 /** What this host offers for networks; the only reading part, apart from ports. */
 import { accessSync, constants, readFileSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { hasErrno, ioError } from '../errors.js';
 import { findProgram } from '../host/id-map.js';
+import { hostInterfaces } from '../host/interfaces.js';
 import type { Environment } from '../host/paths.js';
 
 /** Facts that the choice of a network depends on. */
@@ -55,12 +55,12 @@ export function readNetworkFacts(env: Environment): NetworkFacts {
 
 /** `ADDRESS/BITS` of every interface. */
 export function hostSubnets(): string[] {
-  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const addresses = Object.values(hostInterfaces()).flatMap((each) => each ?? []);
   return addresses.flatMap(({ cidr }) => (cidr === null ? [] : [cidr]));
 }
 
 function outwardAddress(wanted: 'IPv4' | 'IPv6'): string | undefined {
-  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
+  const addresses = Object.values(hostInterfaces()).flatMap((each) => each ?? []);
   return addresses.find(
     ({ internal, family, address }) => !internal && family === wanted && !address.startsWith('fe80:'),
   )?.address;

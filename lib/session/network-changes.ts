@@ -1,6 +1,5 @@
 /** What changes the networks of containers that may run: put on them, taken off, told anew. */
 import { rmSync } from 'node:fs';
-import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
 import { readAttachments, writeAttachments } from '../container/attachments.js';
 import { bridgeWhileRunning, canBeOnMore, holdOf, runs } from '../container/bridge.js';
@@ -8,6 +7,7 @@ import { ContainerStore } from '../container/container-store.js';
 import { connect } from '../container/lifecycle.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
+import { hostInterfaces } from '../host/interfaces.js';
 import { writeEvent } from '../native/journal.js';
 import { type Attachment, addAttachments } from '../network/attachment.js';
 import type { AttachmentRequest } from '../network/network-flags.js';
@@ -88,7 +88,7 @@ export async function disconnectNetwork(session: Session, container: string, nam
 /** What a helper of the container's own may call its interface: as this host has them, or as it is told. */
 function interfacesOf({ record: { network, options } }: ContainerView): readonly string[] {
   if (!canBeOnMore(network)) return [];
-  return ['eth0', 'tap0', ...Object.keys(networkInterfaces()), ...(options.networkOptions ?? [])];
+  return ['eth0', 'tap0', ...Object.keys(hostInterfaces()), ...(options.networkOptions ?? [])];
 }
 
 function report(

@@ -2,6 +2,7 @@
 import test from 'ava';
 import { commands, findCommand, firstWords, groups, verbsOf } from '../../cmd/commands.js';
 import { groupHelp } from '../../cmd/help.js';
+import { refusedCommand } from '../../cmd/refused-commands.js';
 
 test('every group has verbs, and every command of several words a group', (t) => {
   for (const group of groups) t.true(verbsOf(group).length > 0, group.name);
@@ -47,4 +48,14 @@ test("a group's help lists its verbs with their summaries", (t) => {
     const help = groupHelp(group);
     for (const { verb, entry } of verbsOf(group)) t.true(help.includes(verb) && help.includes(entry.summary));
   }
+});
+
+test('commands that have no meaning here are refused by name', (t) => {
+  for (const verb of ['migrate', 'renumber', 'service', 'connection']) {
+    const refused = refusedCommand('system', verb);
+    t.true(refused?.message.startsWith(`use system ${verb}: `), verb);
+    t.truthy(refused?.hint);
+    t.is(findCommand(['system', verb])?.kind, 'group');
+  }
+  t.is(refusedCommand('system', 'df'), undefined);
 });

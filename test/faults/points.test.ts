@@ -1,7 +1,8 @@
 /**
- * Each system call of the commands that change a store is made to fail, or to be the last: afterwards the store opens, what has
- * a name is whole, the error says why, and after a prune nothing is left. A part of all points, evenly spread, is a thousand;
- * with CORACLE_TEST_POINTS=all it is all of them (`npm run test:faults`).
+ * Each system call of the commands that change a store is made to fail, or to be the last, in whatever process: afterwards the store
+ * opens, `system check --deep` has nothing to say, the error tells why, and after a prune nothing is left. A part of all points,
+ * evenly spread, is a thousand; with CORACLE_TEST_POINTS=all it is all of them (`npm run test:faults`). Which error meets which
+ * calls is told in test/native/inject.c.
  */
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /** The built command line tool as a child process with a store and a runtime directory of its own. */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { missingUserNamespaces, repositoryRoot, temporaryDirectory } from './host.js';
@@ -145,8 +145,15 @@ function render(outcome: Outcome): string {
   return `stdout: ${outcome.stdout}\nstderr: ${outcome.stderr}`;
 }
 
+/** The holders of pods are not listed; they go with their pods. */
 async function removeContainers(cli: Cli): Promise<void> {
-  if (missingUserNamespaces() !== undefined) return;
+  if (missingUserNamespaces() !== undefined || !hasContainers(cli)) return;
   const ids = (await cli.run(['ps', '-aq'])).stdout.split('\n').filter((id) => id !== '');
   if (ids.length > 0) await cli.ok(['rm', '-f', ...ids]);
+  if (hasContainers(cli)) await cli.run(['pod', 'rm', '-f', '-t', '0', '-a']);
+}
+
+function hasContainers({ root }: Cli): boolean {
+  const directory = join(root, 'containers');
+  return existsSync(directory) && readdirSync(directory).some((name) => !name.startsWith('.'));
 }

@@ -237,3 +237,34 @@ testWith(
     await eventually(async () => !existsSync(dirname(place)) || undefined);
   },
 );
+
+testWith(
+  [...journeyNeeds, missingOwnCgroup()],
+  'the cgroup of a build step whose builder was killed goes with the next command',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const parent = join(ownCgroup() ?? '', `build-${process.pid}`);
+    mkdirSync(parent);
+    t.teardown(() => removeCgroups(parent));
+    const context = join(cli.directory, 'context');
+    mkdirSync(context);
+    writeFileSync(join(context, 'Dockerfile'), 'FROM busybox\nRUN sleep 1000\n');
+    const at = parent.slice((cgroupMount() ?? '').length);
+    const build = cli.start(['build', '--network', 'none', '--cgroup-parent', at, context]);
+    const step = await eventually(async () => cgroupsBelow(parent).find((name) => isInUse(parent, name)));
+    t.regex(step, /^coracle-build-/);
+    build.kill('SIGKILL');
+    await cli.ok(['images']);
+    t.deepEqual(cgroupsBelow(parent), []);
+  },
+);
+
+function cgroupsBelow(directory: string): readonly string[] {
+  return readdirSync(directory, { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? [entry.name] : [],
+  );
+}
+
+function isInUse(parent: string, name: string): boolean {
+  return read(join(parent, name), 'cgroup.procs') !== '';
+}
