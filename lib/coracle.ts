@@ -78,7 +78,7 @@ export class Coracle extends PodVerbs {
 
   /** All images, newest first. */
   async images(): Promise<readonly ImageSummary[]> {
-    return (await this.session.stores()).images.list();
+    return (await this.session.stores()).images.listQuickly();
   }
 
   /** Gives an image another name; a bare one goes below `localhost/`. Resolves with the full reference. */

@@ -42,6 +42,8 @@ export type StorePaths = {
   readonly version: string;
   readonly ociLayout: string;
   readonly index: string;
+  /** What was found out of many images when they were listed; can be made again. */
+  readonly knownImages: string;
   /** Below it one directory per digest algorithm. */
   readonly blobs: string;
   readonly snapshots: string;
@@ -96,6 +98,7 @@ export function storePaths(root: string, places: StorePlaces = {}): StorePaths {
     volumes: at('volumes'),
     networks: at('networks'),
     secrets: at('secrets'),
+    knownImages: inImages('known-images'),
     build: inImages('build'),
     staging: inImages('staging'),
     trash: at('trash'),

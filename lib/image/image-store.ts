@@ -16,7 +16,7 @@ import type { SnapshotRecord } from '../snapshot/record.js';
 import type { SnapshotStore } from '../snapshot/snapshot-store.js';
 import { containerUses } from './container-use.js';
 import { type ChooseImage, type ImageRecord, readImage } from './image-record.js';
-import { type ImageSummary, summarize } from './image-summary.js';
+import { type ImageSummary, imageBytes, summarize } from './image-summary.js';
 import { type IndexEntry, IndexFile } from './index-file.js';
 import { type IndexSearch, lookUp } from './look-up.js';
 import { type RemovedImage, removeEntries } from './remove-entries.js';
@@ -24,6 +24,9 @@ import { IndexSet, readSharedIndexes } from './shared-images.js';
 import { addEntry, builtOf, dropReference, rebuildEntry, tagEntry } from './tag-entries.js';
 
 export type ResolveOptions = ChooseImage;
+
+/** From here on, to know them is quicker than to read them. */
+const manyImages = 32;
 
 export class ImageStore {
   readonly #paths: StorePaths;
@@ -55,8 +58,29 @@ export class ImageStore {
 
   /** All images, each once, with all its references; newest first. Artifacts are none. */
   list(): readonly ImageSummary[] {
-    const images = this.allEntries().filter(({ descriptor }) => descriptor.artifactType === undefined);
-    return summarize(images, this.#content, this.#snapshots);
+    return summarize(this.#imageEntries(), { content: this.#content, snapshots: this.#snapshots });
+  }
+
+  /** As `list`; of many images only what is new is read. */
+  async listQuickly(): Promise<readonly ImageSummary[]> {
+    const entries = this.#imageEntries();
+    // Other stores' blobs are not in the directories by which what is known is judged.
+    if (entries.length < manyImages || this.#paths.additional.length > 0) return this.list();
+    const { KnownImages } = await import('./known-images.js');
+    const stores = { content: this.#content, snapshots: this.#snapshots };
+    const known = new KnownImages(this.#paths, stores);
+    const images = summarize(entries, stores, known);
+    known.save();
+    return images;
+  }
+
+  /** Bytes of an image's layers, as `list` tells them. */
+  bytesOf(image: ImageRecord): number {
+    return imageBytes(image, this.#snapshots);
+  }
+
+  #imageEntries(): readonly IndexEntry[] {
+    return this.allEntries().filter(({ descriptor }) => descriptor.artifactType === undefined);
   }
 
   /** The entry a person means, whatever it points at: an image, an index, or an artifact; undefined when there is none. */
@@ -107,7 +131,7 @@ export class ImageStore {
   setTag(reference: string, descriptor: Descriptor, config?: Digest): string {
     const full = fullReference(reference);
     const entry: IndexEntry = { descriptor, reference: full, ...(config === undefined ? {} : { config }) };
-    this.#index.change((entries) => ({
+    this.#index.changeAround({ references: [full], digests: [descriptor.digest] }, (entries) => ({
       entries: tagEntry(entries, { ...entry, ...present('built', builtOf(entries, descriptor)) }),
       result: undefined,
     }));
@@ -121,7 +145,7 @@ export class ImageStore {
   replaceTag(reference: string, descriptor: Descriptor, before: Digest | undefined): boolean {
     const full = fullReference(reference);
     const config = this.#configOf(descriptor);
-    return this.#index.change((entries) => {
+    return this.#index.changeAround({ references: [full], digests: [descriptor.digest] }, (entries) => {
       const owner = entries.find((entry) => entry.reference === full);
       if (owner?.descriptor.digest !== before) return { entries, result: false };
       const others = entries.filter((entry) => entry !== owner);
@@ -135,7 +159,10 @@ export class ImageStore {
     const descriptor = 'manifest' in image ? image.descriptor : image;
     const config = 'manifest' in image ? image.configDigest : this.#configOf(image);
     const entry: IndexEntry = { descriptor, ...(config === undefined ? {} : { config }) };
-    this.#index.change((entries) => ({ entries: addEntry(entries, entry), result: undefined }));
+    this.#index.changeAround({ digests: [descriptor.digest] }, (entries) => ({
+      entries: addEntry(entries, entry),
+      result: undefined,
+    }));
   }
 
   /**
@@ -150,7 +177,7 @@ export class ImageStore {
   /** Takes a name away; the image stays. @throws NOT_FOUND */
   untag(reference: string): void {
     const full = fullReference(reference);
-    const known = this.#index.change((entries) => {
+    const known = this.#index.changeAround({ references: [full, reference] }, (entries) => {
       const name = entries.some((entry) => entry.reference === full) ? full : reference;
       const after = dropReference(entries, name);
       return { entries: after, result: after !== entries };

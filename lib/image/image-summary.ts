@@ -33,16 +33,32 @@ export type ImageSummary = {
   readonly broken?: string;
 };
 
+/** What of an image is the same under each of its names. */
+export type ImageFacts = Pick<ImageSummary, 'id' | 'created' | 'size' | 'labels'> &
+  Required<Pick<ImageSummary, 'architecture' | 'os'>>;
+
+/** What is known of images without reading them. */
+export type ImageMemory = {
+  find(digest: Digest): ImageFacts | undefined;
+  learn(image: ImageRecord, facts: ImageFacts): void;
+};
+
 /** The images of the entries, newest first. */
 export function summarize(
   entries: readonly IndexEntry[],
-  content: ContentStore,
-  snapshots: SnapshotStore,
+  stores: { readonly content: ContentStore; readonly snapshots: SnapshotStore },
+  memory?: ImageMemory,
 ): readonly ImageSummary[] {
-  const sizes = new Map<SnapshotId, number | undefined>();
+  const sizes: LayerSizes = new Map();
   const images = new Map<string, ImageSummary>();
+  const read = (entry: IndexEntry): ImageFacts => {
+    const record = readImage(entry, stores.content, { nearest: true });
+    const facts = factsOf(record, imageBytes(record, stores.snapshots, sizes));
+    memory?.learn(record, facts);
+    return facts;
+  };
   for (const entry of entries) {
-    const summary = summarizeEntry(entry, content, (record) => layerBytes(record, snapshots, sizes));
+    const summary = summarizeEntry(entry, () => memory?.find(entry.descriptor.digest) ?? read(entry));
     const known = images.get(summary.id);
     images.set(summary.id, known === undefined ? summary : merge(known, summary));
   }
@@ -63,11 +79,7 @@ function merge(one: ImageSummary, other: ImageSummary): ImageSummary {
   };
 }
 
-function summarizeEntry(
-  entry: IndexEntry,
-  content: ContentStore,
-  sizeOf: (record: ImageRecord) => number,
-): ImageSummary {
+function summarizeEntry(entry: IndexEntry, factsOfEntry: () => ImageFacts): ImageSummary {
   const { digest } = entry.descriptor;
   const references = entry.reference === undefined ? [] : [entry.reference];
   const digests = references.map(() => digest);
@@ -79,22 +91,26 @@ function summarizeEntry(
     ...present('readonly', entry.readonly),
   };
   try {
-    const record = readImage(entry, content, { nearest: true });
-    const { architecture, os, config } = record.config;
-    const created = entry.built ?? record.config.created;
-    const labels = config?.Labels ?? {};
-    const dated = created === undefined ? {} : { created };
-    return { id: record.id, ...common, ...dated, size: sizeOf(record), architecture, os, labels };
+    const facts = factsOfEntry();
+    return { ...common, ...facts, ...present('created', entry.built ?? facts.created) };
   } catch (error) {
     if (!(error instanceof CoracleError)) throw error;
     return { id: digestHex(digest), ...common, size: 0, labels: {}, broken: error.message };
   }
 }
 
-function layerBytes(
+function factsOf({ id, config }: ImageRecord, size: number): ImageFacts {
+  const { architecture, os, created } = config;
+  return { id, ...present('created', created), size, architecture, os, labels: config.config?.Labels ?? {} };
+}
+
+type LayerSizes = Map<SnapshotId, number | undefined>;
+
+/** Bytes of all layers, uncompressed where they are unpacked, else as stored. */
+export function imageBytes(
   record: ImageRecord,
   snapshots: SnapshotStore,
-  sizes: Map<SnapshotId, number | undefined>,
+  sizes: LayerSizes = new Map(),
 ): number {
   const sizeOf = (id: SnapshotId): number | undefined => {
     if (!sizes.has(id)) sizes.set(id, snapshots.get(id)?.size);

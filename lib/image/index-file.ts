@@ -5,35 +5,26 @@
  * https://github.com/opencontainers/image-spec/blob/main/image-layout.md#indexjson-file
  */
 import { join } from 'node:path';
-import { CoracleError } from '../errors.js';
 import { readBytes, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { withReserve } from '../host/reserve.js';
 import type { Locks } from '../host/staging.js';
-import { type Descriptor, orderDescriptor, parseDescriptor } from '../oci/descriptor.js';
-import { type Digest, isDigest } from '../oci/digest.js';
-import { parseJson, requireArray, requireObject } from '../oci/guards.js';
+import type { Digest } from '../oci/digest.js';
 import { annotationNames } from '../oci/layout.js';
-import { ociTypes } from '../oci/media-types.js';
+import {
+  type IndexEntry,
+  type IndexLine,
+  IndexPart,
+  imageIdAnnotation,
+  isOurs,
+  linesWith,
+  parseIndex,
+  parseLine,
+  serializeIndex,
+  spansWith,
+} from './index-lines.js';
 
-/** Annotation of an entry: the digest of the config, which is the image's id, of the platform chosen when it was tagged. */
-export const imageIdAnnotation = 'dev.coracle.image.id';
-
-/** Annotation of an entry: when an image that says nothing of the clock was built here. */
-export const builtAnnotation = 'dev.coracle.image.built';
-
-/** One line of index.json. */
-export type IndexEntry = {
-  /** As tagged: a manifest or an index, without the annotations below. */
-  readonly descriptor: Descriptor;
-  /** The full reference; an entry without one is an untagged image. */
-  readonly reference?: string;
-  readonly config?: Digest;
-  /** RFC 3339; of images built here. */
-  readonly built?: string;
-  /** It is that of another store, which is only read. */
-  readonly readonly?: true;
-};
+export { builtAnnotation, type IndexEntry, imageIdAnnotation } from './index-lines.js';
 
 /** What to look for: an exact reference, an exact digest of the entry, or the beginning of a config's hex digits. */
 export type IndexQuery =
@@ -67,7 +58,33 @@ export class IndexView {
       .filter((entry) => matches(entry, query));
     return found.length > 0 ? found : this.entries().filter((entry) => matches(entry, query));
   }
+
+  /**
+   * The lines whose entries have one of the references, or the digest of one of those or of `digests`, in the order of the
+   * file. Undefined for a file that is not in our form.
+   */
+  around({ references = [], digests = [] }: Around): IndexPart | undefined {
+    const bytes = this.#bytes;
+    if (!isOurs(bytes)) return undefined;
+    const found = new Map<number, IndexLine>();
+    const take = (query: IndexQuery): boolean =>
+      spansWith(bytes, needle(query)).every((span) => {
+        const entry = parseLine(bytes.toString('utf8', span.start, span.end), this.#where);
+        if (entry !== undefined && matches(entry, query)) found.set(span.start, { ...span, entry });
+        return entry !== undefined;
+      });
+    if (!references.every((text) => take({ kind: 'reference', text }))) return undefined;
+    const wanted = new Set([...digests, ...[...found.values()].map(({ entry }) => entry.descriptor.digest)]);
+    if (![...wanted].every((digest) => take({ kind: 'digest', digest }))) return undefined;
+    return new IndexPart(
+      bytes,
+      [...found.values()].sort((one, other) => one.start - other.start),
+    );
+  }
 }
+
+/** Which entries a change is about. */
+export type Around = { readonly references?: readonly string[]; readonly digests?: readonly Digest[] };
 
 /** The file itself. */
 export class IndexFile {
@@ -101,6 +118,23 @@ export class IndexFile {
     });
   }
 
+  /** As `change`, but `edit` sees no more than the entries around something, and the others are not even read. */
+  changeAround<T>(
+    around: Around,
+    edit: (entries: readonly IndexEntry[]) => { readonly entries: readonly IndexEntry[]; readonly result: T },
+  ): T {
+    return this.#locks.withLock(join(this.#paths.locks, 'index'), () => {
+      const view = this.read();
+      const part = view.around(around);
+      const before = part?.entries ?? view.entries();
+      const { entries, result } = edit(before);
+      const write = (): void => this.#replace(part?.replacedBy(entries) ?? serializeIndex(entries));
+      if (entries.length < before.length) withReserve(this.#paths, write);
+      else if (entries !== before) write();
+      return result;
+    });
+  }
+
   /** Whether there is an entry of this digest once the changes under way are done. */
   holds(digest: Digest): boolean {
     return this.#locks.withLock(
@@ -111,11 +145,13 @@ export class IndexFile {
 
   /** A removal is possible on a full disk too. */
   #write(entries: readonly IndexEntry[], before: number): void {
-    const write = (): void => {
-      writeFileAtomic(this.#paths.index, serializeIndex(entries), { durable: true, mode: 0o644 });
-    };
+    const write = (): void => this.#replace(serializeIndex(entries));
     if (entries.length < before) withReserve(this.#paths, write);
     else write();
+  }
+
+  #replace(content: string | Buffer): void {
+    writeFileAtomic(this.#paths.index, content, { durable: true, mode: 0o644 });
   }
 }
 
@@ -141,69 +177,4 @@ export function matches(entry: IndexEntry, query: IndexQuery): boolean {
     case 'id':
       return entry.config?.startsWith(`sha256:${query.prefix}`) ?? false;
   }
-}
-
-const newline = 0x0a;
-
-function linesWith(bytes: Buffer, text: string): readonly string[] {
-  const lines: string[] = [];
-  for (let at = bytes.indexOf(text); at >= 0; ) {
-    const start = bytes.lastIndexOf(newline, at) + 1;
-    const next = bytes.indexOf(newline, at);
-    const end = next < 0 ? bytes.length : next;
-    lines.push(bytes.toString('utf8', start, end));
-    at = bytes.indexOf(text, end);
-  }
-  return lines;
-}
-
-/** The entry in a line of ours; undefined for a line of another's file, which is then parsed whole. */
-function parseLine(line: string, where: string): IndexEntry | undefined {
-  if (!line.startsWith('{"mediaType":')) return undefined;
-  const text = line.endsWith(',') ? line.slice(0, -1) : line;
-  return toEntry(parseDescriptor(parseJson(text, where), where));
-}
-
-function parseIndex(bytes: Buffer, where: string): readonly IndexEntry[] {
-  const record = requireObject(parseJson(bytes.toString(), where), where);
-  if (record.schemaVersion !== 2) {
-    throw new CoracleError(
-      'INVALID',
-      `parse ${where}: schemaVersion ${JSON.stringify(record.schemaVersion)}, expected 2`,
-    );
-  }
-  return requireArray(record.manifests, `${where}: manifests`).map((entry, index) =>
-    toEntry(parseDescriptor(entry, `${where}: manifests[${index}]`)),
-  );
-}
-
-function toEntry(descriptor: Descriptor): IndexEntry {
-  const { annotations = {}, ...bare } = descriptor;
-  const {
-    [annotationNames.refName]: reference,
-    [imageIdAnnotation]: config,
-    [builtAnnotation]: built,
-    ...rest
-  } = annotations;
-  return {
-    descriptor: { ...bare, ...(Object.keys(rest).length === 0 ? {} : { annotations: rest }) },
-    ...(reference === undefined ? {} : { reference }),
-    ...(isDigest(config) ? { config } : {}),
-    ...(built === undefined ? {} : { built }),
-  };
-}
-
-function serializeIndex(entries: readonly IndexEntry[]): string {
-  const lines = entries.map((entry) => JSON.stringify(orderDescriptor(fromEntry(entry))));
-  return `{"schemaVersion":2,"mediaType":"${ociTypes.index}","manifests":[\n${lines.join(',\n')}\n]}\n`;
-}
-
-function fromEntry({ descriptor, reference, config, built }: IndexEntry): Descriptor {
-  const annotations = {
-    ...descriptor.annotations,
-    ...(reference === undefined ? {} : { [annotationNames.refName]: reference }),
-    ...(config === undefined ? {} : { [imageIdAnnotation]: config }),
-    ...(built === undefined ? {} : { [builtAnnotation]: built }),
-  };
-  return { ...descriptor, ...(Object.keys(annotations).length === 0 ? {} : { annotations }) };
 }

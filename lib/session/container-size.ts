@@ -1,6 +1,8 @@
 /** What a container's files amount to, as `ps --size` and `inspect --size` count: bytes of the files themselves. */
 import { containerPlaces } from '../container/stores.js';
 import type { ContainerView } from '../container/view.js';
+import { CoracleError } from '../errors.js';
+import type { Stores } from '../image/stores.js';
 import { treeBytes } from '../image/tree-bytes.js';
 import type { Session } from './session.js';
 
@@ -16,6 +18,16 @@ export async function containerSize(session: Session, view: ContainerView): Prom
   const stores = await session.stores();
   const written = await treeBytes(stores, containerPlaces(stores, view.record.id).fs);
   if (view.record.driver === 'copy') return { written, whole: written };
-  const image = stores.images.list().find(({ id }) => id === view.record.imageId);
-  return { written, whole: written + (image?.size ?? 0) };
+  return { written, whole: written + imageBytes(stores, view.record.imageId) };
+}
+
+/** None of an image that is gone or damaged. */
+function imageBytes({ images }: Stores, id: string): number {
+  try {
+    const image = images.find(id, { nearest: true });
+    return image === undefined ? 0 : images.bytesOf(image);
+  } catch (error) {
+    if (error instanceof CoracleError) return 0;
+    throw error;
+  }
 }

@@ -3,7 +3,6 @@ import { ContainerStore } from '../container/container-store.js';
 import type { NetworkPlace } from '../container/inspect.js';
 import type { ContainerView } from '../container/view.js';
 import { CoracleError } from '../errors.js';
-import { layerSizes } from '../image/image-history.js';
 import { type ImageRecord, withoutIndex } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
 import { present } from '../oci/guards.js';
@@ -37,7 +36,7 @@ export async function inspect(session: Session, name: string, request: InspectRe
   if (image !== undefined) {
     const digestOf = (reference: string): string =>
       stores.images.findEntry(reference)?.descriptor.digest ?? image.descriptor.digest;
-    return imageDocument(image, await sizeOf(session, image), digestOf);
+    return imageDocument(image, stores.images.bytesOf(image), digestOf);
   }
   const what = type === 'all' ? 'container or image' : type;
   throw new CoracleError('NOT_FOUND', `inspect ${name}: no such ${what}`, {
@@ -85,13 +84,6 @@ async function sizeFields(session: Session, view: ContainerView): Promise<Inspec
   const { containerSize } = await import('./container-size.js');
   const { written, whole } = await containerSize(session, view);
   return { SizeRw: written, SizeRootFs: whole };
-}
-
-async function sizeOf(session: Session, image: ImageRecord): Promise<number> {
-  const stores = await session.stores();
-  const listed = stores.images.list().find(({ id }) => id === image.id);
-  // Of an index only one image is in the list.
-  return listed?.size ?? layerSizes(image, stores).reduce((total, { size }) => total + size, 0);
 }
 
 function imageDocument(
