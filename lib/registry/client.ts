@@ -175,6 +175,7 @@ export class RegistryClient {
         host: secure.hostname.replace(/^\[|\]$/g, ''),
         port: secure.port === '' ? 443 : Number(secure.port),
         proxy: proxyFor(secure, this.#env),
+        env: this.#env,
         timeout: this.#timeouts.connect,
         signal: this.signal,
       });

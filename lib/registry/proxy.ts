@@ -15,6 +15,13 @@ export function proxyFor(url: URL, env: Environment): URL | undefined {
   return parseProxy(value);
 }
 
+const socksSchemes = ['socks5:', 'socks5h:'];
+
+/** Whether a proxy speaks SOCKS. */
+export function isSocks({ protocol }: URL): boolean {
+  return socksSchemes.includes(protocol);
+}
+
 function variable(env: Environment, name: string): string | undefined {
   return env[name] || env[name.toLowerCase()] || undefined;
 }
@@ -22,9 +29,9 @@ function variable(env: Environment, name: string): string | undefined {
 function parseProxy(value: string): URL {
   const text = /^[A-Za-z][A-Za-z0-9+.-]*:\/\//.test(value) ? value : `http://${value}`;
   const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url?.protocol === 'http:' || url?.protocol === 'https:') return url;
+  if (url !== undefined && ['http:', 'https:', ...socksSchemes].includes(url.protocol)) return url;
   const scheme = url?.protocol.slice(0, -1) ?? 'an unreadable address';
-  throw new CoracleError('UNSUPPORTED', `use proxy: ${scheme} instead of an http or https proxy`, {
+  throw new CoracleError('UNSUPPORTED', `use proxy: ${scheme} instead of an http, https or socks5 proxy`, {
     hint: 'set HTTPS_PROXY and HTTP_PROXY to http://HOST:PORT, or add the registry to NO_PROXY',
   });
 }

@@ -23,7 +23,7 @@ export async function makeSecureAgent(options: TransportOptions): Promise<Agent>
     const proxy = proxyFor(new URL(`https://${host.includes(':') ? `[${host}]` : host}:${port}/`), env);
     if (proxy === undefined) return direct(request, callback);
     const { servername } = request;
-    openSocket({ host, port, proxy, timeout: timeouts.connect, signal })
+    openSocket({ host, port, proxy, env, timeout: timeouts.connect, signal })
       .then((socket) => {
         const name = servername === undefined ? {} : { servername };
         callback?.(null, connect({ socket, host, ...name, ...trust }));
@@ -35,6 +35,6 @@ export async function makeSecureAgent(options: TransportOptions): Promise<Agent>
 }
 
 /** Node calls back with an error alone, which its type declaration does not provide for. */
-function refuse(callback: unknown, error: unknown): void {
+export function refuse(callback: unknown, error: unknown): void {
   if (typeof callback === 'function') callback(error);
 }

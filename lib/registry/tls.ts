@@ -108,3 +108,12 @@ export async function secureContext(material: TlsMaterial): Promise<SecureContex
     });
   }
 }
+
+/** What a connection to a proxy by TLS trusts: the certificates of its own certs.d, and those that count everywhere. */
+export async function proxyTrust(
+  proxy: URL,
+  env: Environment,
+): Promise<{ readonly secureContext?: SecureContext }> {
+  const context = await secureContext(readTlsMaterial({ registry: proxy.host, env }));
+  return context === undefined ? {} : { secureContext: context };
+}

@@ -4,15 +4,17 @@
  * Authorization header is sent any more, and from https nothing leads to http.
  */
 import type { Agent as HttpAgent, RequestOptions } from 'node:http';
-import type { Agent as HttpsAgent } from 'node:https';
+import type { Agent as HttpsAgent, RequestOptions as SecureOptions } from 'node:https';
+import { isIP } from 'node:net';
 import { CoracleError } from '../errors.js';
 import { logger } from '../host/log.js';
 import { networkError, printable } from './errors.js';
 import { exchange, type RequestBody, type Timeouts } from './exchange.js';
-import { type Environment, proxyAuthorization, proxyFor } from './proxy.js';
+import { type Environment, isSocks, proxyAuthorization, proxyFor } from './proxy.js';
 import { discardBody, type HttpResponse } from './response.js';
-import { makeSecureAgent } from './secure-agent.js';
-import type { TlsSources } from './tls.js';
+import { makeSecureAgent, refuse } from './secure-agent.js';
+import { proxyTrust, type TlsSources } from './tls.js';
+import { openSocket } from './tunnel.js';
 
 /** A request. Header names are lower-case. */
 export type HttpRequest = {
@@ -77,8 +79,10 @@ export class Transport {
     const timeouts = { ...this.#options.timeouts, answer: request.answerTimeout };
     try {
       const secure = url.protocol === 'https:';
-      const { request: send } = secure ? await import('node:https') : await import('node:http');
       const options = secure ? await this.#secureOptions(request) : await this.#plainOptions(request);
+      // plain HTTP, too, goes to a proxy by TLS where that is what the proxy speaks
+      const { request: send } =
+        options.protocol === 'https:' ? await import('node:https') : await import('node:http');
       const message = await exchange(send, options, request.body, timeouts);
       this.#contacted = true;
       // Neither headers nor queries: both may hold credentials.
@@ -129,13 +133,10 @@ export class Transport {
     const options = { ...this.#baseOptions(request), agent: await this.#httpAgent };
     const proxy = proxyFor(request.url, this.#options.env);
     if (proxy === undefined) return options;
-    if (proxy.protocol === 'https:') {
-      throw new CoracleError('UNSUPPORTED', `${request.action}: an https proxy for plain HTTP`, {
-        hint: 'set HTTP_PROXY to http://HOST:PORT',
-      });
-    }
+    if (isSocks(proxy)) return { ...options, ...throughSocks(request.url, proxy, this.#options) };
     return {
       ...options,
+      ...(proxy.protocol === 'https:' ? await byTls(proxy, this.#options.env) : {}),
       host: proxy.hostname.replace(/^\[|\]$/g, ''),
       port: portOf(proxy),
       path: request.url.href,
@@ -192,6 +193,29 @@ export function resolveLocation(location: string, base: URL, action: string): UR
     );
   }
   throw new CoracleError('REGISTRY', `${action}: unusable Location header: ${printable(location)}`);
+}
+
+/** The way to a proxy, which is no registry: what is said of the registry's certificates does not hold for it. */
+async function byTls(proxy: URL, env: Environment): Promise<SecureOptions> {
+  // else it is the Host header that the certificate is compared with
+  const host = proxy.hostname.replace(/^\[|\]$/g, '');
+  const servername = isIP(host) === 0 ? host : '';
+  return { protocol: 'https:', agent: false, servername, ...(await proxyTrust(proxy, env)) };
+}
+
+/** A connection of its own for a request of plain HTTP. */
+function throughSocks(url: URL, proxy: URL, { timeouts, signal, env }: TransportOptions): RequestOptions {
+  const target = { host: url.hostname.replace(/^\[|\]$/g, ''), port: portOf(url), proxy, env };
+  return {
+    // an agent would not ask for the connection
+    agent: undefined,
+    createConnection: (_options, callback) => {
+      openSocket({ ...target, timeout: timeouts.connect, signal })
+        .then((socket) => callback(null, socket))
+        .catch((error: unknown) => refuse(callback, error));
+      return undefined;
+    },
+  };
 }
 
 /** The request repeated at another place, without its secrets where that is another origin. */

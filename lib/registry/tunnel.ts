@@ -1,8 +1,9 @@
-/** Connections below HTTP: direct, or through a proxy's CONNECT; and the question whether a server speaks TLS. */
+/** Connections below HTTP: direct, or through a proxy; and the question whether a server speaks TLS. */
 import type { Socket } from 'node:net';
 import { CoracleError } from '../errors.js';
 import { TransientError } from './errors.js';
-import { proxyAuthorization } from './proxy.js';
+import { type Environment, isSocks, proxyAuthorization } from './proxy.js';
+import { proxyTrust } from './tls.js';
 
 /** Where a connection goes. */
 export type Target = {
@@ -10,6 +11,8 @@ export type Target = {
   readonly host: string;
   readonly port: number;
   readonly proxy: URL | undefined;
+  /** For the certificates of a proxy that speaks TLS. */
+  readonly env: Environment;
   /** Milliseconds until the connection must stand. */
   readonly timeout: number;
   readonly signal?: AbortSignal | undefined;
@@ -17,10 +20,29 @@ export type Target = {
 
 /** A connected TCP socket to the target. */
 export async function openSocket(target: Target): Promise<Socket> {
-  return target.proxy === undefined ? openDirect(target) : openTunnel(target, target.proxy);
+  const { proxy } = target;
+  if (proxy === undefined) return openDirect(target);
+  return isSocks(proxy) ? openSocks(target, proxy) : openTunnel(target, proxy);
 }
 
-async function openDirect({ host, port, timeout, signal }: Target): Promise<Socket> {
+async function openSocks(target: Target, proxy: URL): Promise<Socket> {
+  const { host, port, timeout, signal } = target;
+  const { connectSocks } = await import('./socks.js');
+  const name = proxy.hostname.replace(/^\[|\]$/g, '');
+  const socket = await openDirect({ host: name, port: Number(proxy.port || 1080), timeout, signal });
+  const timer = setTimeout(() => socket.destroy(lateConnection(host, timeout)), timeout);
+  try {
+    await connectSocks(socket, { host, port, proxy });
+    return socket;
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function openDirect({ host, port, timeout, signal }: Omit<Target, 'proxy' | 'env'>): Promise<Socket> {
   const { connect } = await import('node:net');
   return new Promise((resolve, reject) => {
     const socket = connect({ host, port, ...(signal === undefined ? {} : { signal }) });
@@ -35,7 +57,8 @@ async function openDirect({ host, port, timeout, signal }: Target): Promise<Sock
   });
 }
 
-async function openTunnel({ host, port, timeout, signal }: Target, proxy: URL): Promise<Socket> {
+async function openTunnel({ host, port, timeout, signal, env }: Target, proxy: URL): Promise<Socket> {
+  const trust = proxy.protocol === 'https:' ? await proxyTrust(proxy, env) : {};
   const { request } = proxy.protocol === 'https:' ? await import('node:https') : await import('node:http');
   const authority = host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
   return new Promise((resolve, reject) => {
@@ -46,6 +69,7 @@ async function openTunnel({ host, port, timeout, signal }: Target, proxy: URL): 
       path: authority,
       headers: { host: authority, ...proxyAuthorization(proxy) },
       agent: false,
+      ...trust,
       ...(signal === undefined ? {} : { signal }),
     });
     const timer = setTimeout(() => ask.destroy(lateConnection(proxy.host, timeout)), timeout);

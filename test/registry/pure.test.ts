@@ -97,9 +97,10 @@ test('proxies follow the environment and its exceptions', (t) => {
     ['', 'https://a.org'],
   ];
   for (const [list, url] of misses) t.is(proxy(url, list), 'proxy:3128', `${list} ${url}`);
-  t.throws(() => proxyFor(new URL('https://a.org'), { HTTPS_PROXY: 'socks5://x:1' }), {
+  t.throws(() => proxyFor(new URL('https://a.org'), { HTTPS_PROXY: 'socks4://x:1' }), {
     code: 'UNSUPPORTED',
   });
+  t.is(proxyFor(new URL('https://a.org'), { HTTPS_PROXY: 'socks5://x' })?.host, 'x');
   const header = Buffer.from('u:p@').toString('base64');
   t.deepEqual(proxyAuthorization(new URL(env.HTTPS_PROXY)), { 'proxy-authorization': `Basic ${header}` });
 });
