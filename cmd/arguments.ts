@@ -92,6 +92,7 @@ function bareValue(option: OptionSpec): string {
 function valueFor(option: OptionSpec, spelled: string, rest: string[]): string {
   if (isBare(option)) return bareValue(option);
   const value = rest.shift();
+  if (option.unsupported !== undefined) return '';
   if (value === undefined) throw new CoracleError('USAGE', `flag needs an argument: ${spelled}`);
   return value;
 }

@@ -25,6 +25,10 @@ export const command = defineCommand({
       'coracle copy store:web docker-archive:-:web:1 | ssh host docker load',
       'To standard output; - is also standard input',
     ],
+    [
+      'coracle copy --dest-compress store:web store:web',
+      'Its blobs into the store, where skopeo and umoci read',
+    ],
     ['coracle copy dir:web store:web', 'Into this store; it is unpacked when it is first used'],
   ],
   options: copyOptions,

@@ -20,6 +20,8 @@ export const imageFilters = [
   'readonly',
   'containers',
   'intermediate',
+  'manifest',
+  'digest',
 ] as const;
 
 type Key = (typeof imageFilters)[number];
@@ -75,6 +77,10 @@ function testOf(key: Key, value: string, { all, containers }: FilterContext): Te
     // None is but a step of another.
     case 'intermediate':
       return is(key, value, () => false);
+    case 'manifest':
+      return is(key, value, ({ image, row }) => image.lists.some((digest) => digest === row.Digest));
+    case 'digest':
+      return ({ row }) => String(row.Digest).startsWith(value.replace(/^(?:sha256:)?/, 'sha256:'));
     case 'until': {
       const limit = Date.parse(parseMoment(value, Date.now()));
       return ({ image }) => image.created !== undefined && Date.parse(image.created) < limit;

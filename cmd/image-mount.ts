@@ -19,6 +19,7 @@ export const command = defineCommand({
 export function imageMounting(context: Context): Mounting {
   const coracle = context.open();
   return {
+    kind: 'image',
     mount: (name) => coracle.mountImage(name),
     unmount: (name) => coracle.unmountImage(name),
     mounted: () => coracle.mountedImages(),

@@ -13,9 +13,7 @@ export const command = defineCommand({
     ['coracle image tree web', 'Its layers, the lowest first, with the images that end with each'],
     ['coracle image tree --whatrequires debian', 'The layers and images built on it'],
   ],
-  options: [
-    { name: 'whatrequires', kind: 'switch', summary: 'What lies above it instead of its own layers' },
-  ],
+  options: [{ name: 'whatrequires', kind: 'switch', summary: 'Its uppermost layer, and what lies above it' }],
   async handler({ whatrequires: above }, [name = ''], context) {
     const { id, names, size, layers } = await context.open().imageLayers(name, { above });
     printLine(`Image ID: ${id.slice(0, 12)}`);

@@ -6,6 +6,8 @@ import { printLine, printTable } from './terminal/output.js';
 
 /** The verbs of one kind of container. */
 export type Mounting = {
+  /** Of images; else they are containers. */
+  readonly kind?: 'image';
   readonly mount: (name: string) => Promise<string>;
   readonly unmount: (name: string) => Promise<boolean>;
   readonly mounted: () => Promise<readonly MountedContainer[]>;
@@ -57,19 +59,20 @@ export async function unmountNamed(
   context: Context,
   mounting: Mounting,
 ): Promise<number> {
+  const { kind = 'container' } = mounting;
   if (all === operands.length > 0) {
     throw new CoracleError(
       'USAGE',
       all ? 'use --all: it names all of them' : 'umount: needs at least 1 argument, got 0',
       {
-        hint: 'name the containers, or use --all for all that are mounted',
+        hint: `name the ${kind}s, or use --all for all that are mounted`,
       },
     );
   }
   const names = all ? (await mounting.mounted()).map(({ name }) => name) : operands;
   return forEach(names, context, async (name) => {
     if (!(await mounting.unmount(name)))
-      throw new CoracleError('CONFLICT', `unmount container ${name}: it is not mounted`);
+      throw new CoracleError('CONFLICT', `unmount ${kind} ${name}: it is not mounted`);
     printLine(name);
   });
 }

@@ -33,11 +33,14 @@ export const command = defineCommand({
   ],
   refused: { 'an image goes with all its platforms': 'platform' },
   async handler(values, operands, context) {
+    if (values.all && operands.length > 0) {
+      throw new CoracleError('USAGE', `rmi ${operands[0]}: --all takes no names`);
+    }
     const coracle = context.open();
     const every = values.all ? (await coracle.images()).flatMap(namesOf) : [];
-    const names = [...operands, ...every];
+    const names = [...new Set([...operands, ...every])];
     if (names.length === 0 && !values.all) {
-      throw new CoracleError('USAGE', 'coracle rmi: needs at least 1 argument, got 0');
+      throw new CoracleError('USAGE', 'rmi: needs at least 1 argument, got 0');
     }
     const result = await coracle.removeImages(names, { force: values.force });
     for (const reference of result.untagged)
@@ -48,11 +51,16 @@ export const command = defineCommand({
     for (const { error } of failures) {
       say(visible(renderError(error, { stack: context.globals.debug })));
     }
-    // podman's codes: 1 for an image that does not exist, 2 for one in use.
-    if (failures.some(({ error }) => error.code === 'IN_USE')) return 2;
-    return failures.length > 0 ? 1 : 0;
+    return exitCode(failures.map(({ error }) => error));
   },
 });
+
+/** podman's codes: 1 for an image that does not exist, 2 for one in use, 125 for the rest. */
+function exitCode(errors: readonly CoracleError[]): number {
+  if (errors.some(({ code }) => code === 'IN_USE')) return 2;
+  if (errors.some(({ code }) => code !== 'NOT_FOUND')) return 125;
+  return errors.length > 0 ? 1 : 0;
+}
 
 /** Each name by itself: one that a container uses stays, and the image with it. */
 function namesOf({ id, references }: ImageSummary): readonly string[] {

@@ -189,7 +189,7 @@ export class ImageStore {
 
   /**
    * Removes a name, or the image with its last one. Blobs and snapshots go with the next `sweep`.
-   * @throws NOT_FOUND; IN_USE when a container uses it, or when an id has several names, unless `force`.
+   * @throws NOT_FOUND; unless `force`, IN_USE when a container uses it, CONFLICT when an id has several names.
    */
   remove(text: string, options: { readonly force?: boolean } = {}): RemovedImage {
     const own = lookUp(text, this.#index.read(), (entry) => this.#configOf(entry.descriptor));

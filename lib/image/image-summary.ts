@@ -3,6 +3,7 @@ import type { ContentStore } from '../content/content-store.js';
 import { CoracleError } from '../errors.js';
 import { type Digest, digestHex } from '../oci/digest.js';
 import { present } from '../oci/guards.js';
+import { isIndex } from '../oci/media-types.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import type { SnapshotStore } from '../snapshot/snapshot-store.js';
 import { type ImageRecord, readImage } from './image-record.js';
@@ -18,6 +19,8 @@ export type ImageSummary = {
   readonly names: readonly string[];
   /** What each of them points at: a list and an image, or two manifests, may stand for one id. */
   readonly digests: readonly Digest[];
+  /** Those of them that are lists. */
+  readonly lists: readonly Digest[];
   /** RFC 3339: when it was built here, else what the config says. */
   readonly created?: string;
   /** Bytes of all layers, uncompressed where they are unpacked, else as stored. */
@@ -76,17 +79,19 @@ function merge(one: ImageSummary, other: ImageSummary): ImageSummary {
     references: [...one.references, ...other.references],
     names: [...one.names, ...other.names],
     digests: [...one.digests, ...other.digests],
+    lists: [...one.lists, ...other.lists],
   };
 }
 
 function summarizeEntry(entry: IndexEntry, factsOfEntry: () => ImageFacts): ImageSummary {
-  const { digest } = entry.descriptor;
+  const { digest, mediaType } = entry.descriptor;
   const references = entry.reference === undefined ? [] : [entry.reference];
   const digests = references.map(() => digest);
   const common = {
     references,
     names: references.map(shortName),
     digests,
+    lists: isIndex(mediaType) ? [digest] : [],
     digest,
     ...present('readonly', entry.readonly),
   };

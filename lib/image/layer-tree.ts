@@ -29,6 +29,13 @@ export function layerLine(image: LayeredImage, images: readonly LayeredImage[]):
   }));
 }
 
+/** The uppermost layer of an image, and above it the layers of the others that have it. */
+export function layerWithAbove(image: LayeredImage, images: readonly LayeredImage[]): readonly LayerNode[] {
+  const above = layersAbove(image.diffIds, images);
+  const top = layerLine(image, images).at(-1);
+  return top === undefined ? above : [{ ...top, children: above }];
+}
+
 /** The layers of other images above those of an image. */
 export function layersAbove(base: readonly DiffId[], images: readonly LayeredImage[]): readonly LayerNode[] {
   const above = images.filter(({ diffIds }) => diffIds.length > base.length && startsWith(diffIds, base));

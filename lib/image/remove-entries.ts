@@ -18,7 +18,7 @@ export type RemovalContext = {
 /**
  * The entries after the removal of what `text` names: one name of several goes alone; the last name, or an id,
  * takes the image with it.
- * @throws NOT_FOUND, IN_USE
+ * @throws NOT_FOUND; IN_USE; CONFLICT for an id with several names
  */
 export function removeEntries(
   text: string,
@@ -75,7 +75,7 @@ function checkUnused(
   const names = image.references.map(shortName);
   if (!image.named && names.length > 1) {
     throw new CoracleError(
-      'IN_USE',
+      'CONFLICT',
       `remove image ${text}: it has ${names.length} names: ${names.join(', ')}`,
       {
         hint: 'remove the names, or all at once with --force',

@@ -3,6 +3,7 @@ import { CoracleError } from '../errors.js';
 import type { IndexEntry } from '../image/index-file.js';
 import type { Stores } from '../image/stores.js';
 import { writeEvent } from '../native/journal.js';
+import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
 import type { CompressionMemory, CopyOptions } from '../transfer/copy.js';
 import { ignoreEvents, type OnTransferEvent } from '../transfer/events.js';
@@ -59,14 +60,11 @@ export async function copyBetween(
     try {
       const target = await openTarget(stores, to, request, onEvent);
       try {
-        const { digest } = await copy(source, target, {
-          ...request,
-          platform,
-          memory: await compressionMemory(stores),
-          onEvent,
-        });
+        const memory = await compressionMemory(stores);
+        const descriptor = await copy(source, target, { ...request, platform, memory, onEvent });
         tell(stores, from, to);
-        return { digest };
+        warnOfTypes(descriptor, to, onEvent);
+        return { digest: descriptor.digest };
       } finally {
         await target.close();
       }
@@ -97,6 +95,14 @@ async function compressionMemory({ paths }: Stores): Promise<CompressionMemory> 
     known: (digest, encoding) => rememberedLayer(paths, parseDiffId(digest, 'layer'), encoding),
     remember: (digest, encoding, blob) => rememberLayer(paths, parseDiffId(digest, 'layer'), encoding, blob),
   };
+}
+
+/** Others look in a layout for names of the specification's own types alone. */
+function warnOfTypes({ mediaType }: Descriptor, to: PlaceName, onEvent: OnTransferEvent): void {
+  if ((to.kind !== 'oci' && to.kind !== 'oci-archive') || mediaType.startsWith('application/vnd.oci.'))
+    return;
+  const text = `${to.path} holds a manifest of docker's type, so that its digest stays: skopeo and podman find it there by no name; --format oci converts it`;
+  onEvent({ kind: 'message', text });
 }
 
 function tell({ paths }: Stores, from: PlaceName, to: PlaceName): void {
@@ -166,6 +172,7 @@ async function openTarget(
       return place.kind === 'oci' ? layoutTarget(path, name) : layoutArchiveTarget(stores, path, name);
     }
     case 'docker-archive': {
+      if (request.preserveDigests === true) throw noDigest(place.path);
       const { dockerArchiveTarget } = await import('../transfer/place-docker-archive.js');
       const name = nameIn(place.kind, place.select);
       const names = [...(name === undefined ? [] : [name]), ...additionalTags];
@@ -180,6 +187,16 @@ async function openTarget(
       return storeTarget(stores, nameToGive(place.name));
     }
   }
+}
+
+function noDigest(path: string): CoracleError {
+  return new CoracleError(
+    'UNSUPPORTED',
+    `copy to docker-archive:${path}: it keeps no manifest, so no digest`,
+    {
+      hint: 'the id stays; write an oci-archive:, or leave out --preserve-digests',
+    },
+  );
 }
 
 function nameIn(

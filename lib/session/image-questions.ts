@@ -2,7 +2,7 @@
 import { type HistoryLine, imageHistory, layerSizes } from '../image/image-history.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { LayerReader } from '../image/layer-reader.js';
-import { type LayeredImage, type LayerNode, layerLine, layersAbove } from '../image/layer-tree.js';
+import { type LayeredImage, type LayerNode, layerLine, layerWithAbove } from '../image/layer-tree.js';
 import { shortName } from '../image/look-up.js';
 import { openInStore } from '../image/stores.js';
 import { unpackImage } from '../image/unpack.js';
@@ -28,7 +28,7 @@ export async function history(
   return { id: image.id, names: image.references.map(shortName), lines: imageHistory(image, stores) };
 }
 
-/** An image's layers, the lowest first; with `above` the layers that others have above it. */
+/** An image's layers, the lowest first; with `above` its uppermost one and those that others have above it. */
 export type ImageLayers = {
   readonly id: string;
   readonly names: readonly string[];
@@ -46,7 +46,7 @@ export async function imageLayers(session: Session, name: string, above: boolean
     return other === undefined ? [] : [layered(stores, other, names)];
   });
   const own = layered(stores, image, image.references.map(shortName));
-  const layers = above ? layersAbove(own.diffIds, others) : layerLine(own, others);
+  const layers = above ? layerWithAbove(own, others) : layerLine(own, others);
   const size = summaries.find(({ id }) => id === image.id)?.size ?? 0;
   return { id: image.id, names: image.references.map(shortName), size, layers };
 }

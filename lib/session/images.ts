@@ -5,6 +5,7 @@ import type { RemoveImagesResult } from '../image/remove-images.js';
 import type { Stores } from '../image/stores.js';
 import { writeEvent } from '../native/journal.js';
 import { digestHex } from '../oci/digest.js';
+import { present } from '../oci/guards.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import type { ApproveArchive, LoadedContent } from '../transfer/load.js';
 import { namesToFind, nameToGive } from './image-names.js';
@@ -41,14 +42,26 @@ async function openImport(
   if (!URL.canParse(source)) throw new CoracleError('USAGE', `import ${source}: it is no URL`);
   const { openUrl } = await import('../build/url.js');
   const { requestUrl } = await import('./url-requests.js');
-  const response = await openUrl((request) => requestUrl(request, { env: session.env }), source);
-  return response.body();
+  try {
+    const response = await openUrl((request) => requestUrl(request, { env: session.env }), source);
+    return response.body();
+  } catch (error) {
+    if (!(error instanceof CoracleError)) throw error;
+    // What ends a build with 1 is here an error as any other.
+    const { code, message, hint } = error;
+    throw new CoracleError(code, message, { cause: error, exitCode: 125, ...present('hint', hint) });
+  }
 }
 
 /** Gives an image another name; a bare one goes below `localhost/`. */
 export async function tag(session: Session, image: string, name: string): Promise<string> {
   const stores = await session.stores();
   const found = storedImage(stores, image);
+  if (parseReference(name).digest !== undefined) {
+    throw new CoracleError('USAGE', `tag ${image} as ${name}: a digest is no name to give`, {
+      hint: 'write NAME[:TAG]; an image has its digest by itself',
+    });
+  }
   const full = stores.images.tag(found, nameToGive(name));
   writeEvent(stores.paths, 'image', 'tag', { id: found.id, name: full });
   return full;

@@ -5,7 +5,9 @@ import type { ContainerView } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import { type ImageRecord, withoutIndex } from '../image/image-record.js';
 import type { Stores } from '../image/stores.js';
+import type { ContainerConfig } from '../oci/container-config.js';
 import { present } from '../oci/guards.js';
+import type { HistoryEntry } from '../oci/image-config.js';
 import type { Platform } from '../oci/platform.js';
 import { familiarReference, parseReference, repositoryName } from '../oci/reference.js';
 import { namesToFind } from './image-names.js';
@@ -111,13 +113,53 @@ function imageDocument(
     Size: size,
     VirtualSize: size,
     User: config.config?.User ?? '',
-    Config: config.config ?? {},
+    Config: withAllFields(config.config ?? {}),
     Labels: config.config?.Labels ?? {},
     RootFS: { Type: 'layers', Layers: config.rootfs.diff_ids },
     ManifestType: manifest.mediaType,
     Annotations: manifest.annotations ?? {},
-    History: config.history ?? [],
+    History: (config.history ?? []).map(withGoNames),
     NamesHistory: names,
     ...present('Healthcheck', config.config?.Healthcheck),
   };
+}
+
+const unsetFields = {
+  User: '',
+  ExposedPorts: {},
+  Env: [],
+  Entrypoint: [],
+  Cmd: [],
+  Volumes: {},
+  WorkingDir: '',
+  Labels: {},
+  StopSignal: '',
+  OnBuild: [],
+  Shell: [],
+};
+
+/** What is not set is no field of the document, but templates find it, as in docker and podman. */
+function withAllFields(config: ContainerConfig): object {
+  return withHidden(config, unsetFields);
+}
+
+/** Templates know the fields of a step by podman's names. */
+function withGoNames(step: HistoryEntry): object {
+  const { created = '', created_by: by = '', author = '', comment = '', empty_layer: empty = false } = step;
+  return withHidden(step, {
+    Created: created,
+    CreatedBy: by,
+    Author: author,
+    Comment: comment,
+    EmptyLayer: empty,
+  });
+}
+
+/** With further fields that JSON does not show. */
+function withHidden(fields: object, hidden: Readonly<Record<string, unknown>>): object {
+  const all = { ...fields };
+  for (const [name, value] of Object.entries(hidden)) {
+    if (!Object.hasOwn(all, name)) Object.defineProperty(all, name, { value, enumerable: false });
+  }
+  return all;
 }

@@ -104,6 +104,7 @@ const refusals: Readonly<Record<string, Refusal>> = {
     ['--memory', '1g'],
     /^use --memory: no limits here$/,
   ],
+  'one of others is refused where nothing follows': [['--memory'], /^use --memory: no limits here$/],
   'a letter of others is refused by name': [['-m', '1g'], /^use -m: no limits here$/],
 };
 

@@ -16,6 +16,7 @@ const image = (
   digest: makeDigest('sha256', digit.repeat(64)),
   references: names,
   digests: names.map(() => makeDigest('sha256', digit.repeat(64))),
+  lists: [],
   names,
   created,
   size: 100,
@@ -24,7 +25,10 @@ const image = (
 });
 
 const all: readonly ImageSummary[] = [
-  image('c', '2024-03-01T00:00:00Z', ['localhost/app:2', 'registry.test/team/app:2'], { size: 300 }),
+  image('c', '2024-03-01T00:00:00Z', ['localhost/app:2', 'registry.test/team/app:2'], {
+    size: 300,
+    lists: [makeDigest('sha256', 'c'.repeat(64))],
+  }),
   image('b', '2024-02-01T00:00:00.5+01:00', ['debian:13'], {
     size: 500,
     labels: { stage: 'base', keep: '' },
@@ -60,6 +64,9 @@ test('until a time, whatever zones are written', shows, ['until=2024-01-31T23:30
 test('an id, with its algorithm or not', shows, ['id=sha256:bb'], [debian]);
 test('in use by containers', shows, ['containers=true'], [debian]);
 test('no image of the store is read-only', shows, ['readonly=true'], []);
+test('lists of images', shows, ['manifest=true'], [app, team]);
+test('single images', shows, ['manifest=false'], [debian, nameless]);
+test('a digest, or its beginning', shows, ['digest=sha256:bb', 'digest=aaaa'], [debian, nameless]);
 test('different filters must all fit', shows, ['label=stage', 'dangling=false'], [debian]);
 
 test('wrong filters are named', (t) => {

@@ -149,7 +149,7 @@ test('removing one of several names keeps the image; the last name takes it', as
   images.tag(descriptor, 'one');
   images.tag(descriptor, 'two');
   const { id } = images.resolve('one');
-  throwsCode(t, () => images.remove(id), 'IN_USE', /it has 2 names: one:latest, two:latest/);
+  throwsCode(t, () => images.remove(id), 'CONFLICT', /it has 2 names: one:latest, two:latest/);
   t.deepEqual(images.remove('one'), { untagged: [latest('one')], deleted: [] });
   t.deepEqual(images.remove('two'), { untagged: [latest('two')], deleted: [id] });
   throwsCode(t, () => images.remove('two'), 'NOT_FOUND', /remove image two/);

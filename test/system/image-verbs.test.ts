@@ -145,10 +145,25 @@ testWith(journeyNeeds, 'image tree shows whose the layers are, image diff what t
   t.regex(tree[5] ?? '', /^├── ID: .* Top Layer of: \[localhost\/one:latest\]$/);
   t.regex(tree[6] ?? '', /^└── ID: .* Top Layer of: \[localhost\/two:latest\]$/);
   const above = (await cli.ok(['image', 'tree', '--whatrequires', 'busybox'])).trimEnd().split('\n');
-  t.regex(above[4] ?? '', /^└── ID: .*one:latest\]$/);
-  t.regex(above[5] ?? '', /^ {4}└── ID: .*two:latest\]$/);
+  t.regex(above[4] ?? '', /^└── ID: .*busybox:latest\]$/);
+  t.regex(above[5] ?? '', /^ {4}└── ID: .*one:latest\]$/);
+  t.regex(above[6] ?? '', /^ {8}└── ID: .*two:latest\]$/);
   const changes = (await cli.ok(['image', 'diff', 'one'])).trimEnd().split('\n');
   t.deepEqual(changes.sort(), ['A /tmp/one', 'C /etc', 'C /etc/passwd', 'C /tmp', 'D /etc/group']);
+  t.is(await cli.ok(['diff', 'one']), await cli.ok(['image', 'diff', 'one']));
+  t.is(await cli.ok(['diff', 'two', 'one']), await cli.ok(['image', 'diff', 'two', 'one']));
+  t.is(
+    await cli.ok([
+      'image',
+      'inspect',
+      '-f',
+      '{{.Config.Entrypoint}} {{.Config.User}} {{.Config.OnBuild}}',
+      'one',
+    ]),
+    '[]  []\n',
+  );
+  const unmounted = await cli.run(['image', 'unmount', 'one']);
+  t.regex(unmounted.stderr, /unmount image one: it is not mounted/);
   const against = JSON.parse(await cli.ok(['image', 'diff', '--format', 'json', 'two', 'busybox']));
   t.deepEqual(against.added.sort(), ['/tmp/one', '/tmp/two']);
   t.deepEqual(against.deleted, ['/etc/group']);

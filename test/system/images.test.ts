@@ -121,10 +121,16 @@ testWith(journeyNeeds, 'names are given, listed, filtered, inspected and taken a
   t.is(image.RepoTags.length, 3);
   t.is(image.History[0].comment, 'for tests');
   const ambiguous = await cli.run(['rmi', image.Id.slice(7, 19)]);
-  t.is(ambiguous.code, 2);
+  t.is(ambiguous.code, 125);
   t.regex(ambiguous.stderr, /it has 3 names/);
+  const both = await cli.run(['rmi', '-a', 'box:1']);
+  t.is(both.code, 125);
+  t.regex(both.stderr, /--all takes no names/);
+  const byDigest = await cli.run(['tag', 'busybox', `registry.example.com/team/box@${image.Id}`]);
+  t.is(byDigest.code, 125);
+  t.regex(byDigest.stderr, /a digest is no name to give/);
   t.is(
-    await cli.ok(['rmi', 'box:1', 'busybox']),
+    await cli.ok(['rmi', 'box:1', 'busybox', 'box:1']),
     'Untagged: localhost/box:1\nUntagged: localhost/busybox:latest\n',
   );
   await cli.ok(['run', '--name', 'user', '--network', 'none', 'registry.example.com/team/box', 'true']);

@@ -154,9 +154,11 @@ testWith(journeyNeeds, 'a root file system is imported by URL, with its config a
     OnBuild: ['RUN true'],
   });
   t.regex(await cli.ok(['history', 'base:1']), /by URL/);
+  t.is(await cli.ok(['inspect', '-f', '{{range .History}}{{.Comment}}{{end}}', 'base:1']), 'by URL\n');
   await cli.ok(['import', '--os', 'linux', '--arch', 'arm', '--variant', 'v6', url, 'arm']);
   t.is(await cli.ok(['inspect', '-f', '{{.Os}}/{{.Architecture}}/{{.Variant}}', 'arm']), 'linux/arm/v6\n');
   const gone = await cli.run(['import', `${server.url}/none`, 'none']);
+  t.is(gone.code, 125);
   t.regex(gone.stderr, /fetch http:.*\/none: the server answered 404/);
   t.is((await cli.run(['import', '--variant', 'v6', url])).code, 125);
 });
