@@ -1,6 +1,7 @@
 /** Writing pieces of a stream to a file: several by one system call, not copied together first. */
 import type { FileHandle } from 'node:fs/promises';
 import { ioError } from '../errors.js';
+import { giveBack } from './lent.js';
 
 /** Pieces are gathered up to this size. */
 const gatherBytes = 1024 * 1024;
@@ -67,7 +68,7 @@ export async function writePieces(file: FileHandle, pieces: readonly Uint8Array[
 
 /**
  * Writes a stream where the file stands; the next pieces are made while the last ones are written.
- * What the stream throws goes through as it is; a failed write is an error of `action`.
+ * What the stream throws goes through as it is; a failed write is an error of `action`. Lent pieces are given back.
  */
 export async function writeStream(
   file: FileHandle,
@@ -79,10 +80,13 @@ export async function writeStream(
   let gathered = 0;
   let written: Promise<void> = Promise.resolve();
   const write = async (): Promise<void> => {
+    const taken = pieces;
     try {
-      await writePieces(file, pieces);
+      await writePieces(file, taken);
     } catch (error) {
       throw ioError(action, error);
+    } finally {
+      for (const piece of taken) giveBack(piece);
     }
   };
   try {

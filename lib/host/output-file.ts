@@ -6,9 +6,10 @@ import { isatty } from 'node:tty';
 import { promisify } from 'node:util';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { EarlySync, writeStream } from './gathered-write.js';
+import { giveBack } from './lent.js';
 import { randomHex } from './random.js';
 
-/** Writes a stream to a path, or to standard output for `-`. A file that was there stays until the new one is complete. */
+/** Writes a stream to a path, or to standard output for `-`. A file that was there stays until the new one is complete. Lent pieces are given back. */
 export async function writeOutput(destination: string, bytes: AsyncIterable<Buffer>): Promise<void> {
   if (destination === '-') return writeStandardOutput(bytes);
   const found = await statOrNothing(destination);
@@ -70,6 +71,7 @@ async function writeStandardOutput(bytes: AsyncIterable<Buffer>): Promise<void> 
         await new Promise((resolve) => setTimeout(resolve, 2));
       }
     }
+    giveBack(chunk);
   }
 }
 

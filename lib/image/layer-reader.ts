@@ -2,8 +2,10 @@
 
 import { createHash } from 'node:crypto';
 import { CoracleError } from '../errors.js';
-import { type DiffSource, diffTar } from '../layer/diff.js';
+import { BlockRing, ringBytes } from '../layer/block-ring.js';
+import { type DiffOptions, type DiffSource, diffTar } from '../layer/diff.js';
 import type { Agent, Handle } from '../native/agent.js';
+import { present } from '../oci/guards.js';
 import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
 import type { ImageRecord } from './image-record.js';
 import { layerChainIds } from './layer-chain-ids.js';
@@ -14,6 +16,7 @@ export class LayerReader {
   readonly #stores: Stores;
   readonly #handles = new Map<SnapshotId, Handle>();
   #agent: Promise<Agent> | undefined;
+  #ring: BlockRing | undefined;
 
   constructor(stores: Stores) {
     this.#stores = stores;
@@ -21,10 +24,12 @@ export class LayerReader {
 
   /** The layer's directory and the stack below it. */
   async source(record: SnapshotRecord): Promise<DiffSource> {
-    this.#agent ??= this.#stores.ownAgent();
+    this.#agent ??= this.#stores.ownAgent(ringBytes());
     const agent = await this.#agent;
+    if (agent.memory !== undefined) this.#ring ??= new BlockRing(agent.memory);
     const [layer = 0, ...below] = await Promise.all(record.lowers.map((id) => this.#open(agent, id)));
-    return { agent, layer, lower: below.length === 0 ? undefined : await agent.stack(below) };
+    const lower = below.length === 0 ? undefined : await agent.stack(below);
+    return { agent, layer, lower, ring: this.#ring };
   }
 
   async close(): Promise<void> {
@@ -50,6 +55,7 @@ export async function* readLayerTar(
   image: ImageRecord,
   index: number,
   stores: Stores,
+  options: Pick<DiffOptions, 'lend'> = {},
 ): AsyncGenerator<Buffer, void, undefined> {
   const diffId = image.config.rootfs.diff_ids[index];
   if (diffId !== undefined && stores.content.has(diffId)) return yield* stores.content.open(diffId);
@@ -59,7 +65,7 @@ export async function* readLayerTar(
   try {
     const { clampMtime } = record;
     const source = await reader.source(record);
-    for await (const chunk of diffTar(source, clampMtime === undefined ? {} : { clampMtime })) {
+    for await (const chunk of diffTar(source, { ...options, ...present('clampMtime', clampMtime) })) {
       hash.update(chunk);
       yield chunk;
     }

@@ -27,11 +27,11 @@ export class SharedAgent {
     return this.#agent;
   }
 
-  /** A new agent whose handle 0 is the store's root. */
-  async start(): Promise<Agent> {
+  /** A new agent whose handle 0 is the store's root; `memory` bytes are shared with it. */
+  async start(memory = 0): Promise<Agent> {
     const { openAgent } = await import('../native/agent.js');
     const roots = [storeRoot(this.#paths), ...otherRoots(this.#paths)];
-    const agent = openAgent({ idMap: this.#idMap(), roots });
+    const agent = openAgent({ idMap: this.#idMap(), roots, memory });
     this.#started.add(agent);
     return agent;
   }

@@ -39,8 +39,8 @@ export type Stores = {
   idMap(): IdMap;
   /** The process's shared file agent, started at the first call; handle 0 is the store's root, writable. */
   openAgent(): Promise<Agent>;
-  /** A file agent of one's own on the same root, for long streams of operations; the caller closes it. */
-  ownAgent(): Promise<Agent>;
+  /** A file agent of one's own on the same root, for long streams of operations, maybe with memory shared; the caller closes it. */
+  ownAgent(memory?: number): Promise<Agent>;
   /** Removes a tree below the store's root, whoever owns its files. */
   readonly removeTree: RemoveTree;
   /** Ends the shared agent and this process's staging. */
@@ -89,7 +89,7 @@ export function openStores({ root, env, places, transient = false }: OpenStoresO
     runtime,
     idMap,
     openAgent: () => agent.open(),
-    ownAgent: () => agent.start(),
+    ownAgent: (memory) => agent.start(memory),
     removeTree: (path) => agent.removeTree(path),
     close: async () => {
       try {

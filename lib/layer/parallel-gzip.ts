@@ -3,15 +3,17 @@
  * so the bytes depend on the content alone, not on chunks, cores or timing.
  */
 import { availableParallelism } from 'node:os';
+import { giveBack } from '../host/lent.js';
 import { gzip } from '../native/gzip.js';
+import { archiveBlock } from './block-ring.js';
 
 /** libdeflate's 3 comes out as small as zlib's 6. */
 export const defaultGzipLevel = 3;
 
-/** Large enough that the window lost at a block's start costs well under one percent. */
-const blockBytes = 2 * 1024 * 1024;
+/** Large enough that the window lost at a block's start costs well under one percent; those of an archive are taken as they come. */
+const blockBytes = archiveBlock;
 
-/** The compressed stream; at least one member, also for no input. */
+/** The compressed stream; at least one member, also for no input. Lent pieces are given back. */
 export async function* gzipBlocks(
   source: AsyncIterable<Uint8Array>,
   level: number,
@@ -21,7 +23,7 @@ export async function* gzipBlocks(
   const limit = availableParallelism() + 1;
   try {
     for await (const block of blocks(source)) {
-      pending.push(compressor.gzip(block, level));
+      pending.push(compressor.gzip(block, level).finally(() => giveBack(block)));
       if (pending.length < limit) continue;
       const first = await pending[0];
       pending.shift();
@@ -35,24 +37,31 @@ export async function* gzipBlocks(
 }
 
 /** The input in blocks of exactly the block size, the last one shorter; an empty one for no input. */
-async function* blocks(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void> {
-  let parts: Uint8Array[] = [];
+async function* blocks(source: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  let block: Buffer | undefined;
   let gathered = 0;
   let given = 0;
   for await (const chunk of source) {
+    if (gathered === 0 && chunk.length === blockBytes) {
+      yield chunk;
+      given++;
+      continue;
+    }
     for (let at = 0; at < chunk.length; ) {
       const part = chunk.subarray(at, at + blockBytes - gathered);
-      parts.push(part);
+      block ??= Buffer.allocUnsafeSlow(blockBytes);
+      block.set(part, gathered);
       gathered += part.length;
       at += part.length;
       if (gathered < blockBytes) continue;
-      yield Buffer.concat(parts, gathered);
+      yield block;
       given++;
-      parts = [];
+      block = undefined;
       gathered = 0;
     }
+    giveBack(chunk);
   }
-  if (gathered > 0 || given === 0) yield Buffer.concat(parts, gathered);
+  if (gathered > 0 || given === 0) yield (block ?? Buffer.alloc(0)).subarray(0, gathered);
 }
 
 /** What its bytes depend on besides the content and the level. */

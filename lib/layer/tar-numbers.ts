@@ -52,16 +52,22 @@ export function formatPaxTime(time: TarTime): string {
   return text.replace(/0+$/, '');
 }
 
+/** The first number that needs more digits than its index. */
+const octalLimits = Array.from({ length: 13 }, (_, digits) => 8 ** digits);
+
 /** True when `value` can be written as octal text with a closing NUL in a field of `length` bytes. */
 export function fitsOctal(value: number, length: number): boolean {
-  return value >= 0 && value < 8 ** (length - 1);
+  return value >= 0 && value < (octalLimits[length - 1] ?? 0);
 }
 
 /** Writes `value` as octal text, zero-padded and NUL-closed; 0 where it does not fit (a PAX record says it then). */
 export function writeOctal(block: Buffer, start: number, length: number, value: number): void {
-  const digits = (fitsOctal(value, length) ? value : 0).toString(8).padStart(length - 1, '0');
-  block.write(digits, start, length - 1, 'latin1');
+  let rest = fitsOctal(value, length) ? value : 0;
   block[start + length - 1] = 0;
+  for (let at = start + length - 2; at >= start; at--) {
+    block[at] = 0x30 + (rest % 8);
+    rest = Math.floor(rest / 8);
+  }
 }
 
 function parseBase256(block: Buffer, start: number, length: number, field: string): number {

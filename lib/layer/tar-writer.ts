@@ -106,8 +106,13 @@ function paxRecords(header: TarHeader): Map<string, Buffer> {
   return records;
 }
 
+/** From Node's pool: memory of its own for each header of many would cost more than the header. */
+function emptyBlock(): Buffer {
+  return Buffer.allocUnsafe(blockSize).fill(0);
+}
+
 function mainBlock(header: TarHeader): Buffer {
-  const block = Buffer.alloc(blockSize);
+  const block = emptyBlock();
   writeText(block, 0, header.path);
   writeOctal(block, 100, 8, header.mode);
   writeOctal(block, 108, 8, header.uid);
@@ -123,7 +128,7 @@ function mainBlock(header: TarHeader): Buffer {
 
 /** The block before PAX records: Go leaves the device fields empty here, unlike in the main block. */
 function extendedBlock(path: Buffer, size: number): Buffer {
-  const block = Buffer.alloc(blockSize);
+  const block = emptyBlock();
   const name = ascii(extendedName(path)).subarray(0, 100);
   let end = name.length;
   while (end > 0 && name[end - 1] === 0x2f) end--;

@@ -45,6 +45,8 @@ export type Addon = {
   readonly returnMemory: () => boolean;
   /** A sealed memory file positioned at its start. */
   readonly memfd: (name: string, content: Uint8Array) => number;
+  /** Memory of a size that stays, and a descriptor by which another program maps it. */
+  readonly sharedMemory: (name: string, bytes: number) => readonly [fd: number, memory: Buffer];
   readonly syncfs: (fd: number) => void;
   /** True when the file system of this directory now places what is made in it far apart; false where it knows no such hint. */
   readonly spreadChildren: (fd: number) => boolean;

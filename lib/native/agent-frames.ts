@@ -122,11 +122,13 @@ export class FrameReader {
 
   /** @throws INTERNAL above 2^53. */
   u64(): number {
-    return safe(this.#buffer.readBigUInt64LE(this.#advance(8)));
+    const at = this.#advance(8);
+    return joined(this.#buffer.readUInt32LE(at + 4), this.#buffer.readUInt32LE(at));
   }
 
   i64(): number {
-    return safe(this.#buffer.readBigInt64LE(this.#advance(8)));
+    const at = this.#advance(8);
+    return joined(this.#buffer.readInt32LE(at + 4), this.#buffer.readUInt32LE(at));
   }
 
   bytes(): Buffer {
@@ -144,10 +146,10 @@ export class FrameReader {
   }
 }
 
-function safe(value: bigint): number {
-  const number = Number(value);
+function joined(high: number, low: number): number {
+  const number = high * 0x100000000 + low;
   if (!Number.isSafeInteger(number))
-    throw new CoracleError('INTERNAL', `read agent reply: ${value} is too large`);
+    throw new CoracleError('INTERNAL', `read agent reply: ${number} is too large`);
   return number;
 }
 

@@ -13,6 +13,13 @@ export type WalkOptions = {
   readonly depth?: number;
 };
 
+/** Where a walk in parts goes on, and how far. */
+export type WalkPart = {
+  readonly most: number;
+  /** The path of the last entry that came; the walk begins without. */
+  readonly after?: Uint8Array | undefined;
+};
+
 export type WalkEvent =
   | { readonly kind: 'entry'; readonly entry: Entry }
   | { readonly kind: 'data'; readonly bytes: Buffer };
@@ -44,6 +51,53 @@ export async function* walkTree(
     await queue.drain();
     channel.forget(tag);
   }
+}
+
+/** The request of a walk. */
+export function walkRequest(
+  handle: number,
+  path: AgentPath,
+  options: WalkOptions & Partial<WalkPart>,
+): (frame: FrameWriter) => void {
+  const { after, most = 0, depth = 0 } = options;
+  return (frame) => {
+    frame
+      .u32(handle)
+      .bytes(path)
+      .u8(options.raw ? 1 : 0)
+      .u8(options.contents ? 1 : 0);
+    frame
+      .u32(depth)
+      .u32(most)
+      .u8(after === undefined ? 0 : 1)
+      .bytes(after ?? '');
+  };
+}
+
+/** Sends a request answered by entries up to an end; all of them, so few that they need not wait for whoever asked. */
+export function collectEntries(
+  channel: AgentChannel,
+  operation: number,
+  fill: (writer: FrameWriter) => void,
+): Promise<readonly Entry[]> {
+  const tag = channel.nextTag();
+  const entries: Entry[] = [];
+  return new Promise((resolve, reject) => {
+    channel.expect(tag, 'walk', {
+      onReply: (reply) => {
+        if (reply.kind !== replyKinds.end) entries.push(readEntry(new FrameReader(reply.payload)));
+        else {
+          channel.forget(tag);
+          resolve(entries);
+        }
+      },
+      onError: (error) => {
+        channel.forget(tag);
+        reject(error);
+      },
+    });
+    void channel.write(operation, 0, tag, fill);
+  });
 }
 
 /** Up to `length` bytes of a file from `offset`. */

@@ -12,8 +12,15 @@ import { logger } from '../host/log.js';
 import { addon } from './addon.js';
 import { AgentChannel, requestFlags } from './agent-channel.js';
 import { type AgentPath, type Entry, readEntry, type Time } from './agent-entry.js';
-import type { FrameWriter } from './agent-frames.js';
-import { readRange, type WalkEvent, type WalkOptions, walkTree } from './agent-walk.js';
+import {
+  collectEntries,
+  readRange,
+  type WalkEvent,
+  type WalkOptions,
+  type WalkPart,
+  walkRequest,
+  walkTree,
+} from './agent-walk.js';
 import { AgentWrites, followFlag, type Handle, type Pending, unlessMissing } from './agent-writes.js';
 import { idMapRecords } from './id-map-records.js';
 import { nativePath } from './location.js';
@@ -22,6 +29,14 @@ import { encodePlan, type PlanRecord } from './plan.js';
 export type { AgentPath, Entry, EntryType, Meta, Time } from './agent-entry.js';
 export type { WalkEvent, WalkOptions } from './agent-walk.js';
 export { type CopyCheck, type Handle, inlineContent, type Pending } from './agent-writes.js';
+
+/** A part of a file and where in the shared memory it goes. */
+export type FillPiece = {
+  readonly path: AgentPath;
+  readonly offset: number;
+  readonly size: number;
+  readonly at: number;
+};
 
 export type AgentRoot = {
   readonly path: string;
@@ -34,6 +49,8 @@ export type OpenAgentOptions = {
   readonly idMap: IdMap;
   /** Directories the agent sees, as handles 0, 1, ...; nothing else of the host remains in its view. */
   readonly roots: readonly AgentRoot[];
+  /** Bytes of memory to share with it, for `fill`. */
+  readonly memory?: number;
 };
 
 /** Starts an agent. @throws HOST when user namespaces do not work here. */
@@ -51,6 +68,7 @@ export function openAgent(options: OpenAgentOptions): Agent {
       ),
     ],
     roots,
+    options.memory,
   );
 }
 
@@ -62,29 +80,35 @@ export function openContainerAgent(socket: string, view: 'root' | 'mounts'): Age
   return startAgent([['container', socket, view]]);
 }
 
-function startAgent(records: readonly PlanRecord[], roots: readonly AgentRoot[] = []): Agent {
-  const plan = addon().memfd('coracle-plan', encodePlan(records));
+function startAgent(records: readonly PlanRecord[], roots: readonly AgentRoot[] = [], size = 0): Agent {
+  const shared = size === 0 ? undefined : addon().sharedMemory('coracle-agent', size);
+  const memory: PlanRecord[] = shared === undefined ? [] : [['memory', String(size)]];
+  const plan = addon().memfd('coracle-plan', encodePlan([...records, ...memory]));
   const child = spawn(nativePath('coracle-sv'), ['agent'], {
-    stdio: ['pipe', 'pipe', 'pipe', plan],
+    stdio: ['pipe', 'pipe', 'pipe', plan, ...(shared === undefined ? [] : [shared[0]])],
     cwd: '/',
     env: { PATH: process.env.PATH ?? '/usr/bin:/bin' },
   });
   closeSync(plan);
+  if (shared !== undefined) closeSync(shared[0]);
   startedChild(child, 'file agent');
   if (child.stdin === null || child.stdout === null) {
     throw new CoracleError('INTERNAL', 'start file agent: it has no pipes');
   }
-  return new Agent(new AgentChannel(child, child.stdin, child.stdout), roots);
+  return new Agent(new AgentChannel(child, child.stdin, child.stdout), roots, shared?.[1]);
 }
 
 export class Agent extends AgentWrites {
   readonly #channel: AgentChannel;
   readonly #roots: readonly AgentRoot[];
+  /** What the agent was started to share: `fill` writes there. */
+  readonly memory: Buffer | undefined;
 
-  constructor(channel: AgentChannel, roots: readonly AgentRoot[]) {
+  constructor(channel: AgentChannel, roots: readonly AgentRoot[], memory?: Buffer) {
     super(channel);
     this.#channel = channel;
     this.#roots = roots;
+    this.memory = memory;
   }
 
   /** The root of the store that an absolute path lies below, and the path from there; undefined when none has it. */
@@ -149,14 +173,24 @@ export class Agent extends AgentWrites {
 
   /** A tree in byte order, a directory before its children; with `contents`, a file's data events follow it. */
   walk(handle: Handle, path: AgentPath, options: WalkOptions = {}): AsyncGenerator<WalkEvent> {
-    return walkTree(this.#channel, 32, (frame: FrameWriter) =>
-      frame
-        .u32(handle)
-        .bytes(path)
-        .u8(options.raw ? 1 : 0)
-        .u8(options.contents ? 1 : 0)
-        .u32(options.depth ?? 0),
-    );
+    return walkTree(this.#channel, 32, walkRequest(handle, path, options));
+  }
+
+  /** The first `most` entries of a walk, or of what follows the path of an entry of it; without contents. */
+  walkPart(
+    handle: Handle,
+    path: AgentPath,
+    options: Pick<WalkOptions, 'raw'> & WalkPart,
+  ): Promise<readonly Entry[]> {
+    return collectEntries(this.#channel, 32, walkRequest(handle, path, options));
+  }
+
+  /** Reads parts of files into the shared memory. Rejects with ESTALE where a file became shorter. */
+  async fill(handle: Handle, pieces: readonly FillPiece[]): Promise<void> {
+    await this.#channel.request([35, 'read'], 0, (frame) => {
+      frame.u32(handle).u16(pieces.length);
+      for (const { path, offset, size, at } of pieces) frame.bytes(path).u64(offset).u32(size).u32(at);
+    });
   }
 
   /** Up to `length` bytes of a file (links followed) from `offset`. */

@@ -83,7 +83,7 @@ export function compressLayer(
   index: number,
   encoding: LayerEncoding,
 ): CompressedStream {
-  const encoded = encodeLayer(readLayerTar(image, index, stores), encoding);
+  const encoded = encodeLayer(readLayerTar(image, index, stores, lending(encoding)), encoding);
   const hash = createHash('sha256');
   let size = 0;
   async function* chunks(): AsyncGenerator<Buffer, void> {
@@ -108,6 +108,11 @@ export type EncodedLayer = {
   readonly chunks: AsyncIterable<Buffer>;
   annotations(): Readonly<Record<string, string>> | undefined;
 };
+
+/** Compressing to gzip gives lent pieces back. */
+export function lending({ kind }: LayerEncoding): { readonly lend: boolean } {
+  return { lend: kind === 'gzip' };
+}
 
 /** Encodes a layer's tar. */
 export function encodeLayer(tar: AsyncIterable<Buffer>, { kind, level }: LayerEncoding): EncodedLayer {

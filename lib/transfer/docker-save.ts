@@ -1,4 +1,5 @@
 /** Writing docker-archive: uncompressed layers named by diffID, each once, then configs, manifest.json and repositories. */
+import { giveBack } from '../host/lent.js';
 import type { ImageRecord } from '../image/image-record.js';
 import { layerSnapshot, readLayerTar } from '../image/layer-reader.js';
 import type { Stores } from '../image/stores.js';
@@ -82,13 +83,17 @@ async function layerSize(stores: Stores, image: ImageRecord, index: number): Pro
     if (size !== undefined) return size;
   }
   let size = 0;
-  for await (const chunk of openLayer(stores, image, index)) size += chunk.length;
+  for await (const chunk of openLayer(stores, image, index)) {
+    size += chunk.length;
+    giveBack(chunk);
+  }
   return size;
 }
 
 /** The layer's tar, from its blob or from its snapshot; verified either way. */
 function openLayer(stores: Stores, image: ImageRecord, index: number): AsyncIterable<Buffer> {
   const layer = image.manifest.layers[index];
-  if (layer === undefined || !stores.content.has(layer.digest)) return readLayerTar(image, index, stores);
+  if (layer === undefined || !stores.content.has(layer.digest))
+    return readLayerTar(image, index, stores, { lend: true });
   return decompress(stores.content.open(layer.digest), layerCompression(layer.mediaType));
 }

@@ -17,7 +17,6 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -96,41 +95,6 @@ static napi_value call_return_memory(napi_env env, napi_callback_info info)
 {
     (void)info;
     return addon_boolean(env, mallopt(M_MMAP_THRESHOLD, 128 << 10) && mallopt(M_ARENA_MAX, 2));
-}
-
-static int write_all(int fd, const char *bytes, size_t count)
-{
-    while (count > 0) {
-        ssize_t n = write(fd, bytes, count);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0)
-            return -1;
-        bytes += n;
-        count -= (size_t)n;
-    }
-    return 0;
-}
-
-static napi_value call_memfd(napi_env env, napi_callback_info info)
-{
-    napi_value args[2];
-    char name[64];
-    void *bytes;
-    size_t count;
-    if (!addon_arguments(env, info, args, 2) || !addon_word(env, args[0], name, sizeof name) ||
-        !addon_bytes(env, args[1], &bytes, &count))
-        return NULL;
-    int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
-    if (fd < 0)
-        return addon_throw(env, "memfd_create");
-    if (write_all(fd, bytes, count) < 0 || lseek(fd, 0, SEEK_SET) < 0 ||
-        fcntl(fd, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE) < 0) {
-        napi_value thrown = addon_throw(env, "write");
-        close(fd);
-        return thrown;
-    }
-    return addon_number(env, fd);
 }
 
 static napi_value call_syncfs(napi_env env, napi_callback_info info)
@@ -329,7 +293,8 @@ static const struct {
     {"pipeSize", call_pipe_size},
     {"returnMemory", call_return_memory},
     {"socketPair", call_socket_pair},
-    {"memfd", call_memfd},
+    {"memfd", addon_memfd},
+    {"sharedMemory", addon_shared_memory},
     {"syncfs", call_syncfs},
     {"spreadChildren", call_spread_children},
     {"renameNoReplace", call_rename_no_replace},

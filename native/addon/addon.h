@@ -43,5 +43,7 @@ napi_value addon_throw(napi_env env, const char *call);
 napi_value addon_execve(napi_env env, napi_callback_info info);
 napi_value addon_spawn(napi_env env, napi_callback_info info);
 napi_value addon_waitpid(napi_env env, napi_callback_info info);
+napi_value addon_memfd(napi_env env, napi_callback_info info);
+napi_value addon_shared_memory(napi_env env, napi_callback_info info);
 
 #endif

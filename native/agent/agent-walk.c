@@ -4,113 +4,26 @@
 #include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #include "agent.h"
 
 struct walk {
     struct agent *agent;
-    bool raw, contents;
+    bool raw, contents, full;
     unsigned limit;
+    /* Entries still to be told before the walk is full; 0 is no limit. */
+    uint32_t most;
     size_t length;
+    /* The entry in hand was told by an earlier walk, and in it all up to this path, which may be empty; NULL for others. */
+    const char *after;
     char path[AGENT_PATH];
 };
 
-static uint8_t type_of(const struct stat *stat) {
-    switch (stat->st_mode & S_IFMT) {
-    case S_IFREG:
-        return TYPE_FILE;
-    case S_IFDIR:
-        return TYPE_DIRECTORY;
-    case S_IFLNK:
-        return TYPE_SYMLINK;
-    case S_IFIFO:
-        return TYPE_FIFO;
-    case S_IFCHR:
-        return is_whiteout(stat) ? TYPE_WHITEOUT : TYPE_CHAR;
-    case S_IFBLK:
-        return TYPE_BLOCK;
-    default:
-        return TYPE_SOCKET;
-    }
-}
-
-/* Puts the allowed xattrs of `name` in the working directory. */
-static int put_xattrs(struct agent *agent, const char *name) {
-    char names[AGENT_XATTR];
-    struct output *out = &agent->out;
-    size_t count_at = out->used;
-    unsigned count = 0;
-    put_u16(out, 0);
-    ssize_t size = llistxattr(name, names, sizeof names);
-    if (size < 0)
-        return errno == EOPNOTSUPP ? 0 : -errno;
-    for (const char *at = names; at < names + size; at += strlen(at) + 1) {
-        if (!xattr_allowed(at))
-            continue;
-        ssize_t length = lgetxattr(name, at, agent->scratch, AGENT_XATTR);
-        if (length < 0 && errno == ENODATA)
-            continue;
-        if (length < 0)
-            return -errno;
-        if (out->used - out->frame + (size_t)length + AGENT_NAME > AGENT_FRAME_MAX - 64)
-            return -E2BIG;
-        put_text(out, at);
-        put_bytes(out, agent->scratch, (size_t)length);
-        count++;
-    }
-    out->buffer[count_at] = (char)count;
-    out->buffer[count_at + 1] = (char)(count >> 8);
-    return 0;
-}
-
-static int put_link(struct agent *agent, int parent, const char *name, const struct stat *stat) {
-    ssize_t size = 0;
-    if (S_ISLNK(stat->st_mode))
-        size = readlinkat(parent, name, agent->scratch, AGENT_PATH);
-    if (size < 0)
-        return -errno;
-    put_bytes(&agent->out, agent->scratch, (size_t)size);
-    return 0;
-}
-
-static void put_stat(struct output *out, const struct stat *stat, bool opaque) {
-    put_u8(out, type_of(stat));
-    put_u8(out, opaque);
-    put_u32(out, stat->st_mode & 07777);
-    put_u32(out, stat->st_uid);
-    put_u32(out, stat->st_gid);
-    put_u64(out, (uint64_t)stat->st_size);
-    put_time(out, &stat->st_mtim);
-    put_time(out, &stat->st_ctim);
-    put_u64(out, (uint64_t)stat->st_dev);
-    put_u64(out, (uint64_t)stat->st_ino);
-    put_u32(out, (uint32_t)stat->st_nlink);
-    put_u32(out, (uint32_t)major(stat->st_rdev));
-    put_u32(out, (uint32_t)minor(stat->st_rdev));
-}
-
-/* `name` in `parent`; "." stands for the directory itself. */
-static int put_entry(struct agent *agent, const char *path, int parent, const char *name, const struct stat *stat, bool opaque) {
-    struct stat shown = *stat;
-    owner_recorded_name(agent, parent, name, &shown);
-    reply_begin(agent, REPLY_ENTRY);
-    put_text(&agent->out, path);
-    put_stat(&agent->out, &shown, opaque);
-    int result = put_link(agent, parent, name, stat);
-    if (result < 0)
-        return result;
-    if (S_ISREG(stat->st_mode) || S_ISDIR(stat->st_mode)) {
-        if (fchdir(parent) < 0)
-            return -errno;
-        result = put_xattrs(agent, name);
-    } else {
-        put_u16(&agent->out, 0);
-    }
-    if (result == 0)
-        reply_end(agent);
+static int tell(struct walk *walk, int parent, const char *name, const struct stat *stat, bool opaque) {
+    int result = put_entry(walk->agent, walk->path, parent, name, stat, opaque);
+    if (result == 0 && walk->most > 0 && --walk->most == 0)
+        walk->full = true;
     return result;
 }
 
@@ -154,7 +67,7 @@ static int enter_directory(struct walk *walk, struct directory *directory, unsig
     int fd = directory->places[0].fd;
     if (fstat(fd, &stat) < 0)
         return -errno;
-    int result = put_entry(walk->agent, walk->path, fd, ".", &stat, walk->raw && is_opaque(fd));
+    int result = walk->after ? 0 : tell(walk, fd, ".", &stat, walk->raw && is_opaque(fd));
     if (result == 0 && (walk->limit == 0 || depth < walk->limit))
         result = walk_directory(walk, directory, depth + 1);
     return result;
@@ -168,8 +81,8 @@ static int walk_item(struct walk *walk, const struct directory *directory, const
     if (fstatat(parent, item->name, &stat, AT_SYMLINK_NOFOLLOW) < 0)
         return errno == ENOENT ? 0 : -errno;
     if (!S_ISDIR(stat.st_mode)) {
-        int result = put_entry(walk->agent, walk->path, parent, item->name, &stat, false);
-        return result < 0 ? result : walk_content(walk, parent, item->name, &stat);
+        int result = walk->after ? 0 : tell(walk, parent, item->name, &stat, false);
+        return result < 0 || walk->after ? result : walk_content(walk, parent, item->name, &stat);
     }
     const struct directory top = {directory->places, 1};
     int result = directory_find(walk->raw ? &top : directory, item->place, item->name, &found);
@@ -180,11 +93,30 @@ static int walk_item(struct walk *walk, const struct directory *directory, const
     return result;
 }
 
+/* Leaves out what comes before the first component of `*after`; for what has this name, what is behind it stays to be left out. */
+static bool is_told(struct walk *walk, const char *name, const char **after) {
+    walk->after = NULL;
+    if (!*after)
+        return false;
+    size_t length = strcspn(*after, "/");
+    int order = strncmp(name, *after, length);
+    if (order < 0)
+        return true;
+    if (order == 0 && name[length] == 0)
+        walk->after = *after + length + ((*after)[length] == '/');
+    *after = NULL;
+    return false;
+}
+
 static int walk_directory(struct walk *walk, const struct directory *directory, unsigned depth) {
     struct listing listing;
     size_t length = walk->length;
+    const char *after = walk->after && *walk->after ? walk->after : NULL;
     int result = listing_read(directory, walk->raw, &listing);
-    for (size_t i = 0; result == 0 && i < listing.count && !walk->agent->out.broken; i++) {
+    walk->after = NULL;
+    for (size_t i = 0; result == 0 && i < listing.count && !walk->full && !walk->agent->out.broken; i++) {
+        if (is_told(walk, listing.items[i].name, &after))
+            continue;
         size_t size = strlen(listing.items[i].name);
         if (length + size + 2 > sizeof walk->path) {
             result = -ENAMETOOLONG;
@@ -270,6 +202,20 @@ int op_list(struct agent *agent, struct request *request) {
     return result;
 }
 
+/* What is left out is a path as answers have it: below the handle's root, the start or something in it. */
+static int begin_after(struct walk *walk) {
+    const char *after = walk->agent->request.other;
+    if (!walk->after)
+        return 0;
+    if (strncmp(after, walk->path, walk->length) != 0)
+        return -EINVAL;
+    after += walk->length;
+    if (walk->length > 0 && *after && *after != '/')
+        return -EINVAL;
+    walk->after = after + (*after == '/');
+    return 0;
+}
+
 static int walk_from(struct walk *walk, const struct target *target) {
     struct found found;
     int result = start_at(walk, target);
@@ -277,10 +223,14 @@ static int walk_from(struct walk *walk, const struct target *target) {
         result = target_find(target, &found);
     if (result < 0)
         return result;
+    if ((result = begin_after(walk)) < 0) {
+        directory_release(&found.directory);
+        return result;
+    }
     if (found.kind == FOUND_LEAF) {
         int parent = target->handle->levels[target->depth].directory.places[found.place].fd;
-        result = put_entry(walk->agent, walk->path, parent, name_in(target), &found.stat, false);
-        return result < 0 ? result : walk_content(walk, parent, name_in(target), &found.stat);
+        result = walk->after ? 0 : tell(walk, parent, name_in(target), &found.stat, false);
+        return result < 0 || walk->after ? result : walk_content(walk, parent, name_in(target), &found.stat);
     }
     bool in_top = found.directory.places[0].layer == 0;
     result = walk->raw && !in_top ? -ENOENT : enter_directory(walk, &found.directory, 0);
@@ -295,6 +245,13 @@ int op_walk(struct agent *agent, struct request *request) {
     walk.raw = take_u8(request);
     walk.contents = take_u8(request);
     walk.limit = take_u32(request);
+    walk.most = take_u32(request);
+    /* Without a flag of its own an empty path could not tell the start from nothing. */
+    if (take_u8(request))
+        walk.after = request->other;
+    int other = take_path(request, request->other);
+    if (result == 0)
+        result = other;
     if (result == 0)
         result = complete(request);
     if (result == 0)

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,7 +16,13 @@
 #include "base/syscalls.h"
 #include "container/userns.h"
 
-enum { EXIT_BROKEN = 125, PIPE_SIZE = 1 << 20 };
+enum { EXIT_BROKEN = 125, PIPE_SIZE = 1 << 20, MEMORY_FD = 4 };
+
+/** What is shared with the client, if anything. */
+struct memory {
+    unsigned char *bytes;
+    size_t size;
+};
 
 static int complain(const struct failure *failure) {
     const char *reason = failure->number == EMFILE ? "too many open files" : failure->number ? strerror(failure->number) : "";
@@ -29,9 +36,29 @@ static void grow_pipes(void) {
     fcntl(STDOUT_FILENO, F_SETPIPE_SZ, PIPE_SIZE);
 }
 
-static int serve(const struct plan *plan, const int *roots, bool single_id) {
+/* Sealed: what could become shorter would be a signal at a read into it. The descriptor is closed with all others. */
+static int map_memory(uint64_t size, struct memory *memory, struct failure *failure) {
+    struct stat stat;
+    *memory = (struct memory){0};
+    if (size == 0)
+        return 0;
+    int seals = fcntl(MEMORY_FD, F_GET_SEALS);
+    if (seals < 0 || fstat(MEMORY_FD, &stat) < 0)
+        return fail(failure, "memory", errno, "descriptor %d", MEMORY_FD);
+    if (!(seals & F_SEAL_SHRINK) || (uint64_t)stat.st_size < size)
+        return fail(failure, "memory", 0, "not sealed, or not of the size of the plan");
+    void *bytes = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, MEMORY_FD, 0);
+    if (bytes == MAP_FAILED)
+        return fail(failure, "memory", errno, "mmap");
+    *memory = (struct memory){bytes, (size_t)size};
+    return 0;
+}
+
+static int serve(const struct plan *plan, const struct memory *memory, const int *roots, bool single_id) {
     struct agent agent;
     int result = agent_create(&agent, single_id, STDOUT_FILENO);
+    agent.memory = memory->bytes;
+    agent.memory_size = memory->size;
     if (plan->container && result >= 0)
         result = agent_add_root(&agent, roots[0], true);
     for (size_t i = 0; result >= 0 && i < plan->roots.count; i++)
@@ -42,7 +69,7 @@ static int serve(const struct plan *plan, const int *roots, bool single_id) {
     return result < 0 ? EXIT_BROKEN : 0;
 }
 
-static int run_inside(const struct plan *plan) {
+static int run_inside(const struct plan *plan, const struct memory *memory) {
     struct failure failure = {0};
     auto_free int *roots = calloc(plan->roots.count + 1, sizeof *roots);
     umask(0);
@@ -51,15 +78,15 @@ static int run_inside(const struct plan *plan) {
         return EXIT_BROKEN;
     if (agent_enter_jail(plan, roots, &failure) < 0 || agent_confine(&failure) < 0)
         return complain(&failure);
-    return serve(plan, roots, plan->ids.how == ID_MAP_SINGLE);
+    return serve(plan, memory, roots, plan->ids.how == ID_MAP_SINGLE);
 }
 
-static int run_joined(const struct plan *plan, int root, bool single_id, struct failure *failure) {
+static int run_joined(const struct plan *plan, const struct memory *memory, int root, bool single_id, struct failure *failure) {
     umask(0);
     signal(SIGPIPE, SIG_IGN);
     if (root < 0 || agent_confine(failure) < 0)
         return complain(failure);
-    return serve(plan, &root, single_id);
+    return serve(plan, memory, &root, single_id);
 }
 
 /* What a person types at the terminal is for the client: it may still need us to clean up, and when it ends, so do we. */
@@ -71,11 +98,12 @@ static void leave_signals_to_client(void) {
 
 int agent_main(int plan_fd) {
     struct plan plan;
+    struct memory memory;
     struct failure failure = {0};
     pid_t pid = -1;
     int status;
     leave_signals_to_client();
-    if (plan_read(plan_fd, PLAN_AGENT, &plan, &failure) < 0)
+    if (plan_read(plan_fd, PLAN_AGENT, &plan, &failure) < 0 || map_memory(plan.memory, &memory, &failure) < 0)
         return complain(&failure);
     sys_close_range(3, ~0U, 0);
     grow_pipes();
@@ -84,7 +112,7 @@ int agent_main(int plan_fd) {
     if (prctl(PR_SET_DUMPABLE, 0) == 0)
         pid = plan.container ? agent_join(&plan, &root, &single_id, &failure) : userns_clone(&plan.ids, CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS, NULL, &failure);
     if (pid == 0)
-        _exit(plan.container ? run_joined(&plan, root, single_id, &failure) : run_inside(&plan));
+        _exit(plan.container ? run_joined(&plan, &memory, root, single_id, &failure) : run_inside(&plan, &memory));
     if (pid < 0)
         return complain(&failure);
     close(STDIN_FILENO);

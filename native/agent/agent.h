@@ -122,6 +122,9 @@ struct agent {
     struct request request;
     struct pending pending[AGENT_PENDING];
     char *scratch;
+    /* Shared with the client, which says where what it asks for goes; NULL without. */
+    unsigned char *memory;
+    size_t memory_size;
 };
 
 /* agent.c, agent-jail.c */
@@ -176,6 +179,10 @@ void output_flush(struct output *out);
 /** Room for a data frame's bytes: up to `*size`; finish with data_end. */
 char *data_begin(struct agent *agent, size_t *size);
 void data_end(struct agent *agent, size_t size);
+
+/* agent-entry.c */
+/** A frame about `name` in `parent` ("." is the directory itself), which is at `path` in the answers. */
+int put_entry(struct agent *agent, const char *path, int parent, const char *name, const struct stat *stat, bool opaque);
 
 /* agent-stack.c */
 struct handle *handle_at(struct agent *agent, uint32_t number);
@@ -264,7 +271,7 @@ struct links {
 const char *links_remember(struct links *links, const struct stat *stat, const char *text);
 void links_release(struct links *links);
 
-/* the operations, by file: agent-write.c, agent-change.c, agent-walk.c, agent-tree.c, agent-compare.c */
+/* the operations, by file: agent-write.c, agent-change.c, agent-walk.c, agent-fill.c, agent-tree.c, agent-compare.c */
 int op_open(struct agent *agent, struct request *request);
 int op_stack(struct agent *agent, struct request *request);
 int op_close(struct agent *agent, struct request *request);
@@ -284,6 +291,7 @@ int op_stat(struct agent *agent, struct request *request);
 int op_list(struct agent *agent, struct request *request);
 int op_walk(struct agent *agent, struct request *request);
 int op_read(struct agent *agent, struct request *request);
+int op_fill(struct agent *agent, struct request *request);
 int op_resolve(struct agent *agent, struct request *request);
 int op_copy(struct agent *agent, struct request *request);
 int op_flatten(struct agent *agent, struct request *request);

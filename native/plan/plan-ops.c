@@ -106,6 +106,13 @@ static bool set_root(struct plan *plan, char **arguments, size_t count) {
     return root;
 }
 
+/** What the agent shares with its client at most. */
+#define MEMORY_MAX ((uint64_t)256 << 20)
+
+static bool set_memory(struct plan *plan, char **arguments, size_t count) {
+    return count == 1 && parse_number(arguments[0], MEMORY_MAX, &plan->memory) && plan->memory > 0;
+}
+
 static bool set_ns(struct plan *plan, char **arguments, size_t count) {
     int ns = CHOOSE(arguments[0], "pid", "ipc", "uts", "cgroup", "net");
     int how = CHOOSE(arguments[1], "new", "host", "of");
@@ -276,6 +283,7 @@ static const struct plan_op ops[] = {
     {"root", ANY_ROOT, 1, 1, set_root},
     {"root", PLAN_AGENT, 3, 3, set_root},
     {"container", PLAN_AGENT, 2, 2, set_container},
+    {"memory", PLAN_AGENT, 1, 1, set_memory},
     {"layer", ANY_ROOT, 1, 1, add_layer},
     {"upper", ANY_ROOT, 1, 1, set_upper},
     {"work", ANY_ROOT, 1, 1, set_work},

@@ -302,6 +302,8 @@ struct plan {
     bool container_mounts;
 
     PLAN_LIST(struct plan_root) roots;
+    /** Bytes the agent shares with its client. */
+    uint64_t memory;
 
     /* What only bundles have. */
     const char *ns_path[PLAN_NS_COUNT], *user_ns_path;

@@ -12,6 +12,9 @@
 
 #include "agent/agent.h"
 
+/* Less than what may be asked for. */
+static unsigned char memory[300];
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static char scratch[] = "/tmp/coracle-fuzz-agent-XXXXXX";
@@ -79,7 +82,7 @@ static const struct shape {
     const char *fields;
 } shapes[] = {
     {1, "hpbb"}, {2, "bwhhh"}, {3, "h"}, {10, "hpmb"}, {11, "hpmqs"}, {12, "s"}, {13, "hpsm"}, {14, "hpp"}, {15, "hpbuum"},
-    {16, "hp"}, {17, "hp"}, {18, "hpxs"}, {19, "hpm"}, {20, "hpb"}, {21, "hphpb"}, {30, "hp"}, {31, "hp"}, {32, "hpbbu"},
+    {16, "hp"}, {17, "hp"}, {18, "hpxs"}, {19, "hpm"}, {20, "hpb"}, {21, "hphpb"}, {30, "hp"}, {31, "hp"}, {32, "hpbbuubp"}, {35, "hwpquupquu"},
     {33, "hpqq"}, {34, "hp"}, {40, "hphpmqququ"}, {41, "hh"}, {42, "hhhqu"}, {43, "h"}, {44, "h"}, {45, "hp"},
 };
 
@@ -148,6 +151,9 @@ static void serve_script(struct agent *agent, const uint8_t *data, size_t size) 
     }
 }
 
+/* Less than what may be asked for. */
+static unsigned char memory[300];
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     struct agent agent;
     if (parent < 0)
@@ -155,6 +161,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
     if (size < 1 || agent_create(&agent, data[0] & 1, null) < 0)
         return 0;
     prepare(&agent);
+    agent.memory = memory;
+    agent.memory_size = sizeof memory;
     if (data[0] & 4)
         serve_script(&agent, data + 1, size - 1);
     else if (data[0] & 2)

@@ -3,7 +3,9 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { detectIdMap, type IdMap, type IdMapMethod } from '../../lib/host/id-map.js';
+import { giveBack } from '../../lib/host/lent.js';
 import { type AppliedLayer, applyLayer } from '../../lib/layer/apply.js';
+import { archiveBlock, BlockRing } from '../../lib/layer/block-ring.js';
 import { type DiffOptions, type DiffSource, diffTar, flattenTar } from '../../lib/layer/diff.js';
 import { readTar } from '../../lib/layer/tar-reader.js';
 import { type Agent, openAgent } from '../../lib/native/agent.js';
@@ -16,6 +18,9 @@ export function missingAgent(): Missing {
   return existsSync(join(directory, 'coracle-sv')) ? missingUserNamespaces() : 'the native part is not built';
 }
 
+/** Fewer than may be on their way at a time, so that they run out. */
+const ringBlocks = 3;
+
 /** A stack of layers that grows. */
 export class TestLayers {
   readonly directory: string;
@@ -23,11 +28,14 @@ export class TestLayers {
   readonly idMap: IdMap;
   /** Single-directory handles, topmost first. */
   readonly #handles: number[] = [];
+  readonly #ring: BlockRing;
 
   constructor(t: ExecutionContext<unknown>, forced?: IdMapMethod) {
     this.directory = temporaryDirectory(t);
     this.idMap = detectIdMap({ env: process.env, ...(forced === undefined ? {} : { forced }) });
-    this.agent = openAgent({ idMap: this.idMap, roots: [{ path: this.directory, writable: true }] });
+    const roots = [{ path: this.directory, writable: true }];
+    this.agent = openAgent({ idMap: this.idMap, roots, memory: ringBlocks * archiveBlock });
+    this.#ring = new BlockRing(this.agent.memory ?? Buffer.alloc(0));
     t.teardown(() => this.agent.close());
   }
 
@@ -64,8 +72,25 @@ export class TestLayers {
     };
   }
 
+  /** The changeset; the same, or the same error, by a stream, in blocks, and in blocks that are lent. */
   async diff(options: DiffOptions = {}): Promise<Buffer> {
-    return collect(diffTar(await this.top(), options));
+    const source = await this.top();
+    const { onWarning: _onWarning, ...quiet } = options;
+    const plain = await collect(diffTar(source, options));
+    const inBlocks = await collect(diffTar({ ...source, ring: this.#ring }, quiet));
+    const lent: Buffer[] = [];
+    for await (const piece of diffTar({ ...source, ring: this.#ring }, { ...quiet, lend: true })) {
+      lent.push(Buffer.from(piece));
+      giveBack(piece);
+    }
+    if (!plain.equals(inBlocks) || !plain.equals(Buffer.concat(lent)))
+      throw new Error('the changeset in blocks is not that of the stream');
+    return plain;
+  }
+
+  /** The uppermost layer with memory to make its changeset in. */
+  async topInBlocks(): Promise<DiffSource & { readonly ring: BlockRing }> {
+    return { ...(await this.top()), ring: this.#ring };
   }
 
   async diffEntries(): Promise<Seen[]> {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import {
   closeSync,
   existsSync,
+  ftruncateSync,
   mkdirSync,
   openSync,
   readFileSync,
@@ -204,6 +205,33 @@ addonTest('wrong arguments are type errors', (t) => {
   ]) {
     t.throws(call, { instanceOf: TypeError });
   }
+});
+
+addonTest('memory is shared by its descriptor, and its size stays', (t) => {
+  const [descriptor, memory] = addon().sharedMemory('m', 5000);
+  t.is(memory.length, 5000);
+  memory.write('here', 4990);
+  const seen = Buffer.alloc(4);
+  t.is(readSync(descriptor, seen, 0, 4, 4990), 4);
+  t.is(seen.toString(), 'here');
+  t.is(writeSync(descriptor, 'back', 0), 4);
+  t.is(memory.toString('latin1', 0, 4), 'back');
+  for (const size of [0, 5001])
+    t.true(
+      hasErrno(
+        t.throws(() => ftruncateSync(descriptor, size)),
+        'EPERM',
+      ),
+    );
+  closeSync(descriptor);
+  t.is(memory.toString('latin1', 4990, 4994), 'here');
+  for (const size of [0, -1])
+    t.true(
+      hasErrno(
+        t.throws(() => addon().sharedMemory('m', size)),
+        'EINVAL',
+      ),
+    );
 });
 
 addonTest('a directory is told to spread what is made in it, as far as its file system knows how', (t) => {

@@ -1,6 +1,17 @@
 /** Images saved as directories and archives, loaded again, and read by skopeo; root file systems imported by URL. */
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
@@ -162,3 +173,42 @@ testWith(journeyNeeds, 'a root file system is imported by URL, with its config a
   t.regex(gone.stderr, /fetch http:.*\/none: the server answered 404/);
   t.is((await cli.run(['import', '--variant', 'v6', url])).code, 125);
 });
+
+testWith(
+  journeyNeeds,
+  'a save whose reader leaves, whose disk is full, or whose files changed, ends and leaves nothing',
+  async (t) => {
+    const cli = openCli(t);
+    const [tree, out] = [join(cli.directory, 'tree.tar'), join(cli.directory, 'out')];
+    const size = 40_000_000;
+    writeFileSync(tree, makeTar([{ name: 'large', content: Buffer.alloc(size, 'abcdefg') }]));
+    await cli.ok(['import', tree, 'large:1']);
+    mkdirSync(out);
+    const program = join(process.cwd(), 'dist', 'coracle');
+    const script = `"$0" --root "$1" save large:1 | head -c 5000 | wc -c; echo "\${PIPESTATUS[0]}"`;
+    const left = await runProgram('bash', ['-c', script, program, cli.root], { env: cli.env });
+    t.is(left.stdout, '5000\n141\n', left.stderr);
+    const full = await cli.run(['save', '-q', '-o', '/dev/full', 'large:1']);
+    t.is(full.code, 125);
+    t.regex(full.stderr, /write \/dev\/full: no space left on the device/);
+
+    const archive = join(out, 'a.tar');
+    await cli.ok(['save', '-q', '-o', archive, 'large:1']);
+    const [layer = ''] = readdirSync(join(cli.root, 'snapshots')).filter((name) =>
+      existsSync(join(cli.root, 'snapshots', name, 'fs', 'large')),
+    );
+    const file = join(cli.root, 'snapshots', layer, 'fs', 'large');
+    const saved = readFileSync(archive);
+    const descriptor = openSync(file, 'r+');
+    writeSync(descriptor, 'X', size / 2);
+    closeSync(descriptor);
+    const changed = await cli.run(['save', '-q', '-o', archive, 'large:1']);
+    t.is(changed.code, 125);
+    t.regex(changed.stderr, /its files now have diffID/);
+    truncateSync(file, 10);
+    const shorter = await cli.run(['save', '-q', '-o', archive, 'large:1']);
+    t.is(shorter.code, 125);
+    t.true(readFileSync(archive).equals(saved));
+    t.deepEqual(readdirSync(out), ['a.tar']);
+  },
+);
