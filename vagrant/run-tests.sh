@@ -39,7 +39,10 @@ make_workspace() {
 
 run_suite() {
   local settings=(XDG_RUNTIME_DIR="$workspace/run" TMPDIR="$workspace/t")
-  [ -z "${CORACLE_TEST_POINTS-}" ] || settings+=(CORACLE_TEST_POINTS="$CORACLE_TEST_POINTS")
+  local variable
+  for variable in CORACLE_TEST_POINTS FUZZ_SECONDS FUZZ_SEED; do
+    [ -z "${!variable-}" ] || settings+=("$variable=${!variable}")
+  done
   if [ "$(id -u)" = 0 ]; then
     make_images
     settings+=(CORACLE_TEST_FILE_SYSTEMS="$workspace/fs")

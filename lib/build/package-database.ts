@@ -1,6 +1,6 @@
 /** The packages that databases in an image tell of: texts of images become records here, and are distrusted until then. Pure. */
 import type { Distribution } from '../host/os-release.js';
-import { requireObject } from '../oci/guards.js';
+import { parseJson, requireObject } from '../oci/guards.js';
 
 /** An installed package. */
 export type Package = {
@@ -76,7 +76,7 @@ export function parseNpmLock(text: string, source: string): readonly Package[] {
 
 function objectOf(text: string, source: string): Readonly<Record<string, unknown>> | undefined {
   try {
-    return requireObject(JSON.parse(text), source);
+    return requireObject(parseJson(text, source), source);
   } catch {
     // a file of the image that is no JSON object describes no package
     return undefined;

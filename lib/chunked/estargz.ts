@@ -99,7 +99,7 @@ const types: Readonly<Record<string, TarType>> = {
 };
 
 function headerOf(entry: TocEntry): TarHeader {
-  const type = types[entry.type];
+  const type = Object.hasOwn(types, entry.type) ? types[entry.type] : undefined;
   if (type === undefined) throw invalid('table of contents', `type ${JSON.stringify(entry.type)}`);
   return {
     path: Buffer.from(entry.name),

@@ -2,10 +2,16 @@
  * Where the files of a layer lie in its compressed blob, as its table of contents says: zstd:chunked and eStargz.
  * Everything here comes from a registry and is bounded. What it is used for is compared with the diffID in the end.
  */
-import { CoracleError } from '../errors.js';
 import { layerPath } from '../layer/layer-path.js';
 import { type Digest, isDigest } from '../oci/digest.js';
-import { invalid, requireArray, requireObject, requireString, type UnknownRecord } from '../oci/guards.js';
+import {
+  invalid,
+  parseJson,
+  requireArray,
+  requireObject,
+  requireString,
+  type UnknownRecord,
+} from '../oci/guards.js';
 
 /** A regular file that is not empty, and the bytes of the blob that it alone is compressed to. */
 export type ChunkedFile = {
@@ -42,13 +48,7 @@ export type TocEntry = UnknownRecord & { readonly type: string; readonly name: s
 /** The entries of a table of contents. @throws INVALID */
 export function parseToc(text: string): readonly TocEntry[] {
   const where = 'table of contents';
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new CoracleError('INVALID', `read ${where}: it is no JSON`, { cause: error });
-  }
-  const record = requireObject(value, where);
+  const record = requireObject(parseJson(text, where), where);
   if (record.version !== 1) throw invalid(`${where}.version`, 'not 1');
   const entries = requireArray(record.entries, `${where}.entries`);
   if (entries.length > tocLimits.entries) throw invalid(where, `${entries.length} entries`);

@@ -18,6 +18,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { parseJsonText } from './json-text.js';
 import { randomHex } from './random.js';
 
 export type WriteOptions = {
@@ -109,7 +110,7 @@ export function readJson(path: string, limit = largestRecord): unknown {
   const bytes = readBytes(path, limit);
   if (bytes === undefined) return undefined;
   try {
-    return JSON.parse(bytes.toString());
+    return parseJsonText(bytes.toString());
   } catch (error) {
     throw new CoracleError('INVALID', `parse ${path}: not JSON`, { cause: error });
   }

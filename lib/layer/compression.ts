@@ -2,9 +2,9 @@
  * Compressed streams: recognised by their first bytes, expanded within limits, made deterministically.
  * bzip2 and xz (only for archives users hand in) run as programs of the host, never of an image (native.md S5).
  */
-import type { Transform } from 'node:stream';
+import type { Gunzip } from 'node:zlib';
 import { CoracleError } from '../errors.js';
-import { filterProgram } from './filter-program.js';
+import { filterProgram, noteError } from './filter-program.js';
 import { defaultTarLimits, type TarLimits } from './tar-entry.js';
 import { asBuffer } from './tar-reader.js';
 
@@ -98,8 +98,15 @@ async function* throughZlib(
   const { pipeline, Readable } = await import('node:stream');
   const transform = await zlibTransform(name, level);
   let sourceError: unknown;
+  let given = 0;
+  async function* counted(): AsyncGenerator<Uint8Array, void> {
+    for await (const chunk of source) {
+      given += chunk.length;
+      yield chunk;
+    }
+  }
   const input = Readable.from(
-    remember(source, (error) => {
+    noteError(counted(), (error) => {
       sourceError = error;
     }),
     { objectMode: false },
@@ -108,6 +115,8 @@ async function* throughZlib(
   pipeline(input, transform, () => undefined);
   try {
     for await (const chunk of transform) yield asBuffer(chunk);
+    // zlib stops at zeros behind the end, as tapes have them; Go's readers, by which images are read, refuse them
+    if (transform.bytesWritten < given) throw new Error('data follows its end');
   } catch (error) {
     if (sourceError !== undefined) throw sourceError;
     const reason = error instanceof Error ? error.message : String(error);
@@ -121,7 +130,7 @@ async function* throughZlib(
   }
 }
 
-async function zlibTransform(name: ZlibName, level: number | undefined): Promise<Transform> {
+async function zlibTransform(name: ZlibName, level: number | undefined): Promise<Gunzip> {
   const zlib = await import('node:zlib');
   // Expanding goes on in its thread while what came is handled here. Node's types do not know that these are stream options, too.
   const options = { chunkSize, readableHighWaterMark: 16 * chunkSize };
@@ -133,18 +142,6 @@ async function zlibTransform(name: ZlibName, level: number | undefined): Promise
   const levelKey: unknown = Reflect.get(zlib.constants, 'ZSTD_c_compressionLevel');
   const params = level === undefined ? {} : { [String(levelKey)]: level };
   return make({ ...options, params });
-}
-
-async function* remember(
-  source: AsyncIterable<Uint8Array>,
-  onError: (error: unknown) => void,
-): AsyncGenerator<Uint8Array, void> {
-  try {
-    yield* source;
-  } catch (error) {
-    onError(error);
-    throw error;
-  }
 }
 
 async function* buffers(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void> {

@@ -37,21 +37,36 @@ export async function* filterProgram(
     complaint = (complaint + text.toString('utf8')).slice(0, 500);
   });
   let sourceError: unknown;
-  const input = Readable.from(source, { objectMode: false });
-  input.once('error', (error) => {
+  const noted = noteError(source, (error) => {
     sourceError = error;
     child.kill('SIGKILL');
   });
-  // a program that ends early closes its input; its exit status tells why
+  const input = Readable.from(noted, { objectMode: false });
+  // a program that ends early closes its input, which then fails with EPIPE; its exit status tells why
   pipeline(input, child.stdin, () => undefined);
   try {
     for await (const chunk of child.stdout) yield asBuffer(chunk);
     const failure = await ended;
     if (sourceError !== undefined) throw sourceError;
     if (failure !== undefined) throw filterError(name, failure, complaint);
+    // bzip2 takes what follows the end for no failure, and says so
+    if (complaint.includes('trailing garbage')) throw filterError(name, 'garbage follows its end', '');
   } finally {
     child.kill('SIGKILL');
     input.destroy();
+  }
+}
+
+/** The same bytes; whoever reads them may not see an error of their source, which is told here. */
+export async function* noteError(
+  source: AsyncIterable<Uint8Array>,
+  onError: (error: unknown) => void,
+): AsyncGenerator<Uint8Array, void> {
+  try {
+    yield* source;
+  } catch (error) {
+    onError(error);
+    throw error;
   }
 }
 

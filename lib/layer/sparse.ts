@@ -33,16 +33,32 @@ export function parsePaxMap(value: Buffer): SparseSegment[] {
 
 /**
  * Reads the map of PAX 1.0, which stands at the start of the content in whole blocks: the number of pairs, then
- * the pairs, one number a line. Undefined: more blocks are needed.
+ * the pairs, one number a line.
  */
-export function parsePaxMapBlocks(blocks: Buffer): SparseSegment[] | undefined {
-  const lines = blocks.toString('latin1').split('\n');
-  if (lines.length < 2) return undefined;
-  const count = parseDecimal(Buffer.from(lines[0] ?? '', 'latin1'), 'sparse map');
-  if (lines.length < count * 2 + 2) return undefined;
-  return pairs(
-    lines.slice(1, count * 2 + 1).map((line) => parseDecimal(Buffer.from(line, 'latin1'), 'sparse map')),
-  );
+export class PaxMapReader {
+  readonly #numbers: number[] = [];
+  #rest = '';
+  /** Bytes of the blocks so far. */
+  size = 0;
+
+  /** Takes the next block. Undefined: more are needed. */
+  push(block: Buffer): SparseSegment[] | undefined {
+    this.size += block.length;
+    const lines = (this.#rest + block.toString('latin1')).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) {
+      if (this.#isWhole()) break;
+      this.#numbers.push(parseDecimal(Buffer.from(line, 'latin1'), 'sparse map'));
+    }
+    // No number is that long: without an end of line it is refused here.
+    if (!this.#isWhole() && this.#rest.length > 16) parseDecimal(Buffer.from(this.#rest), 'sparse map');
+    return this.#isWhole() ? pairs(this.#numbers.slice(1)) : undefined;
+  }
+
+  #isWhole(): boolean {
+    const [count] = this.#numbers;
+    return count !== undefined && this.#numbers.length === 1 + 2 * count;
+  }
 }
 
 /** Checks that segments ascend, do not overlap, lie inside the file, and add up to the stored bytes. Throws INVALID. */

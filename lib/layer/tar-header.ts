@@ -33,7 +33,10 @@ export function decodeHeader(block: Buffer): RawHeader {
   const magic = block.toString('latin1', 257, 265);
   const extended = magic.startsWith('ustar');
   const flag = String.fromCharCode(block[156] ?? 0);
-  const device = extended && (flag === '3' || flag === '4');
+  const device = flag === '3' || flag === '4';
+  // read whatever the type: Go refuses a header with one number that is none
+  const major = extended ? parseNumber(block, 329, 8, 'devmajor') : 0;
+  const minor = extended ? parseNumber(block, 337, 8, 'devminor') : 0;
   return {
     name: fullName(block, magic),
     flag,
@@ -43,8 +46,8 @@ export function decodeHeader(block: Buffer): RawHeader {
     size: parseNumber(block, 124, 12, 'size'),
     mtime: parseNumber(block, 136, 12, 'mtime'),
     linkName: text(block, 157, 100),
-    major: device ? parseNumber(block, 329, 8, 'devmajor') : 0,
-    minor: device ? parseNumber(block, 337, 8, 'devminor') : 0,
+    major: device ? major : 0,
+    minor: device ? minor : 0,
   };
 }
 

@@ -3,7 +3,7 @@
  * uses, because the images of the world are read by it: PAX records first, GNU long names over them.
  */
 import { CoracleError } from '../errors.js';
-import { xattrPrefix } from './pax.js';
+import { sparseMapKey, xattrPrefix } from './pax.js';
 import { printablePath, type TarHeader, type TarLimits, type TarType } from './tar-entry.js';
 import type { RawHeader } from './tar-header.js';
 import { parseDecimal, parsePaxTime } from './tar-numbers.js';
@@ -41,9 +41,10 @@ const maximumId = 0xfffffffe;
 /** The entry, with `size` as the bytes stored in the archive (a sparse map changes it later). Throws INVALID. */
 export function mergeHeader(raw: RawHeader, pending: Pending, limits: TarLimits): TarHeader {
   const { records } = pending;
-  const path =
-    pending.longName ?? recordOf(records, 'GNU.sparse.name') ?? recordOf(records, 'path') ?? raw.name;
-  const linkTarget = pending.longLink ?? recordOf(records, 'linkpath') ?? raw.linkName;
+  const sparseName = sparseFormat(records) === undefined ? undefined : recordOf(records, 'GNU.sparse.name');
+  const path = nonEmpty(pending.longName) ?? sparseName ?? recordOf(records, 'path') ?? raw.name;
+  const linkTarget = nonEmpty(pending.longLink) ?? recordOf(records, 'linkpath') ?? raw.linkName;
+  const size = sizeOf(records, raw.size);
   const type = typeOf(raw.flag, path);
   checkName(path, 'name', limits);
   checkName(linkTarget, 'link target', limits);
@@ -54,7 +55,7 @@ export function mergeHeader(raw: RawHeader, pending: Pending, limits: TarLimits)
     mode: raw.mode & 0o7777,
     uid: idOf(records, 'uid', raw.uid, path),
     gid: idOf(records, 'gid', raw.gid, path),
-    size: type === 'file' ? sizeOf(records, raw.size) : 0,
+    size: type === 'file' ? size : 0,
     mtime: mtime === undefined ? { s: raw.mtime, ns: 0 } : parsePaxTime(mtime, 'mtime'),
     linkTarget: type === 'symlink' || type === 'link' ? linkTarget : noBytes,
     xattrs: xattrsOf(records, limits, path),
@@ -65,8 +66,27 @@ export function mergeHeader(raw: RawHeader, pending: Pending, limits: TarLimits)
 
 /** A record's value; an empty one means the record is taken back. */
 function recordOf(records: ReadonlyMap<string, Buffer>, key: string): Buffer | undefined {
-  const value = records.get(key);
+  return nonEmpty(records.get(key));
+}
+
+function nonEmpty(value: Buffer | undefined): Buffer | undefined {
   return value === undefined || value.length === 0 ? undefined : value;
+}
+
+/**
+ * Which of PAX's forms of sparse files the records speak of: where the map is; undefined for none.
+ * @throws INVALID for a version that is none: Go takes the stored bytes for the content then, others do not
+ */
+export function sparseFormat(records: ReadonlyMap<string, Buffer>): 'records' | 'content' | undefined {
+  const [major, minor] = ['major', 'minor'].map((key) =>
+    recordOf(records, `GNU.sparse.${key}`)?.toString('latin1'),
+  );
+  if (major === undefined && minor === undefined)
+    return recordOf(records, sparseMapKey) === undefined ? undefined : 'records';
+  if (major === '0' && (minor === '0' || minor === '1')) return 'records';
+  if (major === '1' && minor === '0') return 'content';
+  const shown = JSON.stringify(`${major}.${minor}`.slice(0, 20));
+  throw new CoracleError('INVALID', `read tar: sparse format ${shown} is unknown`);
 }
 
 function typeOf(flag: string, path: Buffer): TarType {

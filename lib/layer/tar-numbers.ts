@@ -89,8 +89,6 @@ function isPad(byte: number | undefined): boolean {
 }
 
 function badNumber(field: string, bytes: Buffer): CoracleError {
-  return new CoracleError(
-    'INVALID',
-    `read tar header: ${field} is no number: ${JSON.stringify(bytes.toString('latin1'))}`,
-  );
+  const shown = JSON.stringify(bytes.toString('latin1', 0, 40));
+  return new CoracleError('INVALID', `read tar header: ${field} is no number: ${shown}`);
 }

@@ -8,23 +8,17 @@ import { CoracleError } from '../errors.js';
 import { parsePax, sparseMapKey } from './pax.js';
 import {
   checkSparseMap,
+  PaxMapReader,
   parseGnuExtension,
   parseGnuPairs,
   parsePaxMap,
-  parsePaxMapBlocks,
   SparseExpander,
   type SparseSegment,
 } from './sparse.js';
-import {
-  blockSize,
-  defaultTarLimits,
-  padding,
-  printablePath,
-  type TarHeader,
-  type TarLimits,
-} from './tar-entry.js';
+import { TarBudget } from './tar-budget.js';
+import { blockSize, defaultTarLimits, padding, type TarHeader, type TarLimits } from './tar-entry.js';
 import { decodeHeader, isZeroBlock, type RawHeader } from './tar-header.js';
-import { mergeHeader, nothingPending, type Pending } from './tar-merge.js';
+import { mergeHeader, nothingPending, type Pending, sparseFormat } from './tar-merge.js';
 import { parseDecimal, parseNumber } from './tar-numbers.js';
 
 /** Where the parser's findings go. For each entry: `entry`, then `data` as often as needed, then `end`. */
@@ -46,7 +40,12 @@ type State =
       readonly segments: SparseSegment[];
       readonly size: number;
     }
-  | { readonly kind: 'pax-sparse'; readonly header: TarHeader; readonly size: number; readonly map: Buffer }
+  | {
+      readonly kind: 'pax-sparse';
+      readonly header: TarHeader;
+      readonly size: number;
+      readonly map: PaxMapReader;
+    }
   | { readonly kind: 'content' }
   | { readonly kind: 'padding' }
   | { readonly kind: 'done' };
@@ -55,6 +54,7 @@ type State =
 export class TarParser {
   readonly #sink: TarSink;
   readonly #limits: TarLimits;
+  readonly #budget: TarBudget;
   #state: State = { kind: 'header' };
   #pending: Pending = nothingPending();
   #chunk: Buffer = Buffer.alloc(0);
@@ -68,12 +68,11 @@ export class TarParser {
   #pad = 0;
   #expander: SparseExpander | undefined;
   #zeroBlocks = 0;
-  #entries = 0;
-  #bytes = 0;
 
   constructor(sink: TarSink, limits: TarLimits = defaultTarLimits) {
     this.#sink = sink;
     this.#limits = limits;
+    this.#budget = new TarBudget(limits);
   }
 
   /** Takes the next bytes of the archive. Throws INVALID for what is no tar or passes a limit. */
@@ -187,26 +186,25 @@ export class TarParser {
   #entry(raw: RawHeader): void {
     const header = mergeHeader(raw, this.#pending, this.#limits);
     const { records } = this.#pending;
-    const major = records.get('GNU.sparse.major')?.toString('latin1');
-    const map = records.get(sparseMapKey);
-    if (header.type !== 'file' || (major === undefined && map === undefined)) {
+    const format = sparseFormat(records);
+    if (format === undefined) {
       this.#begin(header, undefined);
       return;
     }
+    if (header.type !== 'file')
+      throw new CoracleError('INVALID', `read tar: a ${header.type} with a sparse map`);
     const realSize = records.get('GNU.sparse.realsize') ?? records.get('GNU.sparse.size');
     const size = realSize === undefined ? header.size : parseDecimal(realSize, 'sparse size');
-    if (major === '1') this.#state = { kind: 'pax-sparse', header, size, map: Buffer.alloc(0) };
-    else if (major === undefined || major === '0') {
-      this.#sparseEntry(header, parsePaxMap(map ?? Buffer.alloc(0)), size);
-    } else throw new CoracleError('INVALID', `read tar: sparse format ${major} is unknown`);
+    if (format === 'content') this.#state = { kind: 'pax-sparse', header, size, map: new PaxMapReader() };
+    else this.#sparseEntry(header, parsePaxMap(records.get(sparseMapKey) ?? Buffer.alloc(0)), size);
   }
 
   #paxMap(state: Extract<State, { kind: 'pax-sparse' }>, block: Buffer): void {
-    const map = Buffer.concat([state.map, block]);
-    if (map.length > this.#limits.header || map.length > state.header.size) throw mapTooLarge();
-    const segments = parsePaxMapBlocks(map);
-    if (segments === undefined) this.#state = { ...state, map };
-    else this.#sparseEntry({ ...state.header, size: state.header.size - map.length }, segments, state.size);
+    const { header, size, map } = state;
+    const mapSize = map.size + block.length;
+    if (mapSize > this.#limits.header || mapSize > header.size) throw mapTooLarge();
+    const segments = map.push(block);
+    if (segments !== undefined) this.#sparseEntry({ ...header, size: header.size - mapSize }, segments, size);
   }
 
   #sparseEntry(header: TarHeader, segments: readonly SparseSegment[], size: number): void {
@@ -217,18 +215,7 @@ export class TarParser {
 
   #begin(header: TarHeader, expander: SparseExpander | undefined, stored: number = header.size): void {
     this.#pending = nothingPending();
-    this.#entries++;
-    this.#bytes += header.size;
-    if (this.#entries > this.#limits.entries) {
-      throw new CoracleError('INVALID', `read tar: more than ${this.#limits.entries} entries`);
-    }
-    if (this.#bytes > this.#limits.bytes) {
-      const shown = printablePath(header.path);
-      throw new CoracleError(
-        'INVALID',
-        `read tar entry ${shown}: the files exceed ${this.#limits.bytes} bytes`,
-      );
-    }
+    this.#budget.take(header, this.#before + this.#at + stored);
     this.#sink.entry(header, expander === undefined ? this.#before + this.#at : undefined);
     this.#expander = expander;
     this.#left = stored;

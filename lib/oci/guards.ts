@@ -3,6 +3,7 @@
  * `where` is the subject of the sentence, e.g. `manifest sha256:ab..: layers[0]`.
  */
 import { CoracleError } from '../errors.js';
+import { parseJsonText } from '../host/json-text.js';
 
 /** A JSON object of which nothing is known yet. */
 export type UnknownRecord = Readonly<Record<string, unknown>>;
@@ -12,45 +13,14 @@ export function invalid(where: string, reason: string): CoracleError {
   return new CoracleError('INVALID', `parse ${where}: ${reason}`);
 }
 
-/** No document of ours comes near it, and what walks a value recursively has room for it. */
-const depthLimit = 500;
-
 /** Parses JSON text; a syntax error, or nesting that nobody means, becomes INVALID naming `where`. */
 export function parseJson(text: string, where: string): unknown {
-  if (text.length > 2 * depthLimit && isDeeper(text, depthLimit)) {
-    throw new CoracleError('INVALID', `parse ${where}: nested more than ${depthLimit} deep`);
-  }
   try {
-    return JSON.parse(text);
+    return parseJsonText(text);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new CoracleError('INVALID', `parse ${where}: not JSON: ${reason}`, { cause: error });
   }
-}
-
-/** Whether brackets outside of strings stand deeper than `limit`: one pass, whatever the text is. */
-function isDeeper(text: string, limit: number): boolean {
-  let depth = 0;
-  for (let at = 0; at < text.length; at++) {
-    const code = text.charCodeAt(at);
-    if (code === quote) at = endOfString(text, at);
-    else if (code === openBracket || code === openBrace) depth++;
-    else if (code === openBracket + 2 || code === openBrace + 2) depth--;
-    if (depth > limit) return true;
-  }
-  return false;
-}
-
-const [quote, backslash, openBracket, openBrace] = [0x22, 0x5c, 0x5b, 0x7b];
-
-/** The place of the quote that closes the string which begins at `start`, or the end of the text. */
-function endOfString(text: string, start: number): number {
-  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
-    let before = end;
-    while (text.charCodeAt(before - 1) === backslash) before--;
-    if ((end - before) % 2 === 0) return end;
-  }
-  return text.length;
 }
 
 /** A JSON object, neither null nor an array. */

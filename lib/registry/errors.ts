@@ -175,6 +175,6 @@ export function parseWarnings(header: string): readonly string[] {
 function retryAfterOf(headers: IncomingHttpHeaders): { readonly retryAfter?: number } {
   const value = headers['retry-after'];
   if (value === undefined) return {};
-  const milliseconds = /^\d{1,6}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
+  const milliseconds = /^\d+$/.test(value) ? Number(value) * 1000 : Date.parse(value) - Date.now();
   return Number.isNaN(milliseconds) ? {} : { retryAfter: Math.max(0, milliseconds) };
 }

@@ -8,8 +8,8 @@ import { acceptedManifestTypes, essence, isIndex, isManifest } from '../oci/medi
 import { formatReference, type Reference } from '../oci/reference.js';
 import { pullAccess, pushAccess } from './authorizer.js';
 import type { RegistryClient } from './client.js';
+import { PageTrail } from './pages.js';
 import { discardBody, type HttpResponse, readBody } from './response.js';
-import { resolveLocation } from './transport.js';
 
 /** A manifest as the registry has it, its digest and media type verified. */
 export type FetchedManifest = {
@@ -161,8 +161,8 @@ function manifestTarget({ repository, tag, digest }: Reference): string {
 export async function listTags(client: RegistryClient, repository: string): Promise<readonly string[]> {
   const action = `list tags of ${client.registry}/${repository}`;
   const tags: string[] = [];
-  let target: string | URL = `${repository}/tags/list`;
-  for (let page = 0; page < tagPages; page++) {
+  const trail = new PageTrail(action, tagPages);
+  for (let target: string | URL | undefined = `${repository}/tags/list`; target !== undefined; ) {
     const access = pullAccess(repository);
     const response: HttpResponse = await client.request({
       method: 'GET',
@@ -171,12 +171,11 @@ export async function listTags(client: RegistryClient, repository: string): Prom
       accept: [200],
       action,
     });
-    const text = (await readBody(response, tagsLimit, action)).toString('utf8');
+    const body = await readBody(response, tagsLimit, action);
     const where = `tags of ${client.registry}/${repository}`;
-    tags.push(...(optional(requireObject(parseJson(text, where), where).tags, where, requireStrings) ?? []));
-    const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(response.headers.link ?? ''))?.[1];
-    if (next === undefined) return tags;
-    target = resolveLocation(next, response.url, action);
+    const page = requireObject(parseJson(body.toString('utf8'), where), where);
+    for (const tag of optional(page.tags, where, requireStrings) ?? []) tags.push(tag);
+    target = trail.next(response, body.length);
   }
-  throw new CoracleError('REGISTRY', `${action}: more than ${tagPages} pages`);
+  return tags;
 }

@@ -12,8 +12,8 @@ import type { Reference } from '../oci/reference.js';
 import { pullAccess } from './authorizer.js';
 import type { RegistryClient } from './client.js';
 import { type FetchedManifest, findManifest, putManifest } from './manifests.js';
+import { PageTrail } from './pages.js';
 import { discardBody, type HttpResponse, readBody } from './response.js';
-import { resolveLocation } from './transport.js';
 
 const pages = 100;
 
@@ -39,14 +39,16 @@ async function askReferrers(
   const action = `list referrers of ${client.registry}/${repository}@${subject}`;
   const found: Descriptor[] = [];
   const query = type === undefined ? '' : `?${new URLSearchParams({ artifactType: type })}`;
-  let target: string | URL = `${repository}/referrers/${subject}${query}`;
-  for (let page = 0; page < pages; page++) {
+  const trail = new PageTrail(action, pages);
+  let first = true;
+  let target: string | URL | undefined = `${repository}/referrers/${subject}${query}`;
+  for (; target !== undefined; first = false) {
     const response: HttpResponse = await client.request({
       method: 'GET',
       target,
       headers: { accept: ociTypes.index },
       access: pullAccess(repository),
-      accept: page === 0 ? [200, 404, 405] : [200],
+      accept: first ? [200, 404, 405] : [200],
       action,
     });
     if (response.status !== 200) {
@@ -54,12 +56,11 @@ async function askReferrers(
       return undefined;
     }
     const bytes = await readBody(response, manifestLimit, action);
-    found.push(...entriesOf(parseManifest(bytes, action, response.headers['content-type']), action));
-    const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(response.headers.link ?? ''))?.[1];
-    if (next === undefined) return found;
-    target = resolveLocation(next, response.url, action);
+    const manifest = parseManifest(bytes, action, response.headers['content-type']);
+    for (const entry of entriesOf(manifest, action)) found.push(entry);
+    target = trail.next(response, bytes.length);
   }
-  throw new CoracleError('REGISTRY', `${action}: more than ${pages} pages`);
+  return found;
 }
 
 function entriesOf(manifest: FetchedManifest['manifest'], action: string): readonly Descriptor[] {

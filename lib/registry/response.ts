@@ -90,11 +90,12 @@ function tricklingServer(host: string, duration: number): TransientError {
 export async function readStart(response: HttpResponse, limit: number, action: string): Promise<string> {
   const chunks: Buffer[] = [];
   let size = 0;
+  const end = Date.now() + patience * response.idle;
   try {
     for await (const chunk of bodyChunks(response, action)) {
       chunks.push(chunk.subarray(0, limit - size));
       size += chunk.length;
-      if (size >= limit) break;
+      if (size >= limit || Date.now() > end) break;
     }
   } catch (error) {
     // The status already tells what happened; only an abort matters more.

@@ -13,8 +13,8 @@ import {
 } from '../oci/guards.js';
 import { parseReference } from '../oci/reference.js';
 import type { RegistryClient } from './client.js';
+import { PageTrail } from './pages.js';
 import { discardBody, type HttpResponse, readBody } from './response.js';
-import { resolveLocation } from './transport.js';
 
 /** A repository that was found. */
 export type FoundRepository = {
@@ -69,7 +69,7 @@ async function searchFirstApi(
       return page === 1 ? undefined : found;
     }
     const answer = parseSearch((await readBody(response, answerLimit, action)).toString('utf8'), action);
-    found.push(...answer);
+    for (const repository of answer) found.push(repository);
     if (answer.length < searchPage) break;
   }
   return found.slice(0, limit);
@@ -102,8 +102,8 @@ async function searchCatalog(
 ): Promise<readonly FoundRepository[]> {
   const action = `list repositories of ${client.registry}`;
   const found: FoundRepository[] = [];
-  let target: string | URL = '_catalog';
-  for (let page = 0; page < catalogPages; page++) {
+  const trail = new PageTrail(action, catalogPages);
+  for (let target: string | URL | undefined = '_catalog'; target !== undefined; ) {
     const response: HttpResponse = await client.request({
       method: 'GET',
       target,
@@ -111,16 +111,15 @@ async function searchCatalog(
       accept: [200],
       action,
     });
-    const names = parseCatalog((await readBody(response, answerLimit, action)).toString('utf8'), action);
+    const body = await readBody(response, answerLimit, action);
+    const names = parseCatalog(body.toString('utf8'), action);
     for (const repository of names.filter((name) => name.includes(term))) {
       found.push({ repository, description: '', stars: 0, official: false, automated: false });
       if (found.length === limit) return found;
     }
-    const next = /<([^>]+)>\s*;\s*rel="?next"?/.exec(String(response.headers.link ?? ''))?.[1];
-    if (next === undefined) return found;
-    target = resolveLocation(next, response.url, action);
+    target = trail.next(response, body.length);
   }
-  throw new CoracleError('REGISTRY', `${action}: more than ${catalogPages} pages`);
+  return found;
 }
 
 /** Reads a page of the catalog; what could be no repository's name is passed over. @throws INVALID */

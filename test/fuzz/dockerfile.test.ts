@@ -1,9 +1,10 @@
-/** Mutated Dockerfiles from a fixed seed: same inputs every run, longer with CORACLE_FUZZ_SECONDS. */
+/** Mutated Dockerfiles from a fixed seed: same inputs every run, longer with FUZZ_SECONDS. */
 import test from 'ava';
 import { expandFrom, expandInstruction } from '../../lib/dockerfile/expansion.js';
 import type { Dockerfile, Instruction } from '../../lib/dockerfile/instructions.js';
 import { parseDockerfile } from '../../lib/dockerfile/parse.js';
 import { CoracleError } from '../../lib/errors.js';
+import { processorTime, type Random, randomFrom } from './seeded.js';
 
 const corpus: readonly string[] = [
   `# syntax=docker/dockerfile:1\n# escape=\\\nARG V=3\nFROM --platform=$BUILDPLATFORM alpine:\${V} AS build\nWORKDIR /src\nCOPY --link go.* ./\nRUN --mount=type=cache,target=/root/.cache \\\n  # note\n\n  go build -o /out/app .\nFROM scratch\nCOPY --from=build --chown=1:1 --chmod=u+x /out/app /app\nENTRYPOINT ["/app"]\nCMD ["--help"]\n`,
@@ -40,18 +41,7 @@ const tokens: readonly string[] = [
   '🚀',
 ];
 
-/** mulberry32. */
-function randomNumbers(seed: number): (limit: number) => number {
-  let state = seed;
-  return (limit) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let value = Math.imul(state ^ (state >>> 15), 1 | state);
-    value = (value + Math.imul(value ^ (value >>> 7), 61 | value)) ^ value;
-    return ((value ^ (value >>> 14)) >>> 0) % limit;
-  };
-}
-
-function mutate(text: string, random: (limit: number) => number): string {
+function mutate(text: string, random: Random): string {
   let result = text;
   for (let step = random(6); step >= 0; step -= 1) {
     const at = random(result.length + 1);
@@ -115,15 +105,9 @@ function checkAgain(instruction: Instruction, file: Dockerfile): void {
   }
 }
 
-/** Milliseconds that this process has used: a busy machine makes nothing slower by it. */
-function processorTime(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1000;
-}
-
 test('mutated Dockerfiles parse or fail with an error that has a place', (t) => {
-  const seconds = Number(process.env.CORACLE_FUZZ_SECONDS ?? 0);
-  const random = randomNumbers(20_260_101);
+  const seconds = Number(process.env.FUZZ_SECONDS ?? 0);
+  const random = randomFrom(20_260_101);
   const started = Date.now();
   let accepted = 0;
   let slowest = 0;

@@ -108,6 +108,34 @@ test(
 );
 test('text where gzip was announced', refuses, Buffer.from('hello world'), 'gzip');
 
+test('S23: zeros after a gzip stream, and what follows them, are refused, as Go refuses them', async (t) => {
+  for (const rest of [Buffer.alloc(1), Buffer.alloc(512), Buffer.concat([Buffer.alloc(4), packed])]) {
+    for (const size of [1, packed.length, 1_000_000]) {
+      await t.throwsAsync(unpack(Buffer.concat([packed, rest]), 'gzip', size), {
+        message: /data follows its end/,
+      });
+    }
+  }
+});
+
+for (const program of ['zstd', 'bzip2', 'xz'] as const) {
+  const missing = missingProgram(program) ?? (program === 'zstd' ? zstdMissing : undefined);
+  const run = missing === undefined ? test : test.skip;
+  run(`S23: garbage after a ${program} stream, and a sum that is wrong, are refused in words`, async (t) => {
+    const made = execFileSync(findProgram(program) ?? program, ['-c'], { input: plain, maxBuffer: 1e7 });
+    const garbage = Buffer.concat([made, Buffer.from('garbage that is more than a little'.repeat(100))]);
+    const flipped = Buffer.from(made);
+    flipped[made.length - 3] = (made.at(-3) ?? 0) ^ 1;
+    for (const bytes of [garbage, flipped]) {
+      // byte by byte the program has ended while more is written to it
+      for (const size of [1, 1_000_000]) {
+        const error = await t.throwsAsync(unpack(bytes, program, size), { instanceOf: CoracleError });
+        t.is(error?.code, 'INTEGRITY');
+      }
+    }
+  });
+}
+
 test('garbage after a gzip stream is refused also when it comes in a chunk of its own', async (t) => {
   for (const rest of ['garbage', '\x1f\x8bxx']) {
     const bytes = Buffer.concat([packed, Buffer.from(rest, 'latin1')]);

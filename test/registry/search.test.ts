@@ -56,14 +56,21 @@ test('where there is no first API the catalog is read, page by page', async (t) 
   );
 });
 
-test('a catalog without end, and one of another host, are given up', async (t) => {
+test('a catalog without end, and one that leads in a circle, are given up', async (t) => {
+  let circle = false;
   const registry = await startHostile(t, ({ path }, response) => {
     if (path.startsWith('/v1/')) return void response.writeHead(404).end();
-    response.setHeader('link', '</v2/_catalog?last=x>; rel="next"');
+    const page = Number(/last=(\d+)/.exec(path)?.[1] ?? 0);
+    const next = circle && page === 2 ? 1 : page + 1;
+    response.setHeader('link', `</v2/_catalog?last=${next}>; rel="next"`);
     sendJson(response, 200, { repositories: [] });
   });
   await t.throwsAsync(searchRepositories(client(t, registry.host), 'x', 5), {
     message: /more than 1000 pages/,
+  });
+  circle = true;
+  await t.throwsAsync(searchRepositories(client(t, registry.host), 'x', 5), {
+    message: /its pages lead in a circle/,
   });
 });
 
