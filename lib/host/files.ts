@@ -18,7 +18,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { parseJsonText } from './json-text.js';
+import { parseJsonText } from '../oci/json-text.js';
 import { randomHex } from './random.js';
 
 export type WriteOptions = {

@@ -3,7 +3,7 @@
  * `where` is the subject of the sentence, e.g. `manifest sha256:ab..: layers[0]`.
  */
 import { CoracleError } from '../errors.js';
-import { parseJsonText } from '../host/json-text.js';
+import { parseJsonText } from './json-text.js';
 
 /** A JSON object of which nothing is known yet. */
 export type UnknownRecord = Readonly<Record<string, unknown>>;
