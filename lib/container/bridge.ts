@@ -6,7 +6,7 @@ import { type NetworkFacts, readNetworkFacts } from '../network/host-facts.js';
 import { type Arranged, arrangeMember, holdPaths, memberPlan } from '../network/members.js';
 import type { NetworkPlan } from '../network/network-plan.js';
 import { readAttachments, writeAttachments } from './attachments.js';
-import { dnsChoice, networkOf, readHostsFile } from './network.js';
+import { dnsChoice, hostsBase, networkOf } from './network.js';
 import type { NetworkedRecord } from './network-at-start.js';
 import { isHeld } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
@@ -77,7 +77,7 @@ function arrange(stores: BridgeStores, record: NetworkedRecord, facts: NetworkFa
   const member = {
     ...{ id, name, hostname, owner: id, directory, dns: dnsChoice(options) },
     extraHosts: options.extraHosts ?? [],
-    hostsBase: readHostsFile(options.hostsFile),
+    hostsBase: hostsBase(options),
     elsewhere: canBeOnMore(record.network),
   };
   const arranged = arrangeMember(stores, member, attachments, { facts, runs: runs(stores) });

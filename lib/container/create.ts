@@ -89,7 +89,10 @@ async function makeContainer(
   const id = randomHex(32);
   const mounts = completeMounts(stores.paths, resolved.options, imageVolumes(image));
   checkMounts(stores, mounts);
-  const options = { ...resolved.options, mounts };
+  const { hostsFile } = resolved.options;
+  const hosts = hostsFile === 'image' && (await import('./image-hosts.js')).readHosts;
+  const lines = hosts ? await hosts(stores, resolved.options, snapshot) : {};
+  const options = { ...resolved.options, ...lines, mounts };
   const mounted = await imageUses(stores, mounts, images);
   parseDetachKeys(options.detachKeys ?? '');
   const secrets = await takeSecrets(stores, options);

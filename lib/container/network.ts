@@ -23,7 +23,7 @@ export function networkOf(stores: Pick<ContainerStores, 'env'>, needs: NetworkNe
   const request = {
     dns: dnsChoice(options),
     extraHosts: options.extraHosts ?? [],
-    hostsBase: readHostsFile(options.hostsFile),
+    hostsBase: hostsBase(options),
     helperOptions: options.networkOptions,
   };
   return planNetwork({ mode, ports, hostname, name, ...request }, facts);
@@ -38,12 +38,12 @@ export function dnsChoice({ dns = [], dnsSearch = [], dnsOptions = [] }: RunOpti
   return { servers: dns[0] === 'none' ? [] : dns, search: dnsSearch, options: dnsOptions };
 }
 
-/** Text of `--hosts-file`. @throws NOT_FOUND */
-export function readHostsFile(path: string | undefined): string | undefined {
-  if (path === undefined) return undefined;
+/** The lines that come first in /etc/hosts. @throws IO */
+export function hostsBase({ hostsFile, hostsText }: RunOptions): string | undefined {
+  if (hostsText !== undefined || hostsFile === undefined) return hostsText;
   try {
-    return readFileSync(path, 'utf8');
+    return readFileSync(hostsFile, 'utf8');
   } catch (error) {
-    throw ioError(`read hosts file ${path}`, error);
+    throw ioError(`read hosts file ${hostsFile}`, error);
   }
 }

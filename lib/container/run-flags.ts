@@ -124,15 +124,12 @@ function parseHosts(flags: RunFlags, cwd: string): Pick<RunOptions, 'extraHosts'
       `use --no-hosts with ${addHost.length > 0 ? '--add-host' : '--hosts-file'}: only one of them`,
     );
   }
-  if (hostsFile === 'image') {
-    throw new CoracleError('UNSUPPORTED', 'use --hosts-file image: the image is not looked into', {
-      hint: "--no-hosts leaves the image's /etc/hosts in place",
-    });
-  }
   return {
     extraHosts: addHost.flatMap(parseHostNames),
     ...(noHosts ? { noHosts } : {}),
-    ...(hostsFile === undefined || hostsFile === 'none' ? {} : { hostsFile: posix.resolve(cwd, hostsFile) }),
+    ...(hostsFile === undefined || hostsFile === 'none'
+      ? {}
+      : { hostsFile: hostsFile === 'image' ? hostsFile : posix.resolve(cwd, hostsFile) }),
   };
 }
 

@@ -93,8 +93,10 @@ export type RunOptions = {
   readonly dnsSearch?: readonly string[] | undefined;
   readonly dnsOptions?: readonly string[] | undefined;
   readonly extraHosts?: readonly HostEntry[] | undefined;
-  /** Absolute path of a file whose lines come first in /etc/hosts. */
+  /** Absolute path of a file whose lines come first in /etc/hosts; `image`: the image's own file. */
   readonly hostsFile?: string | undefined;
+  /** The lines themselves, in the place of `hostsFile`. */
+  readonly hostsText?: string | undefined;
   /** The image's /etc/hosts, /etc/hostname stay in place. */
   readonly noHosts?: boolean | undefined;
   readonly noHostname?: boolean | undefined;

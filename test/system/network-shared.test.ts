@@ -1,5 +1,5 @@
 /** Containers on the network of another one, and what stands in their hosts and resolver files. */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { testWith } from '../helpers/declare.js';
@@ -91,6 +91,10 @@ testWith(journeyNeeds, 'a shared network needs its owner, and the owner waits fo
   }
 });
 
+const hostsOfImage = `FROM busybox
+COPY hosts-of-image /etc/hosts
+`;
+
 testWith(journeyNeeds, "a file of hosts comes first, and the image's own files can stay", async (t) => {
   const cli = await openCliWithBusybox(t);
   const file = join(cli.directory, 'hosts');
@@ -98,6 +102,17 @@ testWith(journeyNeeds, "a file of hosts comes first, and the image's own files c
   const run = ['run', '--rm', '--network', 'none'];
   const text = await cli.ok([...run, '--hosts-file', file, 'busybox', 'cat', '/etc/hosts']);
   t.regex(text, /^10\.7\.7\.7\tfrom-file\n127\.0\.0\.1\tlocalhost/);
+  const context = join(cli.directory, 'context');
+  mkdirSync(context);
+  writeFileSync(join(context, 'Dockerfile'), hostsOfImage);
+  writeFileSync(join(context, 'hosts-of-image'), '10.8.8.8\tfrom-image\n');
+  await cli.ok(['build', '-q', '-t', 'known', context]);
+  const own = await cli.ok([...run, '--hosts-file', 'image', 'known', 'cat', '/etc/hosts']);
+  t.regex(own, /^10\.8\.8\.8\tfrom-image\n127\.0\.0\.1\tlocalhost/);
+  t.regex(await cli.ok([...run, '--hosts-file', 'image', 'busybox', 'cat', '/etc/hosts']), /^127\.0\.0\.1\t/);
+  const pod = await cli.run(['pod', 'create', '--hosts-file', 'image']);
+  t.is(pod.code, 125);
+  t.regex(pod.stderr, /use --hosts-file image: a pod has no image\nhint: /);
   const left = ['--no-hosts', '--no-hostname', '--dns', 'none'];
   const found =
     'grep -c " /etc/" /proc/self/mountinfo; ls /etc/hosts /etc/hostname /etc/resolv.conf 2>&1 | wc -l';
