@@ -21,6 +21,7 @@ export const command = defineCommand({
     { name: 'annotation', kind: 'list', value: 'NAME=VALUE', summary: 'Annotation of the list' },
     ...registryOptions,
   ],
+  refused: { 'use --tls-verify=false': 'insecure' },
   async handler(values, [list = '', ...images], context) {
     const digest = await context.open().createList(list, images, {
       all: values.all,

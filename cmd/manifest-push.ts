@@ -54,6 +54,7 @@ export const command = defineCommand({
   ],
   refused: {
     ...signRefusals,
+    'use --tls-verify=false': 'insecure',
     'push the list in each compression under a name of its own': 'add-compression',
   },
   async handler(values, [list = '', destination], context) {

@@ -44,7 +44,7 @@ export async function mountNamed(
   if (values.all && operands.length > 0) throw new CoracleError('USAGE', 'use --all: it names all of them');
   const names = values.all ? await mounting.all() : operands;
   if (names.length === 0) {
-    list(await mounting.mounted(), values);
+    list(await mounting.mounted(), values, mounting.kind);
     return 0;
   }
   return forEach(names, context, async (name) => {
@@ -77,11 +77,18 @@ export async function unmountNamed(
   });
 }
 
-function list(mounted: readonly MountedContainer[], { format, json, notruncate }: MountValues): void {
+function list(
+  mounted: readonly MountedContainer[],
+  { format, json, notruncate }: MountValues,
+  kind: Mounting['kind'],
+): void {
   if (json || format === 'json') {
     printLine(
       JSON.stringify(
-        mounted.map(({ id, name, path }) => ({ id, Names: [name], mountpoint: path })),
+        mounted.map(({ id, name, path }) => {
+          const repositories = kind === 'image' ? { Repositories: [name] } : {};
+          return { id, Names: [name], ...repositories, mountpoint: path };
+        }),
         undefined,
         4,
       ),

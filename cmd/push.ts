@@ -22,6 +22,7 @@ export const command = defineCommand({
       'With a signature',
     ],
     ['coracle push --compression-format zstd:chunked hello', 'So that pulls fetch changed files only'],
+    ['coracle push --platform linux/arm64 multi:1', 'One image of those that the name stands for'],
     ['coracle push --tls-verify=false hello 127.0.0.1:5000/hello', 'Elsewhere, over plain HTTP'],
   ],
   options: [
@@ -48,6 +49,12 @@ export const command = defineCommand({
     { name: 'force-compression', kind: 'switch', summary: 'Also layers that are compressed another way' },
     typesOption,
     {
+      name: 'platform',
+      kind: 'string',
+      value: 'OS/ARCH',
+      summary: 'Of an index only this image (default: all of an index that is here whole)',
+    },
+    {
       name: 'all-tags',
       short: 'a',
       kind: 'switch',
@@ -62,7 +69,7 @@ export const command = defineCommand({
     ...signRefusals,
     'signatures by notary are not made': 'disable-content-trust',
     'this version does not encrypt': 'encryption-key encrypt-layer',
-    'an index goes as a whole': 'platform',
+    'what is pushed to a directory alone is compressed by it': 'compress',
   },
   async handler(values, [source = '', destination], context) {
     const progress = transferProgress(values.quiet);
@@ -77,6 +84,7 @@ export const command = defineCommand({
         level: values['compression-level'],
         recompress: values['force-compression'],
         format: oneOf('--format', values.format, ['oci', 'v2s2']),
+        platform: values.platform,
         sign: readSigning(values),
         removeSignatures: values['remove-signatures'],
         onEvent: progress.onEvent,

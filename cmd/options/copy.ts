@@ -101,6 +101,7 @@ export const copyRefusals: Refusals = {
   'credentials are given by name and password': 'src-registry-token dest-registry-token',
   'leave the credentials out': 'src-no-creds dest-no-creds',
   'blobs are always looked for by their digests': 'src-shared-blob-dir dest-shared-blob-dir',
+  'what a layer is when it is compressed is known where it was compressed before': 'dest-precompute-digests',
   'layers that the source has uncompressed stay so': 'dest-oci-accept-uncompressed-layers',
 };
 

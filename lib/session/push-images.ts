@@ -1,10 +1,11 @@
 /** `push`: an image, or all tags of a repository, to a registry. */
 import { CoracleError } from '../errors.js';
-import type { ImageRecord } from '../image/image-record.js';
+import { type ImageRecord, withoutIndex } from '../image/image-record.js';
 import { referenceOf } from '../image/look-up.js';
 import type { Stores } from '../image/stores.js';
 import { writeEvent } from '../native/journal.js';
 import type { Digest } from '../oci/digest.js';
+import { formatPlatform } from '../oci/platform.js';
 import { formatReference, parseReference, repositoryName } from '../oci/reference.js';
 import { storedImage } from './image-source.js';
 import type { PushRequest } from './requests.js';
@@ -18,7 +19,11 @@ export async function push(
   request: PushRequest,
 ): Promise<{ readonly digest: Digest }> {
   const stores = await session.stores();
-  const image = storedImage(stores, source);
+  const platform = await session.platform(request.platform);
+  const image =
+    platform === undefined
+      ? storedImage(stores, source)
+      : withoutIndex(storedImage(stores, source, { platform }));
   const target = destination?.replace(/^docker:\/\//, '') ?? image.reference;
   if (target === undefined) {
     throw new CoracleError('USAGE', `push ${source}: it has no name to push it by`, {
@@ -43,6 +48,7 @@ async function pushTo(
     recompress = false,
     sign,
     removeSignatures,
+    platform: _platform,
     onEvent = () => undefined,
     ...access
   } = request;
@@ -63,6 +69,7 @@ async function pushTo(
             ? undefined
             : { kind: compression ?? 'gzip', level },
         multiArch: (await isWhole(stores, image)) ? 'all' : 'system',
+        platform: formatPlatform(image.manifestDescriptor.platform ?? image.config),
         signal: access.signal,
         sign,
         removeSignatures,

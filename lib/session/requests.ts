@@ -205,6 +205,8 @@ export type PushRequest = RegistryAccess & {
   readonly recompress?: boolean | undefined;
   /** Media types of manifests; as they are by default. */
   readonly format?: 'oci' | 'v2s2' | undefined;
+  /** `OS/ARCH[/VARIANT]`: of an index only this image; all of an index that is here whole, otherwise. */
+  readonly platform?: string | undefined;
   readonly sign?: SignRequest | undefined;
   /** Signatures that came with the image stay behind. */
   readonly removeSignatures?: boolean | undefined;

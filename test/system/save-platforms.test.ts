@@ -6,6 +6,7 @@ import { type Cli, openCli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { missingCli, missingProgram, missingUserNamespaces } from '../helpers/host.js';
 import { makeTar } from '../helpers/image.js';
+import { missingRegistry, startRegistry } from '../helpers/registry.js';
 
 const needs = [missingCli(), missingUserNamespaces()];
 const platforms = ['amd64', 'arm64'];
@@ -143,3 +144,29 @@ testWith([...needs, missingProgram('skopeo')], 'artifacts go to OCI archives and
     t.regex(refused.stderr, /holds no artifact/);
   }
 });
+
+testWith(
+  [...needs, missingRegistry(), missingProgram('skopeo')],
+  'one platform of a list is pushed alone, as it is or converted',
+  async (t) => {
+    const cli = openCli(t);
+    const { host } = await startRegistry(t);
+    await addMulti(cli);
+    const env = { ...cli.env, TMPDIR: cli.directory };
+    for (const [tag, flags] of [
+      ['kept', []],
+      ['converted', ['--format', 'v2s2']],
+    ] as const) {
+      const place = `${host}/multi:${tag}`;
+      await cli.ok(['push', '-q', '--platform', 'linux/arm64', ...flags, 'multi', place]);
+      const config = spawnSync('skopeo', ['inspect', '--config', '--tls-verify=false', `docker://${place}`], {
+        env,
+      });
+      t.is(config.status, 0, String(config.stderr));
+      t.is(JSON.parse(String(config.stdout)).architecture, 'arm64', tag);
+    }
+    const none = await cli.run(['push', '--platform', 'linux/s390x', 'multi', `${host}/multi:none`]);
+    t.is(none.code, 125);
+    t.regex(none.stderr, /there is: linux\/amd64, linux\/arm64/);
+  },
+);
