@@ -1,9 +1,7 @@
 /** Shows a pull or push: a line a layer, redrawn in place on a terminal, one line per finished layer elsewhere. */
 import type { TransferEvent } from '../../lib/index.js';
-import { fitLine, formatSize, say, visible, writeAll } from '../terminal/output.js';
-
-type LayerEvent = Extract<TransferEvent, { kind: 'layer' }>;
-type Line = { readonly event: LayerEvent; readonly since: number };
+import { fitLine, say, visible, writeAll } from '../terminal/output.js';
+import { advance, chooseLines, type LayerLine, lineText, rowsOf } from './transfer-lines.js';
 
 export type TransferProgress = {
   readonly onEvent: (event: TransferEvent) => void;
@@ -42,60 +40,40 @@ function plainTransfer(): TransferProgress {
 }
 
 function liveTransfer(): TransferProgress {
-  const lines = new Map<string, Line>();
-  let drawn = 0;
+  const lines = new Map<string, LayerLine>();
+  /** Lengths of the lines on the screen. */
+  let drawn: readonly number[] = [];
   let closed = false;
-  const draw = (): void => {
-    const text = [...lines.values()].map((line) =>
-      fitLine(lineText(line), (process.stderr.columns || 80) - 1),
-    );
-    const rows = text.slice(-Math.max(4, (process.stderr.rows || 24) - 1));
-    const erase = drawn > 0 ? `\x1b[${drawn}A\x1b[J` : '';
-    if (rows.length > 0) writeAll(2, `${erase}${rows.map((row) => `${row}\n`).join('')}`);
-    drawn = rows.length;
+  const columns = (): number => process.stderr.columns || 80;
+  const erase = (): string => (drawn.length > 0 ? `\x1b[${rowsOf(drawn, columns())}A\x1b[J` : '');
+  const draw = (rows: number): void => {
+    const width = columns() - 1;
+    const { shown, summary } = chooseLines([...lines.values()], rows);
+    const texts = shown.map((line) => lineText(line, Date.now(), width));
+    if (summary !== undefined) texts.push(fitLine(summary, width));
+    if (texts.length > 0) writeAll(2, `${erase()}${texts.map((text) => `${text}\n`).join('')}`);
+    drawn = texts.map(({ length }) => length);
   };
-  const timer = setInterval(draw, redrawMilliseconds);
+  const redraw = (): void => draw(Math.max(2, (process.stderr.rows || 24) - 1));
+  const timer = setInterval(redraw, redrawMilliseconds);
   return {
     onEvent: (event) => {
       if (event.kind === 'message') {
-        if (drawn > 0) writeAll(2, `\x1b[${drawn}A\x1b[J`);
-        drawn = 0;
+        writeAll(2, erase());
+        drawn = [];
         say(visible(event.text));
-        return draw();
+        return redraw();
       }
-      const before = lines.get(event.id);
-      const since = before !== undefined && before.event.status === event.status ? before.since : Date.now();
-      lines.set(event.id, { event, since });
+      lines.set(event.id, advance(lines.get(event.id), event, Date.now()));
     },
     close: () => {
       if (closed) return;
       closed = true;
       clearInterval(timer);
-      draw();
+      // nothing is drawn over it any more, so it may be longer than the screen
+      draw(Number.POSITIVE_INFINITY);
     },
   };
-}
-
-/** Nothing of it is on its way any more, so there is no bar. */
-const finished: ReadonlySet<string> = new Set(['done', 'exists', 'pushed']);
-
-function lineText({ event, since }: Line): string {
-  const head = `${shortId(event.id)}: ${event.status}`;
-  if (event.current === undefined || finished.has(event.status)) return head;
-  const seconds = Math.max(0.1, (Date.now() - since) / 1000);
-  const rate = event.current / seconds;
-  const left =
-    event.total === undefined || rate === 0
-      ? ''
-      : ` ${Math.ceil((event.total - event.current) / rate)}s left`;
-  return `${head} ${bar(event.current, event.total)} ${formatSize(rate)}/s${left}`;
-}
-
-function bar(current: number, total: number | undefined): string {
-  if (total === undefined || total === 0) return formatSize(current);
-  const width = 24;
-  const filled = Math.min(width, Math.floor((current / total) * width));
-  return `[${'='.repeat(filled)}${' '.repeat(width - filled)}] ${formatSize(current)}/${formatSize(total)}`;
 }
 
 function shortId(id: string): string {
