@@ -24,6 +24,7 @@ export const command = defineCommand({
     ['coracle push --compression-format zstd:chunked hello', 'So that pulls fetch changed files only'],
     ['coracle push --platform linux/arm64 multi:1', 'One image of those that the name stands for'],
     ['coracle push --tls-verify=false hello 127.0.0.1:5000/hello', 'Elsewhere, over plain HTTP'],
+    ['coracle push hello oci-archive:hello.tar:hello', 'To a file; also oci:, dir: and docker-archive:'],
   ],
   options: [
     { name: 'quiet', short: 'q', kind: 'switch', summary: 'No progress' },
@@ -45,6 +46,11 @@ export const command = defineCommand({
       kind: 'string',
       value: 'FILE',
       summary: 'Write the digest of what was pushed to a file',
+    },
+    {
+      name: 'compress',
+      kind: 'switch',
+      summary: 'Compress layers made here in dir: too, as registries have them',
     },
     { name: 'force-compression', kind: 'switch', summary: 'Also layers that are compressed another way' },
     typesOption,
@@ -83,6 +89,7 @@ export const command = defineCommand({
         ]),
         level: values['compression-level'],
         recompress: values['force-compression'],
+        compress: values.compress,
         format: oneOf('--format', values.format, ['oci', 'v2s2']),
         platform: values.platform,
         sign: readSigning(values),

@@ -57,7 +57,7 @@ export function networkError(action: string, host: string, error: unknown, conta
   if (certificateErrors.test(code)) {
     return fail(
       `the certificate of ${host} is not trusted (${code})`,
-      'name its authority with --cert-dir, or skip the check with --tls-verify=false',
+      `put its authority into ~/.config/containers/certs.d/${host}/ca.crt or name a directory with --cert-dir; --tls-verify=false skips the check`,
     );
   }
   if (code === 'EPROTO' || code.startsWith('ERR_SSL_')) {

@@ -15,10 +15,11 @@ import type { Session } from './session.js';
 /** As `pullImage`, for a name as registries.conf resolves it. @throws USAGE where it is ambiguous and may not be */
 export async function pullNamed(
   stores: Stores,
-  text: string,
+  given: string,
   options: PullOptions,
   onEvent: OnTransferEvent,
 ): Promise<ImageRecord> {
+  const text = nameAtRegistry(given);
   if (!isShortName(text)) return pullImage(stores, text, options, onEvent);
   const env = options.env ?? process.env;
   const { candidates, chosen } = await resolveShortName(await readRegistries(env), text, options.chooseName);
@@ -46,6 +47,15 @@ export async function pullNamed(
       hint: 'write the registry before the name, or set unqualified-search-registries in registries.conf',
     },
   );
+}
+
+/** Without the name of the transport, which may be that of registries alone. @throws USAGE */
+function nameAtRegistry(text: string): string {
+  const transport = /^(oci|oci-archive|docker-archive|dir|containers-storage|docker-daemon):/.exec(text)?.[1];
+  if (transport === undefined) return text.replace(/^docker:\/\//, '');
+  throw new CoracleError('USAGE', `pull ${text}: ${transport}: is no registry`, {
+    hint: `coracle copy ${text} store:NAME copies one image into the store, coracle load -i FILE all of an archive`,
+  });
 }
 
 /** Pulls an image under the name a registry knows. */

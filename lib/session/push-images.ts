@@ -24,6 +24,8 @@ export async function push(
     platform === undefined
       ? storedImage(stores, source)
       : withoutIndex(storedImage(stores, source, { platform }));
+  if (destination !== undefined && otherTransport.test(destination))
+    return { digest: await copyTo(session, image, destination, request) };
   const target = destination?.replace(/^docker:\/\//, '') ?? image.reference;
   if (target === undefined) {
     throw new CoracleError('USAGE', `push ${source}: it has no name to push it by`, {
@@ -33,6 +35,36 @@ export async function push(
   const digest = await pushTo(session, image, target, request);
   writeEvent(stores.paths, 'image', 'push', { id: image.id, name: target });
   return { digest };
+}
+
+/** Where an image goes that goes to no registry. */
+const otherTransport = /^(oci|oci-archive|docker-archive|dir):/;
+
+/** A push to files is a copy. */
+async function copyTo(
+  session: Session,
+  image: ImageRecord,
+  place: string,
+  request: PushRequest,
+): Promise<Digest> {
+  const { compression: kind = 'gzip', level, format, recompress = false, compress, sign, signal } = request;
+  if (sign !== undefined) {
+    throw new CoracleError('USAGE', `sign ${place}: signatures are made at registries`);
+  }
+  const { copyBetween } = await import('./copy-image.js');
+  const { parsePlace } = await import('../transfer/place-name.js');
+  const source = { kind: 'store', name: image.reference ?? image.id } as const;
+  const { digest } = await copyBetween(session, source, parsePlace(place), {
+    format,
+    recompress,
+    compress: compress === true,
+    encoding: { kind, level },
+    platform: formatPlatform(image.manifestDescriptor.platform ?? image.config),
+    signal,
+    removeSignatures: request.removeSignatures,
+    onEvent: request.onEvent,
+  });
+  return digest;
 }
 
 async function pushTo(
@@ -49,6 +81,7 @@ async function pushTo(
     sign,
     removeSignatures,
     platform: _platform,
+    compress: _compress,
     onEvent = () => undefined,
     ...access
   } = request;

@@ -203,6 +203,8 @@ export type PushRequest = RegistryAccess & {
   readonly level?: number | undefined;
   /** Compress layers anew that are compressed another way. */
   readonly recompress?: boolean | undefined;
+  /** Compress layers made here in files too; registries have them compressed always. */
+  readonly compress?: boolean | undefined;
   /** Media types of manifests; as they are by default. */
   readonly format?: 'oci' | 'v2s2' | undefined;
   /** `OS/ARCH[/VARIANT]`: of an index only this image; all of an index that is here whole, otherwise. */

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { writeZstdChunked } from '../chunked/write-zstd-chunked.js';
+import { CoracleError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import type { ImageRecord } from '../image/image-record.js';
@@ -30,6 +31,16 @@ export type StreamEncoding = LayerEncoding & { readonly kind: 'gzip' | 'zstd' | 
 
 /** The levels used unless a person chooses. */
 export const defaultLevels = { gzip: defaultGzipLevel, zstd: 3, 'zstd:chunked': 3, none: 0 } as const;
+
+const levels = { gzip: 9, zstd: 19, 'zstd:chunked': 19, none: 0 } as const;
+
+/** An encoding, by default with the usual level. @throws USAGE for a level that the kind has not, whether or not a layer is compressed */
+export function requireEncoding(kind: LayerEncoding['kind'], level: number | undefined): LayerEncoding {
+  const highest = levels[kind];
+  if (level === undefined) return { kind, level: defaultLevels[kind] };
+  if (Number.isInteger(level) && level >= 1 && level <= highest) return { kind, level };
+  throw new CoracleError('USAGE', `compress by ${kind} at level ${level}: the levels are 1 to ${highest}`);
+}
 
 /** A compressed layer's identity. */
 export type CompressedLayer = {

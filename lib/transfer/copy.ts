@@ -22,7 +22,12 @@ import { formatPlatform, hostPlatform, selectPlatform } from '../oci/platform.js
 import type { BlobDescriptor } from '../registry/blobs.js';
 import { approve, approveIndex } from './approve.js';
 import { CarriedSignatures } from './carried-signatures.js';
-import { type CompressedLayer, defaultLevels, encodeLayer, type LayerEncoding } from './compressed-layers.js';
+import {
+  type CompressedLayer,
+  encodeLayer,
+  type LayerEncoding,
+  requireEncoding,
+} from './compressed-layers.js';
 import type { CopyOptions } from './copy-options.js';
 import { layerEventId } from './events.js';
 import { runParallel } from './parallel.js';
@@ -50,6 +55,7 @@ export async function copyImage(
   target: ImageTarget,
   options: CopyOptions,
 ): Promise<Descriptor> {
+  requireEncoding(options.encoding?.kind ?? 'gzip', options.encoding?.level);
   const root = await source.root();
   const signatures = new CarriedSignatures(source, target, options);
   const document = await new Copy(source, target, options, signatures).copy(root);
@@ -240,8 +246,8 @@ class Copy {
     const { compress: asked, recompress, decompress: plain, encoding } = this.#options;
     const now = layerCompression(layer.mediaType);
     if (plain === true) return now === 'none' ? undefined : { kind: 'none', level: 0 };
-    const kind = encoding?.kind ?? 'gzip';
-    const wanted = { kind, level: encoding?.level ?? defaultLevels[kind] };
+    const wanted = requireEncoding(encoding?.kind ?? 'gzip', encoding?.level);
+    const { kind } = wanted;
     const same = kind === 'zstd:chunked' ? hasToc(layer) : now === kind;
     if (now !== 'none') return recompress === true && !same ? wanted : undefined;
     const onTheWay = this.#target.compresses && this.#source.isMade(layer);

@@ -38,7 +38,7 @@ export function registrySource(
     isMade: () => false,
     approve: async (digests) => {
       const gate = await openRegistryGate(reference, access);
-      await gate(digests, signatures.of);
+      await gate(digests, signatures);
     },
     signatures: signatures.of,
     demandsSignatures: signatures.areDemanded,

@@ -68,7 +68,7 @@ async function pull(
   try {
     const image = await fetchImage(stores, origin, reference, {
       root,
-      approve: (digests) => gate(digests, signatures.of),
+      approve: (digests) => gate(digests, signatures),
       platform: options.platform,
       signal,
     });

@@ -15,7 +15,7 @@ import {
 import { isImageConfig, isIndex, isLayer } from '../oci/media-types.js';
 import { parseReference, type Reference, repositoryName } from '../oci/reference.js';
 import { publishManifest } from '../registry/referrers.js';
-import { defaultLevels, type LayerEncoding } from './compressed-layers.js';
+import { type LayerEncoding, requireEncoding } from './compressed-layers.js';
 import { ignoreEvents, type OnTransferEvent } from './events.js';
 import { runParallel } from './parallel.js';
 import { type PushTarget, pushBlob, pushLayer } from './push-layer.js';
@@ -57,9 +57,9 @@ export async function pushImage(
   const image = typeof source === 'string' ? stores.images.resolve(source) : source;
   const reference = parseReference(destination);
   const { compression: kind = 'gzip' } = options;
+  const encoding = requireEncoding(kind, options.level);
   if (options.sign !== undefined) requireAttachments(reference, options);
   const client = await openRegistry(repositoryName(reference), options, onEvent);
-  const encoding = { kind, level: options.level ?? defaultLevels[kind] };
   const { signal, env, retry, retryDelay } = options;
   const access = {
     ...present('signal', signal),

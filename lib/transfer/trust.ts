@@ -7,14 +7,21 @@ import { usesAttachments } from '../trust/attachments.js';
 import type { Requirement } from '../trust/policy.js';
 import { readPolicy } from '../trust/policy-file.js';
 import { requirementsFor, type TrustPlace } from '../trust/scope.js';
-import type { AttachedSignature } from '../trust/signature.js';
+import { type AttachedSignature, bundleType } from '../trust/signature.js';
 import type { RegistryAccess } from './registry-access.js';
 
 /** Returns for an image that may be used, known by the digests of its manifest and its index. @throws FORBIDDEN */
-export type ImageGate = (digests: readonly Digest[], signatures?: SignaturesOf) => Promise<void>;
+export type ImageGate = (digests: readonly Digest[], beside?: Beside) => Promise<void>;
 
 /** What is attached to a manifest. */
 export type SignaturesOf = (digest: Digest) => Promise<readonly AttachedSignature[]>;
+
+/** What is beside the images of a place. */
+export type Beside = {
+  readonly of: SignaturesOf;
+  /** Whether a manifest has signatures of a kind that is not checked. */
+  readonly hasBundle?: (digest: Digest) => Promise<boolean>;
+};
 
 /** Whose policy holds. */
 export type TrustAccess = Pick<RegistryAccess, 'signaturePolicy' | 'env'>;
@@ -29,7 +36,8 @@ export async function openGate(name: string, place: TrustPlace, access: TrustAcc
   const none = async (): Promise<readonly AttachedSignature[]> => [];
   if (requirements.some(isHopeless))
     await requireAllowed(policy, { name, place, digests: [], signatures: none });
-  return (digests, signatures = none) => requireAllowed(policy, { name, place, digests, signatures });
+  return (digests, { of = none, hasBundle } = { of: none }) =>
+    requireAllowed(policy, { name, place, digests, signatures: of, hasBundle });
 }
 
 async function open(): Promise<void> {}
@@ -53,8 +61,7 @@ export function openRegistryGate(reference: Reference, access: TrustAccess): Pro
 }
 
 /** The signatures beside the images of a repository, each manifest's read once. */
-export type RegistrySignatures = {
-  readonly of: SignaturesOf;
+export type RegistrySignatures = Beside & {
   /** What was read so far. */
   readonly seen: ReadonlyMap<Digest, readonly AttachedSignature[]>;
   /** Whether registries.d says that they are there: then none may be lost without a word. */
@@ -78,5 +85,11 @@ export function signaturesAt(
     seen.set(digest, signatures);
     return signatures;
   };
-  return { of: read, seen, areDemanded: attached === true };
+  const hasBundle = async (digest: Digest): Promise<boolean> => {
+    const { listReferrers } = await import('../registry/referrers.js');
+    const { client, repository } = await place();
+    const found = await listReferrers(client, repository, digest);
+    return found.some(({ artifactType = '' }) => artifactType.startsWith(bundleType));
+  };
+  return { of: read, seen, hasBundle, areDemanded: attached === true };
 }

@@ -17,7 +17,11 @@ export type TrustSubject = {
   readonly digests: readonly Digest[];
   /** What is attached to a manifest; asked only where the policy wants signatures. */
   readonly signatures: (digest: Digest) => Promise<readonly AttachedSignature[]>;
+  /** Whether there are signatures of a kind that is not checked; asked only where there are no others. */
+  readonly hasBundle?: ((digest: Digest) => Promise<boolean>) | undefined;
 };
+
+const none = 'the policy demands a signature, and it has none';
 
 /** Returns for what fulfils every requirement. @throws FORBIDDEN saying which requirement is not fulfilled and why */
 export async function requireAllowed(policy: Policy, subject: TrustSubject): Promise<void> {
@@ -51,7 +55,7 @@ async function unsigned(
   const publicKeys = keys.map(readPublicKey);
   const { place } = subject;
   const reference: Reference | undefined = place.transport === 'docker' ? place.reference : undefined;
-  let reason = 'the policy demands a signature, and it has none';
+  let reason = none;
   for (const digest of subject.digests) {
     for (const attached of await subject.signatures(digest)) {
       const claim = verifySignature(attached, publicKeys);
@@ -62,5 +66,14 @@ async function unsigned(
         reason = `it is signed as ${JSON.stringify(claim.reference)}, which the policy's ${identity.kind} does not allow`;
     }
   }
-  return reason;
+  return reason === none ? ((await bundleObjection(subject)) ?? none) : reason;
+}
+
+/** What is signed as cosign 3 does it by default says not what the image is called, which every policy asks for. */
+async function bundleObjection({ digests, hasBundle }: TrustSubject): Promise<string | undefined> {
+  for (const digest of digests) {
+    if ((await hasBundle?.(digest)) !== true) continue;
+    return 'the policy demands a signature that names the image, and it has a sigstore bundle alone (cosign sign --new-bundle-format=false makes the other kind)';
+  }
+  return undefined;
 }

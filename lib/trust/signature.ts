@@ -20,6 +20,8 @@ export type AttachedSignature = {
 export type SignedClaim = { readonly digest: Digest; readonly reference: string };
 
 export const payloadType = 'application/vnd.dev.cosign.simplesigning.v1+json';
+/** How the types of signatures begin that cosign 3 makes: they name a digest alone, and no image. */
+export const bundleType = 'application/vnd.dev.sigstore.bundle';
 export const signatureAnnotation = 'dev.cosignproject.cosign/signature';
 const claimType = 'cosign container image signature';
 

@@ -45,6 +45,43 @@ testWith(needs, 'all tags go and come; formats and compressions change where it 
 
 testWith(
   needs,
+  'a push goes to files as well; levels and transports that cannot be are refused',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const { host } = await startRegistry(t);
+    const file = (name: string): string => join(cli.directory, name);
+    await cli.ok(['push', '-q', 'busybox', `docker://${host}/app:1`]);
+    await cli.ok(['pull', '-q', `docker://${host}/app:1`]);
+    await cli.ok(['push', '-q', 'busybox', `oci-archive:${file('a.tar')}:app`]);
+    const layerOf = (path: string): string =>
+      JSON.parse(readFileSync(join(path, 'manifest.json'), 'utf8')).layers[0].mediaType;
+    await cli.ok(['push', '-q', 'busybox', `dir:${file('plain')}`]);
+    await cli.ok(['push', '-q', '--compress', 'busybox', `dir:${file('packed')}`]);
+    t.deepEqual(
+      [layerOf(file('plain')), layerOf(file('packed'))],
+      ['application/vnd.oci.image.layer.v1.tar', 'application/vnd.oci.image.layer.v1.tar+gzip'],
+    );
+    await cli.ok(['load', '-q', '-i', file('a.tar')]);
+    const archive = await cli.run(['pull', `oci-archive:${file('a.tar')}`]);
+    t.is(archive.code, 125);
+    t.regex(archive.stderr, /is no registry[\s\S]*coracle load/);
+    for (const [kind, level] of [
+      ['gzip', '10'],
+      ['zstd', '20'],
+      ['zstd:chunked', '0'],
+    ] as const) {
+      const flags = ['--compression-format', kind, '--compression-level', level];
+      t.regex((await cli.run(['push', '-q', ...flags, `${host}/app:1`])).stderr, /the levels are 1 to/);
+    }
+    t.regex(
+      (await cli.run(['copy', '--dest-compress-level', '77', 'store:busybox', `dir:${file('x')}`])).stderr,
+      /levels/,
+    );
+  },
+);
+
+testWith(
+  needs,
   'logins are kept by namespace, in files of docker and by programs, and are all forgotten at once',
   async (t) => {
     const cli = await openCliWithBusybox(t);

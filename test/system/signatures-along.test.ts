@@ -1,5 +1,6 @@
 /** Signatures go along with what they are for: between registries, through directories and the store. */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
@@ -133,3 +134,79 @@ testWith(needs, 'what was pulled with signatures is pushed with them', async (t)
   const refused = await cli.run(['push', '-q', `${host}/src:1`, `${host}/refused:1`]);
   t.regex(refused.stderr, /use-sigstore-attachments: false/);
 });
+
+/** Puts what cosign 3 makes beside an image: a referrer, found by the tag that stands in for the API. */
+async function attachBundle(host: string, repository: string): Promise<void> {
+  const base = `http://${host}/v2/${repository}`;
+  const manifestType = 'application/vnd.oci.image.manifest.v1+json';
+  const headers = { accept: manifestType };
+  const subject =
+    (await fetch(`${base}/manifests/1`, { headers })).headers.get('docker-content-digest') ?? '';
+  const empty = Buffer.from('{}');
+  const digestOf = (bytes: Buffer): string => `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+  const opened = await fetch(`${base}/blobs/uploads/`, { method: 'POST' });
+  const place = `${opened.headers.get('location')}&digest=${digestOf(empty)}`;
+  await fetch(place, { method: 'PUT', body: empty, headers: { 'content-type': 'application/octet-stream' } });
+  const put = async (name: string, mediaType: string, value: object) => {
+    const bytes = Buffer.from(JSON.stringify({ schemaVersion: 2, mediaType, ...value }));
+    const answer = await fetch(`${base}/manifests/${name === '' ? digestOf(bytes) : name}`, {
+      method: 'PUT',
+      headers: { 'content-type': mediaType },
+      body: bytes,
+    });
+    if (answer.status !== 201) throw new Error(`${answer.status} ${await answer.text()}`);
+    return { mediaType, digest: digestOf(bytes), size: bytes.length };
+  };
+  const config = { mediaType: 'application/vnd.oci.empty.v1+json', digest: digestOf(empty), size: 2 };
+  const artifactType = 'application/vnd.dev.sigstore.bundle.v0.3+json';
+  const bundle = await put('', manifestType, {
+    artifactType,
+    config,
+    layers: [{ ...config, mediaType: artifactType }],
+  });
+  await put(subject.replace(':', '-'), 'application/vnd.oci.image.index.v1+json', {
+    manifests: [{ ...bundle, artifactType }],
+  });
+}
+
+testWith(
+  needs,
+  'a bundle of cosign 3, which names no image, is no signature that a policy takes, and that is said',
+  async (t) => {
+    const { cli, host } = await openScene(t);
+    await cli.ok(['push', '-q', 'busybox', `${host}/bundled:1`]);
+    await attachBundle(host, 'bundled');
+    const refused = await cli.run([
+      'pull',
+      '-q',
+      '--signature-policy',
+      join(cli.directory, 'policy.json'),
+      `${host}/bundled:1`,
+    ]);
+    t.is(refused.code, 125);
+    t.regex(refused.stderr, /sigstore bundle alone/);
+    t.regex(
+      await cli.ok(['artifact', 'referrers', `${host}/bundled:1`]),
+      /application\/vnd\.dev\.sigstore\.bundle/,
+    );
+  },
+);
+
+testWith(
+  [...needs, missingProgram('skopeo')],
+  'signatures that skopeo takes along are those that were made here',
+  async (t) => {
+    const { cli, host, isSigned } = await openScene(t);
+    setAttachments(cli, true);
+    const directory = join(cli.directory, 'home', '.config', 'containers', 'registries.d');
+    const plain = ['--src-tls-verify=false', '--dest-tls-verify=false'];
+    const args = ['--insecure-policy', '--registries.d', directory, 'copy', '-q', ...plain];
+    const { status, stderr } = spawnSync(
+      'skopeo',
+      [...args, `docker://${host}/src:1`, `docker://${host}/theirs:1`],
+      { encoding: 'utf8', env: { PATH: process.env.PATH, HOME: cli.directory } },
+    );
+    t.is(status, 0, stderr);
+    t.true(await isSigned('theirs:1'));
+  },
+);
