@@ -204,7 +204,10 @@ testWith(
     const { status, stderr } = spawnSync(
       'skopeo',
       [...args, `docker://${host}/src:1`, `docker://${host}/theirs:1`],
-      { encoding: 'utf8', env: { PATH: process.env.PATH, HOME: cli.directory } },
+      {
+        encoding: 'utf8',
+        env: { PATH: process.env.PATH, HOME: cli.directory, XDG_RUNTIME_DIR: cli.runtime },
+      },
     );
     t.is(status, 0, stderr);
     t.true(await isSigned('theirs:1'));
