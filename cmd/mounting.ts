@@ -14,6 +14,28 @@ export type Mounting = {
   readonly all: () => Promise<readonly string[]>;
 };
 
+/** The verbs of containers. */
+export function ofContainers(context: Context): Mounting {
+  const coracle = context.open();
+  return {
+    mount: (name) => coracle.mount(name),
+    unmount: (name) => coracle.unmount(name),
+    mounted: () => coracle.mounted(),
+    all: async () => (await coracle.containers({ all: true })).map((one) => one.name),
+  };
+}
+
+/** The verbs of working containers. */
+export function ofWorking(context: Context): Mounting {
+  const { working } = context.open();
+  return {
+    mount: (name) => working.mount(name),
+    unmount: (name) => working.unmount(name),
+    mounted: () => working.mounted(),
+    all: async () => (await working.list()).map((one) => one.name),
+  };
+}
+
 export const mountOptions = [
   { name: 'all', short: 'a', kind: 'switch', summary: 'All of them' },
   {

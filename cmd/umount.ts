@@ -1,6 +1,6 @@
 /** `coracle umount`. */
-import { type Context, defineCommand } from './command.js';
-import { type Mounting, unmountNamed } from './mounting.js';
+import { defineCommand } from './command.js';
+import { ofContainers, unmountNamed } from './mounting.js';
 
 export const command = defineCommand({
   name: 'umount',
@@ -11,15 +11,5 @@ export const command = defineCommand({
   examples: [['coracle umount web', 'In the session that mounted it']],
   options: [{ name: 'all', short: 'a', kind: 'switch', summary: 'All that are mounted' }],
   refused: { 'a mount that is in use stays': 'force,f', 'name the container': 'latest,l' },
-  handler: (values, operands, context) => unmountNamed(values.all, operands, context, mounting(context)),
+  handler: (values, operands, context) => unmountNamed(values.all, operands, context, ofContainers(context)),
 });
-
-function mounting(context: Context): Mounting {
-  const coracle = context.open();
-  return {
-    mount: (name) => coracle.mount(name),
-    unmount: (name) => coracle.unmount(name),
-    mounted: () => coracle.mounted(),
-    all: async () => (await coracle.containers({ all: true })).map((one) => one.name),
-  };
-}

@@ -1,6 +1,6 @@
 /** `coracle working mount`. */
-import { type Context, defineCommand } from './command.js';
-import { type Mounting, mountNamed, mountOptions } from './mounting.js';
+import { defineCommand } from './command.js';
+import { mountNamed, mountOptions, ofWorking } from './mounting.js';
 
 export const command = defineCommand({
   name: 'working mount',
@@ -12,15 +12,5 @@ export const command = defineCommand({
     ["coracle unshare sh -c 'cp -r site $(coracle working mount $work)/srv/'", 'Its files, changed by cp'],
   ],
   options: mountOptions,
-  handler: (values, operands, context) => mountNamed(values, operands, context, mounting(context)),
+  handler: (values, operands, context) => mountNamed(values, operands, context, ofWorking(context)),
 });
-
-function mounting(context: Context): Mounting {
-  const { working } = context.open();
-  return {
-    mount: (name) => working.mount(name),
-    unmount: (name) => working.unmount(name),
-    mounted: () => working.mounted(),
-    all: async () => (await working.list()).map((one) => one.name),
-  };
-}

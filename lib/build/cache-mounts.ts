@@ -4,11 +4,11 @@
  * of a path (S31).
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import { CoracleError } from '../errors.js';
+import { ensureDirectory, namesIn, readJson, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import type { HeldLock, Locks } from '../host/staging.js';
 import { moveToTrash } from '../host/trash.js';
@@ -152,12 +152,7 @@ export class CacheMounts {
   }
 
   #names(): readonly string[] {
-    try {
-      return readdirSync(this.#directory).filter(isName).sort();
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return [];
-      throw ioError(`read ${this.#directory}`, error);
-    }
+    return namesIn(this.#directory).filter(isName).sort();
   }
 
   #write(name: string, record: CacheMountRecord): void {

@@ -2,9 +2,11 @@
  * What the build cache holds: layers, the contents of cache mounts, and what is known of contexts' files. Counted from disk each
  * time.
  */
-import { existsSync, readdirSync, rmSync, statSync } from 'node:fs';
+
+import { existsSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { CoracleError } from '../errors.js';
+import { namesIn } from '../host/files.js';
 import type { Stores } from '../image/stores.js';
 import { countReferences } from '../image/sweep.js';
 import { treeBytes } from '../image/tree-bytes.js';
@@ -131,7 +133,7 @@ function contextsDirectory({ paths }: Stores): string {
 
 function contextUnits(stores: Stores): readonly CacheUnit[] {
   const directory = contextsDirectory(stores);
-  return namesIn(directory).flatMap((id): CacheUnit[] => {
+  return [...namesIn(directory)].sort().flatMap((id): CacheUnit[] => {
     const found = statSync(join(directory, id), { throwIfNoEntry: false });
     if (found === undefined) return [];
     const { size: bytes, mtimeMs: lastUsed } = found;
@@ -149,14 +151,4 @@ function contextUnits(stores: Stores): readonly CacheUnit[] {
       },
     ];
   });
-}
-
-/** The names in a directory; none where there is no directory. */
-export function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory).sort();
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
-  }
 }

@@ -1,7 +1,8 @@
 /** What the builder notes besides its cache: of URLs, of contexts' files, of exported layers. Each can be found out again. */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasErrno, ioError } from '../errors.js';
+import { namesIn } from '../host/files.js';
 import type { Stores } from '../image/stores.js';
 import { isSnapshotId } from '../snapshot/record.js';
 
@@ -25,10 +26,5 @@ export function pruneNotes({ paths, snapshots }: Pick<Stores, 'paths' | 'snapsho
 }
 
 function filesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory).map((name) => join(directory, name));
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
-  }
+  return namesIn(directory).map((name) => join(directory, name));
 }

@@ -2,9 +2,11 @@
  * Leftovers of processes that were killed: reservations without a container, directories without a record,
  * containers of `--rm` whose supervisor died, sockets of containers that are gone.
  */
-import { closeSync, existsSync, openSync, readdirSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
+
+import { closeSync, existsSync, openSync, readlinkSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
+import { namesIn } from '../host/files.js';
 import { removeCgroup } from '../host/left-cgroup.js';
 import type { StorePaths } from '../host/paths.js';
 import { moveToTrash } from '../host/trash.js';
@@ -177,15 +179,6 @@ function removeEmpty(directory: string): void {
     rmdirSync(directory);
   } catch (error) {
     if (!hasErrno(error, 'ENOENT', 'ENOTEMPTY', 'EEXIST')) throw ioError(`remove ${directory}`, error);
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
   }
 }
 

@@ -2,9 +2,10 @@
  * The containers of a store as they are on disk. A container *is* its directory with a container.json; its state is
  * derived when it is looked at.
  */
-import { readdirSync } from 'node:fs';
+
 import { join } from 'node:path';
-import { CoracleError, hasErrno, ioError } from '../errors.js';
+import { CoracleError } from '../errors.js';
+import { namesIn } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { readHealth } from './healthcheck.js';
 import { readReservation } from './names.js';
@@ -34,12 +35,7 @@ export class ContainerStore {
 
   /** Directory names that are ids, whether finished or not. */
   ids(): readonly string[] {
-    try {
-      return readdirSync(this.#paths.containers).filter((name) => /^[0-9a-f]{64}$/.test(name));
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return [];
-      throw ioError(`read ${this.#paths.containers}`, error);
-    }
+    return namesIn(this.#paths.containers).filter((name) => /^[0-9a-f]{64}$/.test(name));
   }
 
   /** The container of a full id; undefined when there is none, or it is being made. */

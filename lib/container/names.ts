@@ -2,9 +2,9 @@
  * Container names. A name is reserved by a symbolic link `containers/.names/<name>` whose target tells the
  * container and the process that made it: one system call, so nobody ever sees half a reservation.
  */
-import { readdirSync, readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
+import { readlinkSync, symlinkSync, unlinkSync } from 'node:fs';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { ensureDirectory } from '../host/files.js';
+import { ensureDirectory, namesIn } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { bootId, isAlive, startTicks } from '../host/process.js';
 import { randomBytes } from '../host/random.js';
@@ -79,14 +79,9 @@ export function readReservation(paths: StorePaths, name: string): Reservation | 
 
 /** All reservations. */
 export function listReservations(paths: StorePaths): readonly Reservation[] {
-  try {
-    return readdirSync(paths.names)
-      .map((name) => readReservation(paths, name))
-      .filter((reservation) => reservation !== undefined);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${paths.names}`, error);
-  }
+  return namesIn(paths.names)
+    .map((name) => readReservation(paths, name))
+    .filter((reservation) => reservation !== undefined);
 }
 
 function link(paths: StorePaths, name: string, target: string): boolean {

@@ -2,10 +2,10 @@
  * Secrets: `secrets/<name>.json`, mode 0600, each with its value in it, so that a secret is there whole or not at all.
  * Values leave the store only into containers and where `value` is asked for.
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import { CoracleError, ioError } from '../errors.js';
+import { ensureDirectory, namesIn, readJson, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { randomHex } from '../host/random.js';
 import type { Locks } from '../host/staging.js';
@@ -140,16 +140,11 @@ export class SecretStore {
   }
 
   #names(): readonly string[] {
-    try {
-      return readdirSync(this.#paths.secrets)
-        .filter((file) => file.endsWith('.json'))
-        .map((file) => file.slice(0, -'.json'.length))
-        .filter((name) => namePattern.test(name))
-        .sort();
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return [];
-      throw ioError(`read ${this.#paths.secrets}`, error);
-    }
+    return namesIn(this.#paths.secrets)
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => file.slice(0, -'.json'.length))
+      .filter((name) => namePattern.test(name))
+      .sort();
   }
 
   #path(name: string): string {

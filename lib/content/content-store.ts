@@ -5,10 +5,10 @@
  * never changes, so two writers of one digest do no harm and readers need no lock. The synchronous half is on
  * the way of every container start and loads no cryptography; the rest is loaded when used.
  */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { readBytes } from '../host/files.js';
+import { namesIn, readBytes } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import type { Locks, StagingArea } from '../host/staging.js';
 import { type Digest, digestAlgorithm, digestHex, isDigest } from '../oci/digest.js';
@@ -164,15 +164,6 @@ function sizeOf(path: string, digest: Digest): number | undefined {
   } catch (error) {
     if (hasErrno(error, 'ENOENT')) return undefined;
     throw ioError(`open blob ${digest}`, error);
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
   }
 }
 

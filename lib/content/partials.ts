@@ -1,7 +1,8 @@
 /** What is left of downloads nobody finished. */
-import { readdirSync, rmSync, statSync } from 'node:fs';
+
+import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasErrno, ioError } from '../errors.js';
+import { namesIn } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { partialsName } from '../host/staging.js';
 
@@ -18,13 +19,4 @@ export function sweepPartials(paths: StorePaths, age: number, now: number): numb
     freed += Math.min(found.size, found.blocks * 512);
   }
   return freed;
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
-  }
 }

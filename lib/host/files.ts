@@ -10,6 +10,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readSync,
   renameSync,
   rmSync,
@@ -99,6 +100,16 @@ function readDescriptor(descriptor: number, path: string, limit: number): Buffer
     length += count;
   }
   return bytes.subarray(0, length);
+}
+
+/** What lies in a directory, in no order; nothing where it is not there. @throws IO */
+export function namesIn(directory: string): readonly string[] {
+  try {
+    return readdirSync(directory);
+  } catch (error) {
+    if (hasErrno(error, 'ENOENT')) return [];
+    throw ioError(`read ${directory}`, error);
+  }
 }
 
 /**

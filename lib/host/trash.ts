@@ -2,10 +2,10 @@
  * The trash: trees leave their place by a rename, which is atomic and works whoever owns the files inside; the
  * slow removal comes later and may be broken off at any point.
  */
-import { readdirSync, renameSync } from 'node:fs';
+import { renameSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
-import { ensureDirectory } from './files.js';
+import { ensureDirectory, namesIn } from './files.js';
 import type { StorePaths } from './paths.js';
 import { randomHex } from './random.js';
 import { withReserve } from './reserve.js';
@@ -48,17 +48,12 @@ function move(path: string, target: string): void {
 
 /** What lies in the trash, as paths. */
 export function listTrash({ trash, imageTrash, transient }: StorePaths): readonly string[] {
-  const own = transient === undefined ? [] : namesIn(join(transient, 'trash'));
-  return [...own, ...namesIn(trash), ...(imageTrash === trash ? [] : namesIn(imageTrash))];
+  const own = transient === undefined ? [] : pathsIn(join(transient, 'trash'));
+  return [...own, ...pathsIn(trash), ...(imageTrash === trash ? [] : pathsIn(imageTrash))];
 }
 
-function namesIn(trash: string): readonly string[] {
-  try {
-    return readdirSync(trash).map((name) => join(trash, name));
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${trash}`, error);
-  }
+function pathsIn(trash: string): readonly string[] {
+  return namesIn(trash).map((name) => join(trash, name));
 }
 
 /** Empties the trash. Another process may do the same at the same time. */

@@ -2,10 +2,10 @@
  * Which stores use an image store beside themselves: `roots/<id>` in it are links to their roots. What their containers need stays
  * when the image store is swept, whoever does that.
  */
-import { readdirSync, readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { readlinkSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
-import { ensureDirectory } from './files.js';
+import { ensureDirectory, namesIn } from './files.js';
 import { type StorePaths, storePaths } from './paths.js';
 import { openStoreRoot } from './store-version.js';
 
@@ -42,13 +42,13 @@ export function containerRooms({ imageRoot, containers, roots }: StorePaths): re
  */
 export function volumeRooms({ root, containers, transientLayers }: StorePaths): readonly string[] {
   const own = storePaths(root);
-  const names = entriesOf(transientLayers);
+  const names = namesIn(transientLayers);
   const transient = linksIn(own.roots).filter((link) => names.includes(basename(link)));
   return [...new Set([containers, own.containers, ...transient.map((link) => storePaths(link).containers)])];
 }
 
 function linksIn(directory: string): readonly string[] {
-  return entriesOf(directory).flatMap((name) => {
+  return namesIn(directory).flatMap((name) => {
     try {
       return readlinkSync(join(directory, name));
     } catch (error) {
@@ -56,13 +56,4 @@ function linksIn(directory: string): readonly string[] {
       throw ioError(`read ${directory}`, error);
     }
   });
-}
-
-function entriesOf(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
-  }
 }

@@ -3,10 +3,10 @@
  * build, to its directory in the store. Links appear whole or not at all; one whose owner is gone is nobody's. All changes are made under the lock of the networks.
  */
 
-import { existsSync, lstatSync, readdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, lstatSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { ensureDirectory } from '../host/files.js';
+import { ensureDirectory, namesIn } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { containerRooms } from '../host/using-roots.js';
 import { candidates, whyNot } from './allot.js';
@@ -131,14 +131,5 @@ function readLink(path: string): string | undefined {
   } catch (error) {
     if (hasErrno(error, 'ENOENT', 'EINVAL')) return undefined;
     throw ioError(`read lease ${path}`, error);
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
   }
 }

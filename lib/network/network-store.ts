@@ -1,8 +1,8 @@
 /** User-defined networks on disk: `networks/<name>/` with `network.json` and the leases of its addresses. */
-import { readdirSync, renameSync, rmSync } from 'node:fs';
+import { renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import { ensureDirectory, namesIn, readJson, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { randomBytes, randomHex } from '../host/random.js';
 import type { Locks } from '../host/staging.js';
@@ -108,14 +108,5 @@ export class NetworkStore {
 
   #path(name: string): string {
     return join(this.#paths.networks, name, 'network.json');
-  }
-}
-
-function namesIn(directory: string): readonly string[] {
-  try {
-    return readdirSync(directory);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
   }
 }

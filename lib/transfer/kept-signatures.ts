@@ -2,10 +2,9 @@
  * Signatures that came with images of the store, for a push or a copy that takes them along. None is believed for being here.
  * `build/signatures/<digest hex of a manifest>.json`: a list of `{"payload": base64, "signature": base64, "annotations": {...}}`.
  */
-import { readdirSync, rmSync } from 'node:fs';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasErrno, ioError } from '../errors.js';
-import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import { ensureDirectory, namesIn, readJson, writeFileAtomic } from '../host/files.js';
 import type { Stores } from '../image/stores.js';
 import { type Digest, digestHex, isDigest } from '../oci/digest.js';
 import { requireArray, requireObject, requireString, requireStringMap } from '../oci/guards.js';
@@ -53,14 +52,9 @@ function parseSignature(value: unknown, where: string): AttachedSignature {
 }
 
 function recorded(directory: string): readonly Digest[] {
-  try {
-    return readdirSync(directory)
-      .map((name) => `sha256:${name.replace(/\.json$/, '')}`)
-      .filter(isDigest);
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError(`read ${directory}`, error);
-  }
+  return namesIn(directory)
+    .map((name) => `sha256:${name.replace(/\.json$/, '')}`)
+    .filter(isDigest);
 }
 
 function recordPath(directory: string, digest: Digest): string {

@@ -2,10 +2,10 @@
  * Anonymous volumes that more than one container has: a file of their name in `volumes/.shared`. The supervisor of a container
  * that removes itself leaves such a volume alone; who finds that no container has it any more takes it away.
  */
-import { closeSync, openSync, readdirSync, rmSync } from 'node:fs';
+import { closeSync, openSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasErrno, ioError } from '../errors.js';
-import { ensureDirectory } from '../host/files.js';
+import { ioError } from '../errors.js';
+import { ensureDirectory, namesIn } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 
 /** The file whose being there says so. */
@@ -25,12 +25,7 @@ export function markShared(paths: StorePaths, name: string): void {
 
 /** Names of volumes that were shared once. */
 export function sharedVolumes(paths: StorePaths): readonly string[] {
-  try {
-    return readdirSync(join(paths.volumes, '.shared'));
-  } catch (error) {
-    if (hasErrno(error, 'ENOENT')) return [];
-    throw ioError('read the shared volumes', error);
-  }
+  return namesIn(join(paths.volumes, '.shared'));
 }
 
 export function unmarkShared(paths: StorePaths, name: string): void {

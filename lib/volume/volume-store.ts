@@ -3,10 +3,10 @@
  * `volume create`; one without a name belongs to its container and is recorded as anonymous. It is there as soon as its
  * record is, which appears whole and only once.
  */
-import { linkSync, mkdirSync, readdirSync, rmdirSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import { ensureDirectory, namesIn, readJson, writeFileAtomic } from '../host/files.js';
 import type { StorePaths } from '../host/paths.js';
 import { randomHex } from '../host/random.js';
 import { moveToTrash } from '../host/trash.js';
@@ -134,14 +134,9 @@ export class VolumeStore {
   }
 
   #names(): readonly string[] {
-    try {
-      return readdirSync(this.#paths.volumes)
-        .filter((name) => namePattern.test(name))
-        .sort();
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return [];
-      throw ioError(`read ${this.#paths.volumes}`, error);
-    }
+    return namesIn(this.#paths.volumes)
+      .filter((name) => namePattern.test(name))
+      .sort();
   }
 
   #directory(name: string): string {

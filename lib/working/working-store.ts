@@ -2,11 +2,11 @@
  * The working containers of a store. Each is a directory `working/<id>` that comes into being, and goes, by one rename; its
  * name stands in its record alone, and whoever gives one holds the lock of all names.
  */
-import { chmodSync, mkdirSync, readdirSync, renameSync } from 'node:fs';
+import { chmodSync, mkdirSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { checkName } from '../container/names.js';
-import { CoracleError, hasErrno, ioError } from '../errors.js';
-import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import { CoracleError, ioError } from '../errors.js';
+import { ensureDirectory, namesIn, readJson, writeFileAtomic } from '../host/files.js';
 import type { HeldLock } from '../host/staging.js';
 import { moveToTrash } from '../host/trash.js';
 import type { Stores } from '../image/stores.js';
@@ -140,13 +140,7 @@ export class WorkingStore {
   }
 
   #ids(): readonly string[] {
-    const { working } = this.#stores.paths;
-    try {
-      return readdirSync(working).filter((name) => /^[0-9a-f]{64}$/.test(name));
-    } catch (error) {
-      if (hasErrno(error, 'ENOENT')) return [];
-      throw ioError(`read ${working}`, error);
-    }
+    return namesIn(this.#stores.paths.working).filter((name) => /^[0-9a-f]{64}$/.test(name));
   }
 
   #read(id: string): WorkingRecord | undefined {
