@@ -95,7 +95,7 @@ function imageDocument(
 ): Inspection {
   const { config, manifest, descriptor, references } = image;
   const names = references.map((reference) => familiarReference(parseReference(reference)));
-  return {
+  const document = {
     Id: `sha256:${image.id}`,
     Digest: descriptor.digest,
     RepoTags: names.filter((name) => !name.includes('@')),
@@ -122,6 +122,8 @@ function imageDocument(
     NamesHistory: names,
     ...present('Healthcheck', config.config?.Healthcheck),
   };
+  const healthcheck = config.config?.Healthcheck;
+  return withHidden(document, { ID: document.Id, Healthcheck: healthcheck, HealthCheck: healthcheck });
 }
 
 const unsetFields = {
@@ -139,12 +141,12 @@ const unsetFields = {
 };
 
 /** What is not set is no field of the document, but templates find it, as in docker and podman. */
-function withAllFields(config: ContainerConfig): object {
+function withAllFields(config: ContainerConfig): Inspection {
   return withHidden(config, unsetFields);
 }
 
 /** Templates know the fields of a step by podman's names. */
-function withGoNames(step: HistoryEntry): object {
+function withGoNames(step: HistoryEntry): Inspection {
   const { created = '', created_by: by = '', author = '', comment = '', empty_layer: empty = false } = step;
   return withHidden(step, {
     Created: created,
@@ -156,7 +158,7 @@ function withGoNames(step: HistoryEntry): object {
 }
 
 /** With further fields that JSON does not show. */
-function withHidden(fields: object, hidden: Readonly<Record<string, unknown>>): object {
+function withHidden(fields: object, hidden: Inspection): Inspection {
   const all = { ...fields };
   for (const [name, value] of Object.entries(hidden)) {
     if (!Object.hasOwn(all, name)) Object.defineProperty(all, name, { value, enumerable: false });

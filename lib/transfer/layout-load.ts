@@ -148,11 +148,14 @@ function blobName({ digest }: Descriptor): string {
   return `${layoutNames.blobs}/${digestAlgorithm(digest)}/${digestHex(digest)}`;
 }
 
-/** The name an entry asks for. A single word is a local name, as Podman has it. */
+/** The name an entry asks for. One without a registry is local, as Podman has it; containerd's is always whole. */
 function referenceOf(annotations: Readonly<Record<string, string>> = {}): string | undefined {
-  const text = annotations[annotationNames.containerdImageName] ?? annotations[annotationNames.refName];
+  const { [annotationNames.containerdImageName]: whole, [annotationNames.refName]: name } = annotations;
+  const text = whole ?? name;
   if (text === undefined || text === '') return undefined;
-  return formatReference(parseReference(/[:/]/.test(text) ? text : `localhost/${text}`));
+  const first = /^[^/]+(?=\/)/.exec(text)?.[0] ?? '';
+  const isLocal = whole === undefined && !/[.:]|^localhost$/.test(first);
+  return formatReference(parseReference(isLocal ? `localhost/${text}` : text));
 }
 
 async function nameContent(

@@ -162,6 +162,9 @@ testWith(journeyNeeds, 'image tree shows whose the layers are, image diff what t
     ]),
     '[]  []\n',
   );
+  const id = await cli.ok(['image', 'inspect', '-f', '{{.Id}}', 'one']);
+  t.is(await cli.ok(['image', 'inspect', '-f', '{{.ID}}', 'one']), id);
+  t.false('ID' in JSON.parse(await cli.ok(['image', 'inspect', 'one']))[0]);
   const unmounted = await cli.run(['image', 'unmount', 'one']);
   t.regex(unmounted.stderr, /unmount image one: it is not mounted/);
   const against = JSON.parse(await cli.ok(['image', 'diff', '--format', 'json', 'two', 'busybox']));

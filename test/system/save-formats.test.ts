@@ -8,6 +8,7 @@ import {
   openSync,
   readdirSync,
   readFileSync,
+  rmSync,
   truncateSync,
   writeFileSync,
   writeSync,
@@ -62,6 +63,22 @@ testWith(oracleNeeds, 'directories are saved, read by skopeo and loaded again', 
   t.is(await cli.ok(['load', '-i', 'plain'], at), `Loaded image: ${id}`);
   t.is(await cli.ok(['inspect', '-f', '{{.Digest}}', id.trim()]), `${digest}\n`);
   t.is(await cli.ok(['run', '--rm', '--network', 'none', id.trim(), 'cat', '/f']), 'deep\n');
+});
+
+testWith(journeyNeeds, 'a name of a layout without a registry is local', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const at = { cwd: cli.directory };
+  for (const [name, loaded] of [
+    ['word', 'localhost/word:latest'],
+    ['short:tag', 'localhost/short:tag'],
+    ['team/short', 'localhost/team/short:latest'],
+    ['docker.io/team/short:1', 'team/short:1'],
+    ['registry.example.com:5000/short:1', 'registry.example.com:5000/short:1'],
+  ] as const) {
+    await cli.ok(['copy', '-q', 'store:busybox', `oci-archive:named.tar:${name}`], at);
+    t.is(await cli.ok(['load', '-q', '-i', 'named.tar'], at), `Loaded image: ${loaded}\n`);
+    rmSync(join(cli.directory, 'named.tar'));
+  }
 });
 
 testWith(oracleNeeds, 'layers of an OCI archive stay uncompressed where that is asked for', async (t) => {
