@@ -1,4 +1,5 @@
 /** The table of contents of zstd:chunked as JSON, fields left out where they are empty as its first writer does. */
+import { CoracleError } from '../errors.js';
 import type { TarHeader, TarTime, TarType } from '../layer/tar-entry.js';
 
 /** A part of a content: where it lies in the file, and, once it was written, in the blob. */
@@ -61,8 +62,16 @@ function xattrsOf({ xattrs }: TarHeader): Record<string, string> | undefined {
   return Object.fromEntries([...xattrs].map(([name, value]) => [name, value.toString('base64')]));
 }
 
+/** Of the year 9999, the last one of RFC 3339. */
+const lastSecond = 253_402_300_799;
+
 /** RFC 3339 as Go writes it: parts of a second only where there are some. */
 function timeText({ s, ns }: TarTime): string {
+  if (Math.abs(s) > lastSecond) {
+    throw new CoracleError('UNSUPPORTED', `compress layer: a file is of second ${s}, which no date says`, {
+      hint: 'zstd:chunked has no form for it: use --compression-format zstd',
+    });
+  }
   const seconds = new Date(s * 1000).toISOString().replace(/\.\d+Z$/, '');
   const fraction = ns === 0 ? '' : `.${String(ns).padStart(9, '0').replace(/0+$/, '')}`;
   return `${seconds}${fraction}Z`;

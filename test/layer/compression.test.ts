@@ -7,6 +7,7 @@ import { CoracleError, hasErrno } from '../../lib/errors.js';
 import { type Compression, compress, decompress, detectCompression } from '../../lib/layer/compression.js';
 import { gzipVersion } from '../../lib/layer/parallel-gzip.js';
 import { defaultTarLimits } from '../../lib/layer/tar-entry.js';
+import { crc32 } from '../../lib/native/plan.js';
 import { findProgram, missingProgram, repositoryRoot } from '../helpers/host.js';
 import { chunked, collect } from './tar-builder.js';
 
@@ -157,6 +158,31 @@ test('S23: a stream that expands too far is stopped', async (t) => {
   await t.throwsAsync(collect(decompress(chunked(bomb), 'auto', { ...limits, bytes: 5000 })), {
     message: /more than 5000 bytes/,
   });
+});
+
+for (const program of ['zstd', 'bzip2', 'xz'] as const) {
+  const missing = missingProgram(program) ?? (program === 'zstd' ? zstdMissing : undefined);
+  const run = missing === undefined ? test : test.skip;
+  run(`S23: what ${program} expands too far is stopped, and so is the program`, async (t) => {
+    const input = Buffer.alloc(16_000_000);
+    const bomb = execFileSync(findProgram(program) ?? program, ['-c'], { input, maxBuffer: 1e7 });
+    const limits = { ...defaultTarLimits, ratioAfter: 1_000_000 };
+    await t.throwsAsync(collect(decompress(chunked(bomb), 'auto', limits)), {
+      message: /more than 200 times its compressed size/,
+    });
+  });
+}
+
+const withXz = missingProgram('xz') === undefined ? test : test.skip;
+withXz('S23: xz with a dictionary of 3 GiB is refused for its memory', async (t) => {
+  const made = execFileSync(findProgram('xz') ?? 'xz', ['-c'], { input: plain, maxBuffer: 1e7 });
+  // the block's header: its size, flags, the filter's id and the size of its properties, of which one says the dictionary
+  const header = made.subarray(12, 24);
+  t.is(header.toString('hex', 0, 4), '02002101');
+  header[4] = 39;
+  header.writeUInt32LE(crc32(header.subarray(0, 8)), 8);
+  const error = await t.throwsAsync(unpack(made, 'xz'), { message: /[Mm]emory usage limit/ });
+  t.is(Reflect.get(error ?? {}, 'code'), 'INTEGRITY');
 });
 
 test('an error of the source arrives unchanged, and leaving early ends the source', async (t) => {

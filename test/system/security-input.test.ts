@@ -258,12 +258,15 @@ testWith(
     const bomb = join(cli.directory, 'bomb.tar.gz');
     const zeros = makeTar([{ name: 'zeros', content: Buffer.alloc(200 * 1024 * 1024) }]);
     writeFileSync(bomb, gzipSync(zeros, { level: 1 }));
+    writeFileSync(join(cli.directory, 'Dockerfile'), 'FROM scratch\nADD bomb.tar.gz /\n');
+    writeFileSync(join(cli.directory, '.dockerignore'), '*\n!bomb.tar.gz\n');
     for (const words of [
       ['import', bomb, 'bomb'],
       ['load', '-i', bomb],
+      ['build', '-q', cli.directory],
     ]) {
       const { code, stderr } = await cli.run(words);
-      t.is(code, 125, stderr);
+      t.is(code, words[0] === 'build' ? 1 : 125, stderr);
       t.regex(stderr, /expands to more than 200 times/);
     }
     t.is(await cli.ok(['images', '-q']), '');
