@@ -11,14 +11,15 @@ import { fitsOctal, formatPaxTime, writeOctal } from './tar-numbers.js';
 /** Number of this writer's output format; a change of its bytes needs a new number, since stored diffIDs depend on it. */
 export const tarWriterVersion = 1;
 
-const flags: Readonly<Record<TarType, string>> = {
-  file: '0',
-  link: '1',
-  symlink: '2',
-  char: '3',
-  block: '4',
-  directory: '5',
-  fifo: '6',
+/** `0` to `6`. */
+const flags: Readonly<Record<TarType, number>> = {
+  file: 0x30,
+  link: 0x31,
+  symlink: 0x32,
+  char: 0x33,
+  block: 0x34,
+  directory: 0x35,
+  fifo: 0x36,
 };
 
 /** The header blocks of an entry, extended header included; `path` of a directory gets its slash from the caller. */
@@ -106,29 +107,51 @@ function paxRecords(header: TarHeader): Map<string, Buffer> {
   return records;
 }
 
-/** From Node's pool: memory of its own for each header of many would cost more than the header. */
-function emptyBlock(): Buffer {
-  return Buffer.allocUnsafe(blockSize).fill(0);
+/** What all headers have in common: magic, version, and device numbers of nothing. */
+const common = commonBlock();
+/** Sum of that, with the sum's own field as spaces. */
+const commonSum = headerSums(common).unsigned;
+
+function commonBlock(): Buffer {
+  const block = Buffer.alloc(blockSize);
+  block.write('ustar\x0000', 257, 8, 'latin1');
+  writeOctal(block, 329, 8, 0);
+  writeOctal(block, 337, 8, 0);
+  return block;
 }
 
 function mainBlock(header: TarHeader): Buffer {
-  const block = emptyBlock();
+  // From Node's pool: memory of its own for each header of many would cost more than the header.
+  const block = Buffer.allocUnsafe(blockSize);
+  block.set(common);
   writeText(block, 0, header.path);
   writeOctal(block, 100, 8, header.mode);
   writeOctal(block, 108, 8, header.uid);
   writeOctal(block, 116, 8, header.gid);
   writeOctal(block, 124, 12, header.size);
   writeOctal(block, 136, 12, header.mtime.s);
-  block.write(flags[header.type], 156, 1, 'latin1');
+  block[156] = flags[header.type];
   writeText(block, 157, header.linkTarget);
-  writeOctal(block, 329, 8, header.major);
-  writeOctal(block, 337, 8, header.minor);
-  return seal(block);
+  if (header.major !== 0 || header.minor !== 0) {
+    writeOctal(block, 329, 8, header.major);
+    writeOctal(block, 337, 8, header.minor);
+    return seal(block);
+  }
+  const names =
+    sumOf(block, 0, Math.min(header.path.length, 100)) +
+    sumOf(block, 157, Math.min(header.linkTarget.length, 100));
+  return writeSum(block, commonSum + names + sumOf(block, 100, 48) + flags[header.type]);
+}
+
+function sumOf(block: Buffer, start: number, length: number): number {
+  let sum = 0;
+  for (let at = start; at < start + length; at++) sum += block[at] ?? 0;
+  return sum;
 }
 
 /** The block before PAX records: Go leaves the device fields empty here, unlike in the main block. */
 function extendedBlock(path: Buffer, size: number): Buffer {
-  const block = emptyBlock();
+  const block = Buffer.alloc(blockSize);
   const name = ascii(extendedName(path)).subarray(0, 100);
   let end = name.length;
   while (end > 0 && name[end - 1] === 0x2f) end--;
@@ -153,8 +176,11 @@ function extendedName(path: Buffer): Buffer {
 
 function seal(block: Buffer): Buffer {
   block.write('ustar\x0000', 257, 8, 'latin1');
-  const { unsigned } = headerSums(block);
-  writeOctal(block, 148, 7, unsigned);
+  return writeSum(block, headerSums(block).unsigned);
+}
+
+function writeSum(block: Buffer, sum: number): Buffer {
+  writeOctal(block, 148, 7, sum);
   block[155] = 0x20;
   return block;
 }

@@ -1,5 +1,5 @@
 /** What the agent tells of a file, and what it is told to make of one. native/PROTOCOL.md section 4. */
-import type { FrameReader, FrameWriter } from './agent-frames.js';
+import { type FrameReader, type FrameWriter, joined } from './agent-frames.js';
 
 /** A path inside a handle's stack; bytes where the name need not be UTF-8. */
 export type AgentPath = string | Uint8Array;
@@ -66,31 +66,47 @@ export function writeMeta(writer: FrameWriter, meta: Meta): FrameWriter {
     .u16(mask);
 }
 
-/** Reads an `entry`. */
+/** Bytes of the fields between path and target. */
+const fixedBytes = 74;
+
+/** Reads an `entry`. Its fields are taken at their places: this is done for every file of an image. */
 export function readEntry(reader: FrameReader): Entry {
+  const path = reader.bytes();
+  const view = reader.view(fixedBytes);
   return {
-    path: reader.bytes(),
-    type: entryTypes[reader.u8() - 1] ?? 'socket',
-    opaque: reader.u8() === 1,
-    mode: reader.u32(),
-    uid: reader.u32(),
-    gid: reader.u32(),
-    size: reader.u64(),
-    mtime: { seconds: reader.i64(), nanoseconds: reader.u32() },
-    ctime: { seconds: reader.i64(), nanoseconds: reader.u32() },
-    dev: reader.u64(),
-    ino: reader.u64(),
-    nlink: reader.u32(),
-    major: reader.u32(),
-    minor: reader.u32(),
+    path,
+    type: entryTypes[view.getUint8(0) - 1] ?? 'socket',
+    opaque: view.getUint8(1) === 1,
+    mode: view.getUint32(2, true),
+    uid: view.getUint32(6, true),
+    gid: view.getUint32(10, true),
+    size: joined(view.getUint32(18, true), view.getUint32(14, true)),
+    mtime: readTime(view, 22),
+    ctime: readTime(view, 34),
+    dev: joined(view.getUint32(50, true), view.getUint32(46, true)),
+    ino: joined(view.getUint32(58, true), view.getUint32(54, true)),
+    nlink: view.getUint32(62, true),
+    major: view.getUint32(66, true),
+    minor: view.getUint32(70, true),
     target: reader.bytes(),
     xattrs: readXattrs(reader),
   };
 }
 
+function readTime(view: DataView, at: number): Time {
+  return {
+    seconds: joined(view.getInt32(at + 4, true), view.getUint32(at, true)),
+    nanoseconds: view.getUint32(at + 8, true),
+  };
+}
+
+const noXattrs: ReadonlyMap<string, Buffer> = new Map();
+
 function readXattrs(reader: FrameReader): ReadonlyMap<string, Buffer> {
+  const count = reader.u16();
+  if (count === 0) return noXattrs;
   const xattrs = new Map<string, Buffer>();
-  for (let left = reader.u16(); left > 0; left--) {
+  for (let left = count; left > 0; left--) {
     const name = reader.bytes().toString('latin1');
     xattrs.set(name, Buffer.from(reader.bytes()));
   }

@@ -137,6 +137,11 @@ export class FrameReader {
     return this.#buffer.subarray(at, at + length);
   }
 
+  /** The next bytes as they are. */
+  view(count: number): DataView {
+    return new DataView(this.#buffer.buffer, this.#buffer.byteOffset + this.#advance(count), count);
+  }
+
   #advance(count: number): number {
     const at = this.#at;
     this.#at += count;
@@ -146,7 +151,8 @@ export class FrameReader {
   }
 }
 
-function joined(high: number, low: number): number {
+/** A number of 64 bits. @throws INTERNAL above 2^53. */
+export function joined(high: number, low: number): number {
   const number = high * 0x100000000 + low;
   if (!Number.isSafeInteger(number))
     throw new CoracleError('INTERNAL', `read agent reply: ${number} is too large`);

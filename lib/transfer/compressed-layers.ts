@@ -1,7 +1,7 @@
 /**
  * Layers made here have no blob: it is made when a push or an archive asks for it, the same each time. What it
  * came out as is remembered, so that the next push only asks whether the registry has it.
- * `build/compressed/<diffid hex>.json`: `{"gzip-3-tar1-libdeflate-1.14": {"digest": ..., "size": ...}}`.
+ * `build/compressed/<diffid hex>.json`: `{"gzip-2-tar1-libdeflate-1.14": {"digest": ..., "size": ...}}`.
  */
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
