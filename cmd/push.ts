@@ -75,7 +75,6 @@ export const command = defineCommand({
     ...signRefusals,
     'signatures by notary are not made': 'disable-content-trust',
     'this version does not encrypt': 'encryption-key encrypt-layer',
-    'what is pushed to a directory alone is compressed by it': 'compress',
   },
   async handler(values, [source = '', destination], context) {
     const progress = transferProgress(values.quiet);
