@@ -56,20 +56,21 @@ function durationText(seconds: number): string {
   return `${Math.floor(whole / 3600)}h${Math.floor((whole % 3600) / 60)}m`;
 }
 
-/** The layers that a screen of so many rows shows, in their order: those on their way first, of the others how many there are. */
+/** The layers that a screen of so many rows shows, in their order: those on their way, then others while there is room. */
 export function chooseLines(
   lines: readonly LayerLine[],
   rows: number,
 ): { readonly shown: readonly LayerLine[]; readonly summary: string | undefined } {
   if (lines.length <= rows) return { shown: lines, summary: undefined };
-  const isActive = ({ event: { status } }: LayerLine): boolean =>
-    !finished.has(status) && status !== 'waiting';
-  const active = lines.filter(isActive);
-  const shown = active.slice(0, Math.max(1, rows - 1));
-  const others = lines.length - shown.length;
-  const done = lines.filter(({ event }) => finished.has(event.status)).length;
-  const waiting = lines.filter(({ event }) => event.status === 'waiting').length;
-  return { shown, summary: `${others} more layers: ${done} done, ${waiting} waiting` };
+  const isDone = ({ event }: LayerLine): boolean => finished.has(event.status);
+  const isWaiting = ({ event }: LayerLine): boolean => event.status === 'waiting';
+  const active = lines.filter((line) => !isDone(line) && !isWaiting(line));
+  const wanted = [...active, ...lines.filter(isWaiting), ...lines.filter(isDone)];
+  const chosen = new Set(wanted.slice(0, Math.max(1, rows - 1)));
+  const others = lines.filter((line) => !chosen.has(line));
+  const [done, waiting] = [others.filter(isDone).length, others.filter(isWaiting).length];
+  const summary = `${others.length} more layers: ${done} done, ${waiting} waiting`;
+  return { shown: lines.filter((line) => chosen.has(line)), summary };
 }
 
 /** Rows that lines of these lengths take on a screen of so many columns: a terminal that was made narrower wraps them. */
