@@ -57,8 +57,13 @@ export function resolveUserNamespace(
     return { userContainer: record.id, ...lent(record) };
   }
   if (lender !== undefined) {
-    if (options.userns === undefined) return lent(new ContainerStore(stores.paths).resolve(lender).record);
-    throw new CoracleError('USAGE', 'use --userns with namespaces of another container: it comes with them');
+    const { record } = new ContainerStore(stores.paths).resolve(lender);
+    // `host` is the usual namespace: what a container has that was given none.
+    const fits = choice.mode === 'host' && record.userNamespace === undefined;
+    if (options.userns === undefined || fits) return lent(record);
+    throw new CoracleError('USAGE', 'use --userns with namespaces of another container: it comes with them', {
+      hint: `leave --userns out, or say --userns container:${record.name}`,
+    });
   }
   const made = makeNamespace(stores, choice, options, facts);
   if (

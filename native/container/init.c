@@ -123,18 +123,18 @@ static int pivot(struct container *container, struct failure *failure) {
     return 0;
 }
 
+/** The user is looked up before anything is masked: that may be the files that say who it is. */
 static int attach_mounts(struct container *container, struct failure *failure) {
-    if (mounts_attach(container->plan, &container->sources, container->root, failure) < 0)
+    const struct plan *plan = container->plan;
+    if (mounts_attach(plan, &container->sources, container->root, failure) < 0 || accounts_add(plan, container->root, failure) < 0)
         return -1;
-    return mounts_restrict(container->plan, container->root, failure);
+    if (identity_resolve(container->root, plan->user, &plan->groups, &plan->ids, &container->process.identity, failure) < 0)
+        return -1;
+    return mounts_restrict(plan, container->root, failure);
 }
 
 static int resolve_process(struct container *container, struct failure *failure) {
     const struct plan *plan = container->plan;
-    if (accounts_add(plan, container->root, failure) < 0)
-        return -1;
-    if (identity_resolve(container->root, plan->user, &plan->groups, &plan->ids, &container->process.identity, failure) < 0)
-        return -1;
     if (process_environment(&container->process, failure) < 0)
         return -1;
     return process_enter_cwd(container->root, plan->cwd, CWD_MADE, failure);

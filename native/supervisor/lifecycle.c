@@ -250,11 +250,11 @@ static void record_end(struct supervisor *supervisor) {
     int signal = !failed && WIFSIGNALED(status) ? WTERMSIG(status) : 0;
     int code = exit_code(supervisor);
     time_text(finished);
-    events_write(&supervisor->events, supervisor->cleaned ? "remove" : "cleanup", "");
     struct exit_record exit = {.code = code, .signal = signal, .oom = supervisor->cgroup.out_of_memory, .failure = &supervisor->failure, .started = supervisor->started, .finished = finished, .restarts = supervisor->restarts, .stopped = supervisor->user_stopped};
     record_exit_text(&exit, supervisor->exit_text);
-    if (supervisor->record.lock >= 0) {
+    if (supervisor->record.lock >= 0) { /* else the container is another supervisor's, which goes on */
         struct failure failure = {0};
+        events_write(&supervisor->events, supervisor->cleaned ? "remove" : "cleanup", "");
         if (record_exit(&supervisor->record, supervisor->exit_text) < 0 && !(supervisor->cleaned && errno == ENOENT)) {
             fail(&failure, "record", errno, "exit");
             status_warning(&supervisor->status, &failure);

@@ -26,6 +26,8 @@ testWith(journeyNeeds, 'the life of containers is told in order', async (t) => {
     ]);
   }
   await cli.ok(['start', 'crate']);
+  // It runs: nothing happens, and nothing is told.
+  await cli.ok(['start', 'crate']);
   await cli.ok(['rm', '-f', 'crate']);
   const before = 'create\ninit\nstart\nhealth_status\nexec\nexec_died\npause\nunpause\n';
   t.is(await told('container=box'), before);

@@ -78,11 +78,30 @@ testWith([...journeyNeeds, ...fuse], 'a user namespace can be shared', async (t)
   t.is(await cli.ok(['run', '--rm', '--network', 'container:web', 'busybox', 'sh', '-c', space]), theirs);
   const both = [...run, '--userns', 'keep-id', '--pid', 'container:web', 'busybox', 'true'];
   t.regex((await cli.run(both)).stderr, /use --userns with namespaces of another container/);
+  const usual = [...run, '--userns', 'host', '--pid', 'container:web', 'busybox', 'true'];
+  t.regex((await cli.run(usual)).stderr, /use --userns with namespaces of another container/);
   t.regex(
     (await cli.run([...run, '--userns', 'keep-id:uid=99999999', 'busybox'])).stderr,
     /id 99999999 is not among/,
   );
 });
+
+testWith(
+  journeyNeeds,
+  'the usual user namespace goes with namespaces of a container that has it',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    await cli.ok(['run', '-d', '--name', 'web', '--network', 'none', 'busybox', 'sleep', '100']);
+    const space = ['busybox', 'readlink', '/proc/self/ns/user'];
+    const theirs = await cli.ok(['exec', 'web', ...space.slice(1)]);
+    for (const joined of [
+      ['--network', 'container:web'],
+      [...run.slice(2), '--ipc', 'container:web'],
+    ]) {
+      t.is(await cli.ok(['run', '--rm', '--userns', 'host', ...joined, ...space]), theirs, joined.join(' '));
+    }
+  },
+);
 
 testWith(journeyNeeds, 'a user that the image does not know has an account', async (t) => {
   const cli = await openCliWithBusybox(t);
@@ -173,6 +192,24 @@ testWith(journeyNeeds, 'what confines a process is what was asked for', async (t
   }
   const masked = ['--security-opt', 'mask=/tmp:/etc/hostname'];
   t.is(await told(masked, 'wc -c </etc/hostname; touch /tmp/x 2>/dev/null || echo closed'), '0\nclosed\n');
+  const accounts = ['--security-opt', 'mask=/etc/passwd:/etc/group'];
+  t.is(await told(accounts, 'wc -c </etc/passwd; wc -c </etc/group; id -u'), '0\n0\n0\n');
+  t.is(await told([...accounts, '--user', 'root:root'], 'id -u; id -g'), '0\n0\n');
+  await cli.ok([
+    'run',
+    '-d',
+    '--name',
+    'masked',
+    '--network',
+    'none',
+    ...accounts,
+    'busybox',
+    'sleep',
+    '100',
+  ]);
+  t.is(await cli.ok(['exec', 'masked', 'id', '-u']), '0\n');
+  t.is(await cli.ok(['exec', '--user', '7', 'masked', 'id', '-u']), '7\n');
+  t.regex((await cli.run(['exec', '--user', 'root', 'masked', 'id'])).stderr, /root: no such user/);
   t.is(await told(['--security-opt', 'label=type:spc_t'], 'echo taken'), 'taken\n');
   t.is(
     await told(['--security-opt', 'no-new-privileges'], 'grep NoNewPrivs /proc/self/status'),
