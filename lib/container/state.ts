@@ -33,7 +33,8 @@ export function readState(directory: string): ContainerState {
   // The lock first: a supervisor writes its exit record before it lets go.
   const held = isHeld(directory);
   const [live, exit] = [readLive(directory), readExit(directory)];
-  const begun = exit === undefined && ['exit.new', 'exit'].some((name) => existsSync(`${directory}/${name}`));
+  const begun =
+    !held && exit === undefined && ['exit.new', 'exit'].some((name) => existsSync(`${directory}/${name}`));
   const state = deriveState({ held, live, exit, begun, boot: bootId(), isAlive });
   if (state.lost !== undefined) writeExit(directory, state.lost);
   const dead = !held && existsSync(`${directory}/${removingMark}`);
