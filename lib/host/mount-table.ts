@@ -8,6 +8,8 @@ export type HostMount = {
   readonly type: string;
   /** Of the file system, not of the mount. */
   readonly superOptions: readonly string[];
+  /** Nothing can be executed from there. */
+  readonly noexec: boolean;
   /** Mounts made here are seen by others. */
   readonly shared: boolean;
   /** Mounts made by others are seen here. */
@@ -46,6 +48,7 @@ export function parseMountTable(table: string): readonly HostMount[] {
         directory: unescaped(directory),
         type: fields[separator + 1] ?? '',
         superOptions: (fields[separator + 3] ?? '').split(','),
+        noexec: (fields[5] ?? '').split(',').includes('noexec'),
         shared: tags.some((tag) => tag.startsWith('shared:')),
         slave: tags.some((tag) => tag.startsWith('master:')),
       },

@@ -42,12 +42,17 @@ export async function resetStore(session: Session): Promise<ResetResult> {
       hint: 'wait for the build, pull or other work to end, or end it',
     });
   }
+  let kept: readonly string[] | undefined;
   try {
     await removeRooms(stores, paths);
-    return { root: paths.root, containers, kept: removeRoot(paths) };
+    kept = removeRoot(paths);
+  } catch (error) {
+    // FUSE and NFS keep an open file under another name: the lock that is held here.
+    if (!hasErrno(error, 'ENOTEMPTY')) throw error;
   } finally {
     alone.release();
   }
+  return { root: paths.root, containers, kept: kept ?? removeRoot(paths) };
 }
 
 /** Before anything is opened: to open a store that is not there makes one. */

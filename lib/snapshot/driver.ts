@@ -8,6 +8,7 @@ import { release } from 'node:os';
 import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
+import { mountOf } from '../host/mount-table.js';
 import { bootId } from '../host/process.js';
 
 export type StorageDriver = 'overlay' | 'fuse-overlayfs' | 'copy';
@@ -17,7 +18,7 @@ export const storageDrivers: readonly StorageDriver[] = ['overlay', 'fuse-overla
 /** Whether a driver works here; `reason` says why not, `fix` what would help. */
 export type DriverProbe = { readonly works: boolean; readonly reason?: string; readonly fix?: string };
 
-/** The experiments, each a few milliseconds on the store's file system. `copy` needs none. */
+/** The experiments, each a few milliseconds on the store's file system. `copy` needs none: it only must be executed from there. */
 export type DriverProbes = {
   overlay(): DriverProbe;
   fuse(): DriverProbe;
@@ -47,7 +48,12 @@ export function chooseDriver(forced: string | undefined, context: DriverContext)
   if (overlay.works) return { driver: 'overlay' };
   const fuse = probeDriver('fuse-overlayfs', context);
   if (fuse.works) return { driver: 'fuse-overlayfs', reason: `overlay: ${overlay.reason}` };
-  return { driver: 'copy', reason: `overlay: ${overlay.reason}; fuse-overlayfs: ${fuse.reason}` };
+  const reason = `overlay: ${overlay.reason}; fuse-overlayfs: ${fuse.reason}`;
+  const copy = probeDriver('copy', context);
+  if (copy.works) return { driver: 'copy', reason };
+  throw new CoracleError('HOST', `choose storage driver: ${reason}; copy: ${copy.reason}`, {
+    hint: copy.fix ?? 'coracle doctor says what is missing here',
+  });
 }
 
 function checkForced(forced: string, context: DriverContext): StorageDriver {
@@ -66,7 +72,7 @@ function checkForced(forced: string, context: DriverContext): StorageDriver {
 
 /** Whether a driver works here. Good and bad results are remembered until something that matters changes. */
 export function probeDriver(driver: StorageDriver, context: DriverContext): DriverProbe {
-  if (driver === 'copy') return { works: true };
+  if (driver === 'copy') return probeCopy(context);
   const path = join(context.cache, `driver-${driver}.json`);
   const key = probeKey(driver, context.store);
   const known = readCached(path, key);
@@ -75,6 +81,16 @@ export function probeDriver(driver: StorageDriver, context: DriverContext): Driv
   ensureDirectory(context.cache);
   writeFileAtomic(path, JSON.stringify({ key, ...probe }));
   return probe;
+}
+
+/** A container's root is a directory of the store then, from which its programs have to be executed. */
+function probeCopy({ store }: DriverContext): DriverProbe {
+  if (mountOf(store)?.noexec !== true) return { works: true };
+  return {
+    works: false,
+    reason: 'the file system of the store is mounted noexec',
+    fix: 'mount it without noexec, or put the store elsewhere with --root',
+  };
 }
 
 /** What a result depends on. /dev/fuse may get other permissions and programs may be installed during a boot. */

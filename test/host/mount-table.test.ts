@@ -15,10 +15,31 @@ nonsense
 
 test('a line tells the place, the file system and who else sees mounts', (t) => {
   t.deepEqual(parseMountTable(table), [
-    { directory: '/', type: 'ext4', superOptions: ['rw', 'prjquota'], shared: true, slave: false },
-    { directory: '/home', type: 'xfs', superOptions: ['rw', 'attr2'], shared: true, slave: true },
-    { directory: '/a b', type: 'ext4', superOptions: ['rw'], shared: false, slave: true },
-    { directory: '/home/u', type: 'tmpfs', superOptions: ['rw', 'size=5k'], shared: false, slave: false },
+    {
+      directory: '/',
+      type: 'ext4',
+      superOptions: ['rw', 'prjquota'],
+      noexec: false,
+      shared: true,
+      slave: false,
+    },
+    {
+      directory: '/home',
+      type: 'xfs',
+      superOptions: ['rw', 'attr2'],
+      noexec: false,
+      shared: true,
+      slave: true,
+    },
+    { directory: '/a b', type: 'ext4', superOptions: ['rw'], noexec: false, shared: false, slave: true },
+    {
+      directory: '/home/u',
+      type: 'tmpfs',
+      superOptions: ['rw', 'size=5k'],
+      noexec: false,
+      shared: false,
+      slave: false,
+    },
   ]);
 });
 

@@ -1,5 +1,5 @@
 /** Stores on each kind of file system: all that a store is asked for works, and what it says it takes is what du counts. */
-import { mkdirSync, statfsSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { image } from '../faults/fixture.js';
@@ -176,6 +176,9 @@ testWith(
       /fail +owners of files .*EPERM\n.*cannot be unpacked there\n.*fix: put the store on ext4/,
     );
     t.is(JSON.parse(await cli.ok(['--root', root, 'system', 'check', '--format', 'json'])).errors, 0);
+    // Such a file system keeps a file that is open under another name, also one that is a lock.
+    await cli.ok(['--root', root, 'system', 'reset', '-f']);
+    t.deepEqual(readdirSync(mounted), []);
   },
 );
 
@@ -199,4 +202,22 @@ testWith(needs, 'a store on an overlay works by another driver, and doctor says 
   t.regex(stdout, /works\n[\s\S]*0 errors, 0 notices\n(fuse-overlayfs|copy): overlay: .*\n/);
   t.regex(stdout, / store .*\(overlay, /);
   t.regex(stderr, /use storage driver overlay: .*\nhint: /);
+});
+
+testWith(needs, 'a store on a mount without execution works, but not by plain copies', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const [root, archive] = [join(cli.directory, 'mounted'), join(cli.directory, 'busybox.tar')];
+  mkdirSync(root);
+  const coracle = `${program} --root ${root}/s`;
+  const run = `run --rm --network none ${image} echo works`;
+  const script = [
+    `mount -t tmpfs -o noexec,nosuid,nodev none ${root}`,
+    `${coracle} import ${archive} ${image}`,
+    `${coracle} ${run}`,
+    `! ${coracle} --storage-driver copy ${run}`,
+  ];
+  const { code, stdout, stderr } = await onHost(cli, script.join('\n'), ['version']);
+  t.is(code, 0, `${stdout}${stderr}`);
+  t.regex(stdout, /\nworks\n/);
+  t.regex(stderr, /storage driver copy: .*noexec\nhint: mount it without noexec, .*--root/);
 });

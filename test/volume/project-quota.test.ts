@@ -12,6 +12,7 @@ const mount = (type: string, ...superOptions: string[]): HostMount => ({
   directory: '/srv',
   type,
   superOptions,
+  noexec: false,
   shared: false,
   slave: false,
 });
