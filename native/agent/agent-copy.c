@@ -11,7 +11,25 @@
 
 #include "agent.h"
 
-enum { SMALL_FILE = 64 << 10, COPY_CHUNK = 128 << 10 };
+enum { SMALL_FILE = 64 << 10, COPY_CHUNK = 128 << 10, HOLE = 32 << 10, PAGE = 4096 };
+
+static bool is_zero(const char *bytes, size_t size) {
+    return bytes[0] == 0 && memcmp(bytes, bytes + 1, size - 1) == 0;
+}
+
+int write_content(int fd, const char *bytes, size_t size, bool last) {
+    bool hole = false;
+    /* Parts come as the sender has them: one that is zero as a whole needs no alignment. */
+    const size_t step = size >= PAGE && is_zero(bytes, size) ? size : HOLE;
+    for (size_t done = 0, part; done < size; done += part) {
+        part = size - done < step ? size - done : step;
+        hole = part == step && (step == size || is_zero(bytes + done, part));
+        if (hole ? lseek(fd, (off_t)part, SEEK_CUR) < 0 : write_full(fd, bytes + done, part) < 0)
+            return -errno;
+    }
+    /* What was left out at the end is part of the file. */
+    return last && hole && ftruncate(fd, lseek(fd, 0, SEEK_CUR)) < 0 ? -errno : 0;
+}
 
 static int copy_by_reading(int from, int to) {
     char buffer[COPY_CHUNK];
@@ -19,11 +37,39 @@ static int copy_by_reading(int from, int to) {
         ssize_t got = read(from, buffer, sizeof buffer);
         if (got < 0 && errno == EINTR)
             continue;
-        if (got <= 0)
-            return got < 0 ? -errno : 0;
-        if (write_full(to, buffer, (size_t)got) < 0)
+        if (got < 0)
             return -errno;
+        if (got == 0)
+            return ftruncate(to, lseek(to, 0, SEEK_CUR)) < 0 ? -errno : 0;
+        int result = write_content(to, buffer, (size_t)got, false);
+        if (result < 0)
+            return result;
     }
+}
+
+/* -1 with errno as copy_file_range(2) has it. */
+static int copy_range(int from, int to, off_t at, off_t end) {
+    off_t target = at;
+    while (at < end) {
+        ssize_t got = copy_file_range(from, &at, to, &target, (size_t)(end - at), 0);
+        if (got < 0)
+            return -1;
+        if (got == 0)
+            break;
+    }
+    return 0;
+}
+
+/* Only what is there: holes stay holes. */
+static int copy_data(int from, int to, off_t size) {
+    off_t hole = 0, data;
+    while (hole < size && (data = lseek(from, hole, SEEK_DATA)) >= 0) {
+        if ((hole = lseek(from, data, SEEK_HOLE)) < 0 || copy_range(from, to, data, hole) < 0)
+            return -1;
+    }
+    if (hole < size && errno != ENXIO)
+        return -1;
+    return ftruncate(to, size);
 }
 
 /* Kernels and file systems differ in what they can clone or copy by themselves; what they refuse is read and written. */
@@ -32,13 +78,12 @@ int copy_content(int from, int to, uint64_t size) {
         return copy_by_reading(from, to);
     if (ioctl(to, FICLONE, from) == 0)
         return 0;
-    ssize_t got;
-    while ((got = copy_file_range(from, NULL, to, NULL, 1 << 30, 0)) > 0)
-        continue;
-    if (got == 0)
+    if (copy_data(from, to, (off_t)size) == 0)
         return 0;
     bool refused = errno == EXDEV || errno == EINVAL || errno == ENOSYS || errno == EOPNOTSUPP || errno == EPERM;
-    return refused ? copy_by_reading(from, to) : -errno;
+    if (!refused)
+        return -errno;
+    return lseek(from, 0, SEEK_SET) < 0 || lseek(to, 0, SEEK_SET) < 0 ? -errno : copy_by_reading(from, to);
 }
 
 static int copy_file_into(const struct agent *agent, int from, int to, const struct stat *stat) {

@@ -94,7 +94,7 @@ static const int allowed_calls[] = {
     SYS_openat, SYS_write, SYS_close, SYS_fstat, SYS_newfstatat, SYS_utimensat, SYS_mkdirat, SYS_symlinkat, SYS_fchown, SYS_fchmod,
     SYS_fchownat, SYS_fchmodat, SYS_unlinkat, SYS_read, SYS_getdents64, SYS_readlinkat, SYS_fchdir, SYS_llistxattr, SYS_lgetxattr,
     SYS_lsetxattr, SYS_flistxattr, SYS_fgetxattr, SYS_fsetxattr, SYS_fremovexattr, SYS_linkat, SYS_renameat2, SYS_mknodat, SYS_openat2,
-    SYS_copy_file_range, SYS_lseek, SYS_fcntl, SYS_readv, SYS_writev, SYS_ppoll, SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise,
+    SYS_copy_file_range, SYS_lseek, SYS_ftruncate, SYS_fcntl, SYS_readv, SYS_writev, SYS_ppoll, SYS_brk, SYS_munmap, SYS_mremap, SYS_madvise,
     SYS_syncfs, SYS_fsync, SYS_nanosleep, SYS_clock_nanosleep, SYS_clock_gettime, SYS_rt_sigreturn, SYS_rt_sigprocmask, SYS_restart_syscall,
     SYS_exit, SYS_exit_group, SYS_gettid, SYS_tkill, SYS_getpid,
 #ifdef SYS_poll

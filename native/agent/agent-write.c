@@ -204,8 +204,7 @@ int op_file(struct agent *agent, struct request *request) {
     if (result < 0 || size > whole)
         return -EBADMSG;
     int fd = found < 0 ? found : open_file(agent, &target, &meta);
-    if (fd >= 0 && write_full(fd, bytes, size) < 0) {
-        result = -errno;
+    if (fd >= 0 && (result = write_content(fd, bytes, size, size == whole)) < 0) {
         close(fd);
         fd = result;
     }
@@ -232,8 +231,8 @@ int op_file_data(struct agent *agent, struct request *request) {
     strcpy(request->path, pending->path ? pending->path : "");
     bool given_up = size == 0;
     int result = size > pending->left ? -EBADMSG : 0;
-    if (pending->fd >= 0 && result == 0 && write_full(pending->fd, bytes, size) < 0)
-        result = -errno;
+    if (pending->fd >= 0 && result == 0)
+        result = write_content(pending->fd, bytes, size, size == pending->left);
     pending->left -= size > pending->left ? pending->left : size;
     bool done = pending->left == 0 || given_up;
     if (pending->fd >= 0 && result == 0 && done && !given_up)

@@ -228,6 +228,8 @@ void owner_recorded(const struct agent *agent, int fd, struct stat *stat);
 void owner_recorded_name(const struct agent *agent, int parent, const char *name, struct stat *stat);
 
 /* agent-copy.c */
+/** Writes where the descriptor stands, with holes for what is zero. The last part of a file sets its size. 0 or a negative errno. */
+int write_content(int fd, const char *bytes, size_t size, bool last);
 int copy_content(int from, int to, uint64_t size);
 /** Copies one entry that is no directory with all it has; the name must be free. */
 int copy_leaf(const struct agent *agent, int from, const char *name, const struct stat *stat, int to, const char *to_name);

@@ -75,6 +75,10 @@ async function journey(t: ExecutionContext<unknown>, cli: Cli, root: string, dri
   await compareWithDu(t, cli, at, root);
   await cli.ok([...at, 'commit', '-q', 'kept', 'made']);
   t.is(await cli.ok([...at, 'run', '--rm', ...network, 'made', 'stat', '-c', '%h', '/own/third']), '3\n');
+  const blocks = await cli.ok([...at, 'run', '--rm', ...network, 'made', 'stat', '-c', '%b %s', '/own/hole']);
+  const [taken = 0, size = 0] = blocks.trim().split(' ').map(Number);
+  t.is(size, 31 * 1024 * 1024);
+  t.true(taken * 512 < 3 * 1024 * 1024, `the hole takes ${taken} blocks`);
   const checked = await cli.run([...at, 'system', 'check', '--deep']);
   t.regex(checked.stdout, /: 0 errors, 0 notices\n$/);
   await compareWithDu(t, cli, at, root);

@@ -151,3 +151,46 @@ testWith(needs, 'prune frees a file system on which not a byte is free', async (
   );
   t.regex(stdout, /\nleft\nend\n[\s\S]*again\n/);
 });
+
+testWith(needs, 'whatever removes or prunes works where not a byte is free, and frees some', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const [root, archive] = [join(cli.directory, 'small'), join(cli.directory, 'busybox.tar')];
+  mkdirSync(root);
+  const context = join(cli.directory, 'context');
+  mkdirSync(context);
+  const noise = 'dd if=/dev/urandom bs=64k count=4 of=';
+  writeFileSync(join(context, 'Dockerfile'), `FROM ${image}\nRUN ${noise}/big\n`);
+  const coracle = `${program} --root ${root}/s`;
+  const verbs = [
+    'rm two',
+    'container prune -f',
+    'volume rm junk',
+    'volume prune -af',
+    'rmi localhost/web',
+    'image prune -f',
+    'builder prune -af',
+    'image prune -af',
+    'system reset -f',
+  ];
+  const script = [
+    `mount -t tmpfs -o size=32m none ${root}`,
+    `${coracle} import -q ${archive} ${image}`,
+    `${coracle} build -q --network none -t localhost/web ${context}`,
+    `${coracle} build -q --network none --no-cache -t localhost/web ${context}`,
+    ...['one', 'two'].map(
+      (name) => `${coracle} run --name ${name} --network none -v ${name}:/d ${image} ${noise}/d/x`,
+    ),
+    `${coracle} volume create junk; dd if=/dev/urandom bs=64k count=4 of=${root}/s/volumes/junk/_data/x`,
+    ...verbs.flatMap((verb) => [
+      `cat /dev/zero > ${root}/fill 2>/dev/null || true`,
+      `echo "before $(stat -f -c %a ${root})"; ${coracle} ${verb} || echo "failed: ${verb}"`,
+      `echo "after $(stat -f -c %a ${root}) ${verb}"; rm ${root}/fill`,
+    ]),
+    `ls ${root}`,
+  ];
+  const { code, stdout, stderr } = await onHost(cli, script.join('\n'), ['version']);
+  t.is(code, 0, `${stdout}${stderr}`);
+  t.notRegex(stdout, /^failed/m);
+  t.is(stdout.match(/^before 0$/gm)?.length, verbs.length);
+  for (const verb of verbs) t.regex(stdout, new RegExp(`^after [1-9][0-9]* ${verb}$`, 'm'));
+});
