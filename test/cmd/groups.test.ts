@@ -1,5 +1,6 @@
 /** Commands of two words. */
 import test from 'ava';
+import { refusedOptions } from '../../cmd/command.js';
 import { commands, findCommand, firstWords, groups, verbsOf } from '../../cmd/commands.js';
 import { groupHelp } from '../../cmd/help.js';
 import { refusedCommand } from '../../cmd/refused-commands.js';
@@ -58,4 +59,17 @@ test('commands that have no meaning here are refused by name', (t) => {
     t.is(findCommand(['system', verb])?.kind, 'group');
   }
   t.is(refusedCommand('system', 'df'), undefined);
+});
+
+test('no command has an option twice, nor one that it refuses as well', async (t) => {
+  for (const { name, load } of commands) {
+    const { command } = await load();
+    const options = [...command.options, ...refusedOptions(command.refused ?? {})];
+    const names = options.flatMap((option) => [option.name, ...(option.aliases ?? [])]);
+    const letters = options.flatMap(({ short }) => (short === undefined ? [] : [short]));
+    for (const all of [names, letters]) {
+      const twice = all.filter((one, at) => all.indexOf(one) !== at);
+      t.deepEqual(twice, [], name);
+    }
+  }
 });
