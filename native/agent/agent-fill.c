@@ -1,7 +1,6 @@
 /* Contents of many files into the memory shared with the client: one answer for all, and no byte through a pipe. */
 #define _GNU_SOURCE
 #include <errno.h>
-#include <fcntl.h>
 #include <unistd.h>
 
 #include "agent.h"
@@ -36,20 +35,11 @@ static int read_whole(int fd, unsigned char *bytes, size_t left) {
 
 static int fill(struct agent *agent, struct handle *handle, const struct piece *piece) {
     struct target target;
-    struct found found;
     int result = path_resolve(agent, handle, agent->request.path, 0, false, &target);
-    if (result == 0)
-        result = target_find(&target, &found);
     if (result < 0)
         return result;
-    directory_release(&found.directory);
-    if (found.kind == FOUND_DIRECTORY || !S_ISREG(found.stat.st_mode))
-        return found.kind == FOUND_DIRECTORY ? -EISDIR : -EINVAL;
-    int parent = target.handle->levels[target.depth].directory.places[found.place].fd;
-    auto_close int fd = openat(parent, target.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || (piece->offset > 0 && lseek(fd, (off_t)piece->offset, SEEK_SET) < 0))
-        return -errno;
-    return read_whole(fd, agent->memory + piece->at, piece->size);
+    auto_close int fd = target_open(&target, piece->offset);
+    return fd < 0 ? fd : read_whole(fd, agent->memory + piece->at, piece->size);
 }
 
 /* Every piece of a request is looked at before the first one is read. */

@@ -207,6 +207,26 @@ int target_find(const struct target *target, struct found *found) {
     return places ? 0 : -ENOMEM;
 }
 
+int target_open(const struct target *target, uint64_t offset) {
+    struct found found;
+    int result = target_find(target, &found);
+    if (result < 0)
+        return result;
+    directory_release(&found.directory);
+    if (found.kind == FOUND_DIRECTORY || !S_ISREG(found.stat.st_mode))
+        return found.kind == FOUND_DIRECTORY ? -EISDIR : -EINVAL;
+    int parent = target->handle->levels[target->depth].directory.places[found.place].fd;
+    int fd = openat(parent, target->name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    if (offset > 0 && lseek(fd, (off_t)offset, SEEK_SET) < 0) {
+        result = -errno;
+        close(fd);
+        return result;
+    }
+    return fd;
+}
+
 int target_top(const struct target *target) {
     return target->handle->levels[target->depth].directory.places[0].fd;
 }

@@ -265,22 +265,15 @@ int op_walk(struct agent *agent, struct request *request) {
 
 int op_read(struct agent *agent, struct request *request) {
     struct target target;
-    struct found found;
     int result = take_target(agent, request, request->flags, &target);
     uint64_t offset = take_u64(request), length = take_u64(request);
     if (result == 0)
         result = complete(request);
-    if (result == 0)
-        result = target_find(&target, &found);
     if (result < 0)
         return result;
-    directory_release(&found.directory);
-    if (found.kind == FOUND_DIRECTORY || !S_ISREG(found.stat.st_mode))
-        return found.kind == FOUND_DIRECTORY ? -EISDIR : -EINVAL;
-    int parent = target.handle->levels[target.depth].directory.places[found.place].fd;
-    auto_close int fd = openat(parent, target.name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-    if (fd < 0 || lseek(fd, (off_t)offset, SEEK_SET) < 0)
-        return -errno;
+    auto_close int fd = target_open(&target, offset);
+    if (fd < 0)
+        return fd;
     int64_t missing = put_content(agent, fd, length);
     if (missing < 0)
         return (int)missing;

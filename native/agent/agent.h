@@ -208,6 +208,8 @@ int path_resolve(struct agent *agent, struct handle *handle, const char *path, u
 int ensure_top(struct agent *agent, struct handle *handle, size_t depth);
 /** Finds what the target is now; the caller releases `found`. -ENOENT when nothing. */
 int target_find(const struct target *target, struct found *found);
+/** Opens the target, a regular file, at an offset: a descriptor, or a negative errno. */
+int target_open(const struct target *target, uint64_t offset);
 /** The top's descriptor of the target's directory; only after ensure_top. */
 int target_top(const struct target *target);
 /** The target's path below the handle's root, without links. */
