@@ -7,7 +7,7 @@ import { readFilters } from './options/texts.js';
 import { compileTemplate } from './template/render.js';
 import { printLine, visible } from './terminal/output.js';
 
-const filters = ['container', 'event', 'image', 'label', 'secret', 'type', 'volume'] as const;
+const filters = ['container', 'event', 'image', 'label', 'pod', 'secret', 'type', 'volume'] as const;
 
 export const command = defineCommand({
   name: 'events',

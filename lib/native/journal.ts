@@ -8,7 +8,7 @@ import { logger } from '../host/log.js';
 import type { StorePaths } from '../host/paths.js';
 import { withLock } from './lock.js';
 
-export type EventType = 'container' | 'image' | 'volume' | 'network' | 'secret' | 'system';
+export type EventType = 'container' | 'pod' | 'image' | 'volume' | 'network' | 'secret' | 'system';
 
 /** What happened, in podman's words. */
 export type EventSubject = {

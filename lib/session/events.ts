@@ -110,14 +110,19 @@ function* eventsOf(reader: LineReader | undefined): Generator<StoreEvent> {
 
 const types: readonly EventType[] = ['container', 'image', 'volume', 'network', 'secret', 'system'];
 
+/** What happens to a pod's holder and is an event of the pod; the rest is its own affair. */
+const ofPods = ['create', 'start', 'stop', 'kill', 'pause', 'unpause', 'restart', 'rename', 'remove'];
+
 function parseEvent(line: string): StoreEvent | undefined {
   const value = tryJson(line);
   if (typeof value !== 'object' || value === null) return undefined;
   const record = value as Readonly<Record<string, unknown>>;
   const text = (name: string): string | undefined =>
     typeof record[name] === 'string' ? record[name] : undefined;
-  const [time, status, type] = [text('time'), text('status'), types.find((known) => known === record.type)];
+  const [time, status] = [text('time'), text('status')];
+  const type = record.pod === true ? 'pod' : types.find((known) => known === record.type);
   if (time === undefined || status === undefined || type === undefined) return undefined;
+  if (type === 'pod' && !ofPods.includes(status)) return undefined;
   return {
     time,
     type,

@@ -54,6 +54,27 @@ testWith(journeyNeeds, 'containers of a pod share its network, its memory and it
   );
 });
 
+testWith(journeyNeeds, "events of a pod are the pod's, and none of a container", async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const events = async (filter: string): Promise<readonly string[]> => {
+    const format = ['--format', '{{.Type}} {{.Status}} {{.Name}}'];
+    const text = await cli.ok(['events', '--since', '1h', '--stream=false', '-f', filter, ...format]);
+    return text.trim().split('\n');
+  };
+  await cli.ok(['pod', 'create', '--network', 'none', '--name', 'shop']);
+  await cli.ok(['create', '--pod', 'shop', '--name', 'web', 'busybox', 'sleep', '1000']);
+  await cli.ok(['pod', 'start', 'shop']);
+  await cli.ok(['pod', 'stop', '-t', '0', 'shop']);
+  await cli.ok(['pod', 'rm', 'shop']);
+  const verbs = ['create', 'start', 'stop', 'remove'];
+  t.deepEqual(
+    await events('pod=shop'),
+    verbs.map((verb) => `pod ${verb} shop`),
+  );
+  t.deepEqual(await events('container=shop'), ['']);
+  t.true((await events('container=web')).includes('container start web'));
+});
+
 testWith(journeyNeeds, 'a pod starts, stops, pauses and goes as one', async (t) => {
   const cli = await openCliWithBusybox(t);
   const status = async (): Promise<string> => (await cli.ok(['pod', 'ps', '--format', '{{.Status}}'])).trim();
