@@ -121,7 +121,7 @@ function textOf(event: StoreEvent, whole: boolean): string {
   const { time, type, status, name, image, health, attributes } = event;
   const id = shownId(event, whole);
   const head = `${time.replace('T', ' ').replace(/Z$/, ' +0000 UTC')} ${type} ${status}`;
-  if (type !== 'container')
+  if (type !== 'container' && type !== 'pod')
     return [head, id, name]
       .filter((part) => part !== '')
       .join(' ')

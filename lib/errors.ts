@@ -6,6 +6,7 @@
  */
 import { posix } from 'node:path';
 
+/** What kind of failure it is. Codes are stable: programs may branch on them, never on messages. */
 export type ErrorCode =
   /** The command line or an API argument is wrong. */
   | 'USAGE'
@@ -44,6 +45,7 @@ export type ErrorCode =
   /** A defect of ours. */
   | 'INTERNAL';
 
+/** What an error has besides its code and its message. */
 export type ErrorDetails = {
   readonly cause?: unknown;
   /** What the user can do, one or two sentences or a command. */
@@ -54,6 +56,7 @@ export type ErrorDetails = {
   readonly excerpt?: string;
 };
 
+/** Every failure of the library. The message reads `verb object: reason`, and stands in one line. */
 export class CoracleError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;

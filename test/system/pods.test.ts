@@ -72,6 +72,8 @@ testWith(journeyNeeds, "events of a pod are the pod's, and none of a container",
     verbs.map((verb) => `pod ${verb} shop`),
   );
   t.deepEqual(await events('container=shop'), ['']);
+  const text = await cli.ok(['events', '--since', '1h', '--stream=false', '-f', 'pod=shop']);
+  t.regex(text, / pod create [0-9a-f]{64} \(image=, name=shop\)\n/);
   t.true((await events('container=web')).includes('container start web'));
 });
 
