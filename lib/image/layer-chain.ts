@@ -21,6 +21,7 @@ import type { SnapshotRecord } from '../snapshot/record.js';
 import type { ActiveSnapshot, CommittedLayer } from '../snapshot/snapshot-store.js';
 import { layerChainIds } from './layer-chain-ids.js';
 import { openInStore, type Stores } from './stores.js';
+import { UnpackSync } from './unpack-sync.js';
 
 export type ApplySource = {
   /** The layer's bytes as stored or received. */
@@ -30,6 +31,8 @@ export type ApplySource = {
   readonly onProgress?: (bytes: number) => void;
   /** Find out whether the files alone give the tar again. */
   readonly compare?: boolean;
+  /** With `compare`: told as soon as they are known not to. */
+  readonly onForeign?: () => void;
 };
 
 export class LayerChain {
@@ -40,6 +43,7 @@ export class LayerChain {
   readonly #staged: CommittedLayer[] = [];
   readonly #handles: Handle[] = [];
   readonly #warnings: string[] = [];
+  readonly #sync: UnpackSync;
   #locks: HeldLock[] = [];
   #committed: SnapshotRecord | undefined;
   #next = 0;
@@ -50,6 +54,7 @@ export class LayerChain {
     this.#diffIds = diffIds;
     this.#chainIds = layerChainIds(diffIds);
     this.#lease = stores.staging.lease();
+    this.#sync = new UnpackSync(stores.paths.snapshots);
   }
 
   /**
@@ -79,10 +84,10 @@ export class LayerChain {
 
   /**
    * Extracts the next layer and compares its diffID with the config's.
-   * @returns whether its files alone give its tar again, where `compare` asks for it.
+   * @returns the form of its tar, where `compare` asks for it.
    * @throws INTEGRITY when they differ; the chain must then be abandoned.
    */
-  async apply(source: ApplySource): Promise<Pick<AppliedLayer, 'canonical'>> {
+  async apply(source: ApplySource): Promise<Pick<AppliedLayer, 'form'>> {
     const diffId = this.#diffIds[this.#next];
     const chainId = this.#chainIds[this.#next];
     if (diffId === undefined || chainId === undefined) {
@@ -109,6 +114,7 @@ export class LayerChain {
     if (this.next !== undefined) throw new CoracleError('INTERNAL', `unpack: layer ${this.next} is missing`);
     try {
       await this.#agent?.sync();
+      await this.#sync.finish();
       const committed = this.#stores.snapshots.commitAll(this.#staged);
       this.#staged.length = 0;
       return committed.at(-1) ?? this.#committed;
@@ -121,6 +127,7 @@ export class LayerChain {
   async abandon(): Promise<void> {
     await this.#agent?.close();
     this.#agent = undefined;
+    await this.#sync.settle();
     const leftovers = this.#staged.splice(0).reverse();
     for (const { active } of leftovers) await this.#stores.snapshots.discard(active, this.#stores.removeTree);
     for (const lock of this.#locks.splice(0)) lock.release();
@@ -155,11 +162,16 @@ export class LayerChain {
     const handle = await agent.stack([top, ...this.#handles], { writable: true });
     const tar = decompress(source.bytes, source.compression);
     const target = { agent, handle, idMap: this.#stores.idMap() };
-    const { onProgress, compare } = source;
+    const { onProgress, compare, onForeign } = source;
     const applied = await applyLayer(tar, target, {
-      ...present('onProgress', onProgress),
+      onProgress: (bytes) => {
+        this.#sync.unpacked(bytes);
+        onProgress?.(bytes);
+      },
       ...present('compare', compare),
+      ...present('onForeign', onForeign),
     });
+    this.#sync.endLayer();
     await agent.release(handle);
     this.#handles.unshift(top);
     this.#warnings.push(...applied.warnings);

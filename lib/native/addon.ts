@@ -48,6 +48,8 @@ export type Addon = {
   /** Memory of a size that stays, and a descriptor by which another program maps it. */
   readonly sharedMemory: (name: string, bytes: number) => readonly [fd: number, memory: Buffer];
   readonly syncfs: (fd: number) => void;
+  /** The same on a thread of Node's pool; `fd` may be closed meanwhile. */
+  readonly syncfsLater: (fd: number) => Promise<void>;
   /** True when the file system of this directory now places what is made in it far apart; false where it knows no such hint. */
   readonly spreadChildren: (fd: number) => boolean;
   /** False when `to` exists. */

@@ -97,15 +97,6 @@ static napi_value call_return_memory(napi_env env, napi_callback_info info)
     return addon_boolean(env, mallopt(M_MMAP_THRESHOLD, 128 << 10) && mallopt(M_ARENA_MAX, 2));
 }
 
-static napi_value call_syncfs(napi_env env, napi_callback_info info)
-{
-    napi_value args[1];
-    int64_t fd;
-    if (!addon_arguments(env, info, args, 1) || !addon_int(env, args[0], &fd))
-        return NULL;
-    return syncfs((int)fd) < 0 ? addon_throw(env, "syncfs") : NULL;
-}
-
 /* FS_TOPDIR_FL of <linux/fs.h> since 4.5; ext2, ext3 and ext4 heed it, other file systems refuse what they do not know. */
 static napi_value call_spread_children(napi_env env, napi_callback_info info)
 {
@@ -295,7 +286,8 @@ static const struct {
     {"socketPair", call_socket_pair},
     {"memfd", addon_memfd},
     {"sharedMemory", addon_shared_memory},
-    {"syncfs", call_syncfs},
+    {"syncfs", addon_syncfs},
+    {"syncfsLater", addon_syncfs_later},
     {"spreadChildren", call_spread_children},
     {"renameNoReplace", call_rename_no_replace},
     {"connectUnix", call_connect_unix},

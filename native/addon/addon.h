@@ -45,5 +45,7 @@ napi_value addon_spawn(napi_env env, napi_callback_info info);
 napi_value addon_waitpid(napi_env env, napi_callback_info info);
 napi_value addon_memfd(napi_env env, napi_callback_info info);
 napi_value addon_shared_memory(napi_env env, napi_callback_info info);
+napi_value addon_syncfs(napi_env env, napi_callback_info info);
+napi_value addon_syncfs_later(napi_env env, napi_callback_info info);
 
 #endif

@@ -248,3 +248,12 @@ addonTest('a directory is told to spread what is made in it, as far as its file 
   const error = t.throws(() => addon().spreadChildren(-1));
   t.true(hasErrno(error, 'EBADF'));
 });
+
+addonTest('a file system is synced on another thread, whatever becomes of the descriptor', async (t) => {
+  const directory = temporaryDirectory(t);
+  const descriptor = openSync(directory, 'r');
+  const synced = addon().syncfsLater(descriptor);
+  closeSync(descriptor);
+  t.is(await synced, undefined);
+  t.throws(() => addon().syncfsLater(descriptor), { code: 'EBADF' });
+});
