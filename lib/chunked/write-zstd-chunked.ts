@@ -53,7 +53,7 @@ class ChunkedWriter {
       entry: (header, offset) => this.#begin(header, offset),
       data: (chunk) => this.#data(chunk),
       end: () => this.#end(),
-      raw: (bytes) => this.#keep(bytes),
+      raw: (bytes, start, end) => this.#keep(bytes.subarray(start, end)),
     });
     try {
       for await (const chunk of tar) {

@@ -6,10 +6,11 @@ import { createHash } from 'node:crypto';
 import type { IdMap } from '../host/id-map.js';
 import type { Agent } from '../native/agent.js';
 import { type DiffId, parseDiffId } from '../oci/chain-id.js';
-import { CanonicalTar } from './canonical-tar.js';
+import { CanonicalTar, type TarForm } from './canonical-tar.js';
+import { EntryFeed } from './entry-feed.js';
 import { LayerExtractor } from './layer-extractor.js';
 import { defaultTarLimits, type TarLimits } from './tar-entry.js';
-import { readTar } from './tar-reader.js';
+import { asBuffer } from './tar-reader.js';
 
 /** Where a layer goes: a handle whose top directory is the new, empty layer and whose rest are the layers below. */
 export type ApplyTarget = {
@@ -25,6 +26,8 @@ export type ApplyOptions = {
   readonly onProgress?: (bytes: number) => void;
   /** Find out whether the files alone give the tar again. */
   readonly compare?: boolean;
+  /** With `compare`: told as soon as they are known not to. */
+  readonly onForeign?: () => void;
 };
 
 export type AppliedLayer = {
@@ -35,8 +38,8 @@ export type AppliedLayer = {
   readonly entries: number;
   /** What could not be kept, such as device nodes; for the user. */
   readonly warnings: readonly string[];
-  /** `diffTar` makes these very bytes of the files; false where that is not certain, or was not asked. */
-  readonly canonical: boolean;
+  /** Whether `diffTar` makes these very bytes of the files; `uncertain` also where that was not asked. */
+  readonly form: TarForm;
 };
 
 /**
@@ -51,22 +54,24 @@ export async function applyLayer(
   const limits = options.limits ?? defaultTarLimits;
   const hash = createHash('sha256');
   const extractor = new LayerExtractor(target, limits);
-  let size = 0;
-  async function* hashed(): AsyncGenerator<Uint8Array, void> {
-    for await (const chunk of tar) {
-      hash.update(chunk);
-      size += chunk.length;
-      options.onProgress?.(size);
-      yield chunk;
-    }
-  }
   const canonical = options.compare === true ? new CanonicalTar() : undefined;
-  for await (const entry of readTar(hashed(), limits, canonical)) {
-    const pending = extractor.apply(entry);
+  const feed = new EntryFeed(extractor, limits, canonical);
+  let size = 0;
+  let isToldForeign = false;
+  for await (const chunk of tar) {
+    const pending = feed.push(asBuffer(chunk));
+    if (canonical?.isForeign === true && !isToldForeign) {
+      isToldForeign = true;
+      options.onForeign?.();
+    }
+    hash.update(chunk);
+    size += chunk.length;
+    options.onProgress?.(size);
     if (pending !== undefined) await pending;
   }
+  feed.finish();
   await extractor.finish();
   const diffId = parseDiffId(`sha256:${hash.digest('hex')}`, 'diffID');
   const { entries, warnings } = extractor;
-  return { diffId, size, entries, warnings, canonical: canonical?.finish() === true };
+  return { diffId, size, entries, warnings, form: canonical?.finish() ?? 'uncertain' };
 }

@@ -70,24 +70,24 @@ function entryAction(header: TarHeader, path: LayerPath, isMapped: IdCheck, limi
   if (type === 'link') return { kind: 'link', path, existing: linkedPath(header, path, limits) };
   checkIds(header, isMapped);
   const { mode, uid, gid, mtime } = header;
-  const named = { path, meta: { mode, uid, gid, mtime } };
+  const meta = { mode, uid, gid, mtime };
   switch (type) {
     case 'directory':
-      return { kind: 'directory', xattrs: keptXattrs(header), ...named };
+      return { kind: 'directory', path, meta, xattrs: keptXattrs(header) };
     case 'file':
-      return { kind: 'file', size: header.size, xattrs: keptXattrs(header), ...named };
+      return { kind: 'file', path, meta, size: header.size, xattrs: keptXattrs(header) };
     case 'symlink':
       if (header.linkTarget.length === 0) throw refused(header, 'a symbolic link without a target');
-      return { kind: 'symlink', target: header.linkTarget, ...named };
+      return { kind: 'symlink', path, meta, target: header.linkTarget };
     case 'fifo':
-      return { kind: 'fifo', ...named };
+      return { kind: 'fifo', path, meta };
     case 'char':
     case 'block': {
       const { major, minor } = header;
       // this is how a storage driver marks a deleted file
       if (type === 'char' && major === 0 && minor === 0)
         throw refused(header, 'a device 0:0 would forge a whiteout');
-      return { kind: 'device', type, major, minor, ...named };
+      return { kind: 'device', path, meta, type, major, minor };
     }
   }
 }
@@ -100,8 +100,10 @@ function linkedPath(header: TarHeader, path: LayerPath, limits: TarLimits): Laye
   return existing;
 }
 
+const idKinds = ['uid', 'gid'] as const;
+
 function checkIds(header: TarHeader, isMapped: IdCheck): void {
-  for (const kind of ['uid', 'gid'] as const) {
+  for (const kind of idKinds) {
     if (isMapped(kind, header[kind])) continue;
     throw new CoracleError(
       'HOST',

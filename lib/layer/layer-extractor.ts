@@ -2,12 +2,11 @@
 import { CoracleError, hasErrno } from '../errors.js';
 import type { Agent } from '../native/agent.js';
 import type { Entry, Meta } from '../native/agent-entry.js';
-import { inlineContent, type Pending } from '../native/agent-writes.js';
+import { type FileSink, inlineContent, type Pending } from '../native/agent-writes.js';
 import type { ApplyTarget } from './apply.js';
 import { type IdCheck, type LayerAction, type LayerMeta, layerAction, type Xattr } from './layer-action.js';
 import type { LayerPath } from './layer-path.js';
-import { printablePath, type TarEntry, type TarLimits } from './tar-entry.js';
-import { readContent } from './tar-reader.js';
+import { printablePath, type TarEntry, type TarHeader, type TarLimits } from './tar-entry.js';
 
 /** Missing parents are made as Docker makes them. */
 const parents = { parents: true } as const;
@@ -19,6 +18,13 @@ type Directory = { readonly path: LayerPath; readonly meta: Meta };
 type Implied = { readonly path: LayerPath; readonly before: Promise<Entry | undefined> };
 type FileAction = Extract<LayerAction, { kind: 'file' }>;
 type DeviceAction = Extract<LayerAction, { kind: 'device' }>;
+/** A file whose content comes; a small one is gathered, `sink` takes the others. */
+type OpenFile = {
+  readonly action: FileAction;
+  readonly sink: FileSink | undefined;
+  readonly parts: Buffer[];
+  gathered: number;
+};
 
 export class LayerExtractor {
   readonly #agent: Agent;
@@ -35,6 +41,9 @@ export class LayerExtractor {
   /** Names this layer deleted: a directory made at one of them must not show what is below. */
   readonly #deleted = new Set<string>();
   readonly #warnings: string[] = [];
+  /** The directory the last entry lay in: nothing is to be noted again for its neighbours. */
+  #noted: string | undefined;
+  #file: OpenFile | undefined;
   #unsaid = 0;
   entries = 0;
 
@@ -50,36 +59,64 @@ export class LayerExtractor {
     return this.#warnings;
   }
 
-  /** Starts an entry's change. Undefined: go on at once; a promise: wait before the next entry. */
-  apply(entry: TarEntry): Promise<void> | undefined {
+  /** Makes an entry's change with its content. Undefined: go on at once; a promise: wait before the next entry. */
+  apply(entry: TarEntry): Pending {
+    const pending = this.begin(entry);
+    return entry.size === 0 ? pending : this.#applyContent(entry, pending);
+  }
+
+  /**
+   * Starts an entry's change for a caller that pushes the content: `write` for its pieces, then `end`. Undefined: go on
+   * at once; a promise: wait before the next call.
+   */
+  begin(header: TarHeader): Pending {
     this.entries++;
-    const action = layerAction(entry, this.#isMapped, this.#limits);
-    if (action.kind !== 'skip' && action.kind !== 'opaque') this.#noteParents(action.path);
+    this.#file = undefined;
+    const action = layerAction(header, this.#isMapped, this.#limits);
+    if (action.kind === 'skip') return undefined;
+    if (action.kind === 'opaque') return this.#opaque(action.path);
+    const key = keyOf(action.path);
+    this.#noteParents(action.path, key);
+    if (action.kind === 'directory') return this.#directory(action, key);
+    this.#forget(key);
     switch (action.kind) {
       case 'whiteout':
-        this.#forget(action.path);
-        this.#deleted.add(keyOf(action.path));
+        this.#deleted.add(key);
         return this.#agent.whiteout(this.#handle, action.path, parents);
-      case 'opaque':
-        return this.#opaque(action.path);
-      case 'directory':
-        return this.#directory(action);
       case 'file':
-        this.#forget(action.path);
-        return this.#file(action, entry);
+        return this.#beginFile(action);
       case 'symlink':
-        this.#forget(action.path);
         return this.#agent.symlink(this.#handle, action.path, action.target, agentMeta(action.meta), parents);
       case 'link':
-        this.#forget(action.path);
         return this.#agent.link(this.#handle, action.path, action.existing, parents);
       case 'fifo':
       case 'device':
-        this.#forget(action.path);
         return this.#node(action);
-      case 'skip':
-        return undefined;
     }
+  }
+
+  /** The next bytes of the content; they must stay as they are until `end`. */
+  write(chunk: Buffer): Pending {
+    const file = this.#file;
+    if (file === undefined) return undefined;
+    if (file.sink !== undefined) return file.sink.write(chunk);
+    file.parts.push(chunk);
+    file.gathered += chunk.length;
+    return undefined;
+  }
+
+  /** The content is complete. */
+  end(): Pending {
+    const file = this.#file;
+    if (file === undefined) return undefined;
+    this.#file = undefined;
+    const { action, sink, parts, gathered } = file;
+    if (sink !== undefined) sink.end();
+    else if (gathered !== action.size)
+      throw new CoracleError('INTEGRITY', `extract ${printablePath(action.path)}: its content is incomplete`);
+    const content = parts.length === 1 ? parts[0] : undefined;
+    const pending = sink === undefined ? this.#smallFile(action, content ?? Buffer.concat(parts)) : undefined;
+    return this.#setXattrs(action.path, action.xattrs, pending);
   }
 
   /** Sets the directories' times, the inner ones first, and waits until everything is done. */
@@ -100,9 +137,12 @@ export class LayerExtractor {
   }
 
   /** Requests are answered in their order: what is asked now is told as it was before this entry. */
-  #noteParents(path: LayerPath): void {
-    for (let end = path.lastIndexOf(slash); end > 0; end = path.lastIndexOf(slash, end - 1)) {
-      const key = path.toString('latin1', 0, end);
+  #noteParents(path: LayerPath, ofPath: string): void {
+    const directory = ofPath.slice(0, Math.max(ofPath.lastIndexOf('/'), 0));
+    if (directory === this.#noted) return;
+    this.#noted = directory;
+    for (let end = directory.length; end > 0; end = ofPath.lastIndexOf('/', end - 1)) {
+      const key = ofPath.slice(0, end);
       if (this.#directories.has(key) || this.#implied.has(key)) return;
       const parent = path.subarray(0, end);
       const before = this.#agent.stat(this.#handle, parent);
@@ -112,23 +152,22 @@ export class LayerExtractor {
     }
   }
 
-  #directory(action: Extract<LayerAction, { kind: 'directory' }>): Pending {
+  #directory(action: Extract<LayerAction, { kind: 'directory' }>, key: string): Pending {
     const { path } = action;
     const meta = agentMeta(action.meta);
-    const key = keyOf(path);
     // re-inserted: the order of the last sight decides when its times are set
     this.#directories.delete(key);
     this.#directories.set(key, { path, meta });
     const made = this.#agent.mkdir(this.#handle, atRoot(path), meta, { existing: 'update', ...parents });
     const hidden = this.#deleted.has(key) ? this.#agent.opaque(this.#handle, path) : undefined;
-    return this.#setXattrs(path, action.xattrs) ?? hidden ?? made;
+    return this.#setXattrs(path, action.xattrs, hidden ?? made);
   }
 
   async #opaque(path: LayerPath): Promise<void> {
     if (path.length === 0 || !this.#directories.has(keyOf(path))) {
       const found = await this.#agent.stat(this.#handle, atRoot(path));
       if (found?.type !== 'directory') return;
-      this.#noteParents(path);
+      this.#noteParents(path, keyOf(path));
       if (path.length > 0) this.#implied.set(keyOf(path), { path, before: Promise.resolve(found) });
       // a marker needs the directory in this layer; a change of nothing copies it up
       await this.#agent.setMeta(this.#handle, atRoot(path), { mode: found.mode });
@@ -136,21 +175,28 @@ export class LayerExtractor {
     await this.#agent.opaque(this.#handle, atRoot(path));
   }
 
-  #file(action: FileAction, entry: TarEntry): Promise<void> | undefined {
-    const { path, size, xattrs } = action;
-    const meta = agentMeta(action.meta);
-    if (size > 0) return this.#content(action, meta, entry);
-    const pending = this.#agent.file(this.#handle, path, meta, noBytes, parents);
-    return this.#setXattrs(path, xattrs) ?? pending;
+  async #applyContent(entry: TarEntry, begun: Pending): Promise<void> {
+    await begun;
+    for await (const chunk of entry.content()) {
+      const pending = this.write(chunk);
+      if (pending !== undefined) await pending;
+    }
+    await this.end();
   }
 
-  async #content({ path, size, xattrs }: FileAction, meta: Meta, entry: TarEntry): Promise<void> {
-    if (size <= inlineContent) {
-      await this.#agent.file(this.#handle, path, meta, await readContent(entry, size), parents);
-    } else {
-      await this.#agent.fileStream(this.#handle, path, meta, size, entry.content(), parents);
-    }
-    await this.#setXattrs(path, xattrs);
+  #beginFile(action: FileAction): Pending {
+    const { path, size, meta, xattrs } = action;
+    if (size === 0) return this.#setXattrs(path, xattrs, this.#smallFile(action, noBytes));
+    const sink =
+      size <= inlineContent
+        ? undefined
+        : this.#agent.beginFile(this.#handle, path, agentMeta(meta), size, parents);
+    this.#file = { action, sink, parts: [], gathered: 0 };
+    return sink?.pending;
+  }
+
+  #smallFile({ path, meta }: FileAction, content: Buffer): Pending {
+    return this.#agent.file(this.#handle, path, agentMeta(meta), content, parents);
   }
 
   async #node(action: Extract<LayerAction, { kind: 'fifo' }> | DeviceAction): Promise<void> {
@@ -169,17 +215,17 @@ export class LayerExtractor {
     }
   }
 
-  #setXattrs(path: LayerPath, xattrs: readonly Xattr[]): Pending {
-    let pending: Pending;
+  #setXattrs(path: LayerPath, xattrs: readonly Xattr[], before?: Pending): Pending {
+    let pending = before;
     for (const { name, value } of xattrs)
       pending = this.#agent.xattr(this.#handle, atRoot(path), name, value);
     return pending;
   }
 
   /** Something else takes the place of a directory: neither it nor what was in it gets its times at the end. */
-  #forget(path: LayerPath): void {
-    const key = keyOf(path);
+  #forget(key: string): void {
     if (!this.#directories.delete(key)) return;
+    this.#noted = undefined;
     for (const inner of [...this.#directories.keys()]) {
       if (inner.startsWith(`${key}/`)) this.#directories.delete(inner);
     }
@@ -193,7 +239,8 @@ export class LayerExtractor {
   }
 }
 
-const slash = 0x2f;
+/** A layer has few owners, and each is looked up once. */
+const knownIds = 1024;
 const longAgo = { seconds: 0, nanoseconds: 0 } as const;
 const noBytes = Buffer.alloc(0);
 
@@ -213,5 +260,11 @@ function atRoot(path: LayerPath): LayerPath | string {
 function idCheck({ idMap }: ApplyTarget): IdCheck {
   // with one id only, the agent records the owners beside the files
   if (idMap.how === 'single') return () => true;
-  return (kind, id) => idMap[kind].some(({ container, size }) => id >= container && id < container + size);
+  const known = { uid: new Set<number>(), gid: new Set<number>() };
+  return (kind, id) => {
+    if (known[kind].has(id)) return true;
+    const mapped = idMap[kind].some(({ container, size }) => id >= container && id < container + size);
+    if (mapped && known[kind].size < knownIds) known[kind].add(id);
+    return mapped;
+  };
 }

@@ -44,7 +44,7 @@ export function layerPath(name: Buffer, limits: Pick<TarLimits, 'depth'> = defau
 
 /** Tells whiteouts from entries. Throws INVALID for whiteouts without a usable name. */
 export function pathMeaning(path: LayerPath): PathMeaning {
-  if (!path.includes(whiteoutPrefix)) return { kind: 'entry', path };
+  if (!hasWhiteout(path)) return { kind: 'entry', path };
   const parts = components(path);
   if (startsWith(parts[0], bookkeepingPrefix) && !parts[0]?.equals(opaqueName))
     return { kind: 'bookkeeping' };
@@ -98,6 +98,15 @@ function isClean(name: Buffer): boolean {
     if (dots > 0 && (at + dots === name.length || name[at + dots] === slash)) return false;
   }
   return name[name.length - 1] !== slash;
+}
+
+/** Whether a component begins like a whiteout. */
+function hasWhiteout(path: Buffer): boolean {
+  for (let at = 0; at < path.length; at++) {
+    if (path[at] !== dot || path[at + 1] !== 0x77 || (at > 0 && path[at - 1] !== slash)) continue;
+    if (path[at + 2] === 0x68 && path[at + 3] === dot) return true;
+  }
+  return false;
 }
 
 function components(name: Buffer): Buffer[] {

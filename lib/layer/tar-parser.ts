@@ -27,8 +27,8 @@ export type TarSink = {
   entry(header: TarHeader, offset: number | undefined): void;
   data(chunk: Buffer): void;
   end(): void;
-  /** Everything that is no content, in its place: headers, padding, and what follows the last entry. */
-  raw?(bytes: Buffer): void;
+  /** Everything that is no content, in its place: headers, padding, and what follows the last entry; `bytes` from `start` to `end`. */
+  raw?(bytes: Buffer, start: number, end: number): void;
 };
 
 type State =
@@ -68,6 +68,7 @@ export class TarParser {
   #pad = 0;
   #expander: SparseExpander | undefined;
   #zeroBlocks = 0;
+  #held = false;
 
   constructor(sink: TarSink, limits: TarLimits = defaultTarLimits) {
     this.#sink = sink;
@@ -80,8 +81,25 @@ export class TarParser {
     this.#before += this.#chunk.length;
     this.#chunk = chunk;
     this.#at = 0;
-    while (this.#step());
-    if (this.#state.kind === 'done' && this.#at < chunk.length) this.#sink.raw?.(chunk.subarray(this.#at));
+    this.#run();
+  }
+
+  /** Called by the sink: nothing more of the chunk is parsed until `resume`, and the chunk must stay as it is. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** Goes on with the chunk. */
+  resume(): void {
+    this.#held = false;
+    this.#run();
+  }
+
+  #run(): void {
+    while (!this.#held && this.#step());
+    if (this.#state.kind !== 'done' || this.#at === this.#chunk.length) return;
+    this.#sink.raw?.(this.#chunk, this.#at, this.#chunk.length);
+    this.#at = this.#chunk.length;
   }
 
   /** Bytes of content that come next and may be passed over by `skip` instead of pushed; 0 after anything else. */
@@ -115,7 +133,7 @@ export class TarParser {
     const state = this.#state;
     switch (state.kind) {
       case 'header':
-        return this.#withBytes(blockSize, (block) => this.#header(block));
+        return this.#headerBlock();
       case 'extended':
         return this.#withBytes(state.raw.size + padding(state.raw.size), (data) =>
           this.#extended(state.raw, data),
@@ -133,14 +151,25 @@ export class TarParser {
     }
   }
 
-  #header(block: Buffer): void {
-    if (isZeroBlock(block)) {
+  /** Most blocks lie whole in the chunk and are read there. */
+  #headerBlock(): boolean {
+    if (this.#carry !== undefined || this.#chunk.length - this.#at < blockSize)
+      return this.#withBytes(blockSize, (block) => this.#header(block, 0));
+    const start = this.#at;
+    this.#at += blockSize;
+    this.#sink.raw?.(this.#chunk, start, this.#at);
+    this.#header(this.#chunk, start);
+    return true;
+  }
+
+  #header(block: Buffer, at: number): void {
+    if (isZeroBlock(block, at)) {
       this.#zeroBlocks++;
       if (this.#zeroBlocks === 2) this.#state = { kind: 'done' };
       return;
     }
     if (this.#zeroBlocks > 0) throw new CoracleError('INVALID', 'read tar: an entry follows an end block');
-    const raw = decodeHeader(block);
+    const raw = decodeHeader(block, at);
     switch (raw.flag) {
       case 'x':
       case 'g':
@@ -152,7 +181,7 @@ export class TarParser {
         this.#state = { kind: 'extended', raw };
         return;
       case 'S':
-        this.#gnuSparse(raw, block);
+        this.#gnuSparse(raw, block.subarray(at, at + blockSize));
         return;
       default:
         this.#entry(raw);
@@ -244,7 +273,7 @@ export class TarParser {
 
   #padding(): boolean {
     const passed = Math.min(this.#pad, this.#chunk.length - this.#at);
-    if (passed > 0) this.#sink.raw?.(this.#chunk.subarray(this.#at, this.#at + passed));
+    if (passed > 0) this.#sink.raw?.(this.#chunk, this.#at, this.#at + passed);
     this.#at += passed;
     this.#pad -= passed;
     if (this.#pad > 0) return false;
@@ -257,7 +286,7 @@ export class TarParser {
     if (this.#carry === undefined && this.#chunk.length - this.#at >= size) {
       const bytes = this.#chunk.subarray(this.#at, this.#at + size);
       this.#at += size;
-      this.#sink.raw?.(bytes);
+      this.#sink.raw?.(bytes, 0, size);
       use(bytes);
       return true;
     }
@@ -269,7 +298,7 @@ export class TarParser {
     const bytes = this.#carry;
     this.#carry = undefined;
     this.#carried = 0;
-    this.#sink.raw?.(bytes);
+    this.#sink.raw?.(bytes, 0, size);
     use(bytes);
     return true;
   }

@@ -65,7 +65,7 @@ class TarFeed {
         },
         data: (chunk) => this.#items.push({ kind: 'data', chunk }),
         end: () => this.#items.push({ kind: 'end' }),
-        raw: (bytes) => observer?.raw(bytes),
+        raw: (bytes, start, end) => observer?.raw(bytes, start, end),
       },
       limits,
     );

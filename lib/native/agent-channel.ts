@@ -21,14 +21,18 @@ export const requestFlags = { ack: 1, follow: 2, parents: 4 } as const;
 
 type Waiter = { readonly onReply: (reply: Reply) => void; readonly onError: (error: CoracleError) => void };
 
+/** Of this many requests the names are kept for messages: more are hardly on their way. */
+const postedLimit = 16384;
+
 export class AgentChannel {
   readonly #child: ChildProcess;
   readonly #input: Writable;
   readonly #output: Readable;
   readonly #writer = new FrameWriter();
   readonly #splitter = new ReplySplitter();
-  readonly #waiters = new Map<number, Waiter>();
-  readonly #operations = new Map<number, string>();
+  readonly #waiters = new Map<number, Waiter & { readonly name: string }>();
+  /** What the last requests without an answer were, by their tags' low bits. */
+  readonly #posted: (string | undefined)[] = [];
   #tag = 0;
   #scheduled = false;
   #drained: Promise<void> | undefined;
@@ -62,8 +66,7 @@ export class AgentChannel {
     fill: (writer: FrameWriter) => void,
   ): Promise<void> | undefined {
     const tag = this.nextTag();
-    this.#operations.set(tag, operation[1]);
-    if (this.#operations.size > 4096) this.#forgetOldest();
+    this.#posted[tag % postedLimit] = operation[1];
     return this.write(operation[0], flags, tag, fill);
   }
 
@@ -93,19 +96,18 @@ export class AgentChannel {
 
   nextTag(): number {
     this.#tag = (this.#tag + 1) >>> 0;
+    this.#posted[this.#tag % postedLimit] = undefined;
     return this.#tag;
   }
 
   /** Routes every reply to `tag` to `waiter` until `forget`. */
   expect(tag: number, name: string, waiter: Waiter): void {
     if (this.#ended !== undefined) return waiter.onError(this.#ended);
-    this.#operations.set(tag, name);
-    this.#waiters.set(tag, waiter);
+    this.#waiters.set(tag, { ...waiter, name });
   }
 
   forget(tag: number): void {
     this.#waiters.delete(tag);
-    this.#operations.delete(tag);
   }
 
   /** Appends one frame; undefined when the pipe takes more, else resolves when it does. */
@@ -204,7 +206,7 @@ export class AgentChannel {
     const errno = reader.u32();
     const stage = reader.bytes().toString();
     const path = reader.bytes().toString();
-    const name = this.#operations.get(reply.tag) ?? stage;
+    const name = this.#waiters.get(reply.tag)?.name ?? this.#posted[reply.tag % postedLimit] ?? stage;
     const code = errnoName(errno);
     const full = code === 'ENOSPC' || code === 'EDQUOT';
     // The errno stays readable through hasErrno on the cause.
@@ -214,14 +216,6 @@ export class AgentChannel {
       `${[name, path].filter((word) => word !== '').join(' ')}: ${full ? 'no space left on the device' : errnoText(errno)}`,
       { cause, ...present('hint', hintOf(code)) },
     );
-  }
-
-  #forgetOldest(): void {
-    for (const tag of this.#operations.keys()) {
-      if (this.#waiters.has(tag)) continue;
-      this.#operations.delete(tag);
-      if (this.#operations.size <= 2048) return;
-    }
   }
 
   #end(reason: string): void {

@@ -31,28 +31,36 @@ export class FrameWriter {
 
   u8(value: number): this {
     this.#reserve(1);
-    this.#length = this.#buffer.writeUInt8(value, this.#length);
+    this.#buffer[this.#length++] = value;
     return this;
   }
 
   u16(value: number): this {
     this.#reserve(2);
-    this.#length = this.#buffer.writeUInt16LE(value, this.#length);
+    const buffer = this.#buffer;
+    const at = this.#length;
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    this.#length = at + 2;
     return this;
   }
 
   u32(value: number): this {
     this.#reserve(4);
-    this.#length = this.#buffer.writeUInt32LE(value >>> 0, this.#length);
+    // an array takes the lowest byte of what it is given; Buffer's own methods check every value first
+    const buffer = this.#buffer;
+    const at = this.#length;
+    buffer[at] = value;
+    buffer[at + 1] = value >>> 8;
+    buffer[at + 2] = value >>> 16;
+    buffer[at + 3] = value >>> 24;
+    this.#length = at + 4;
     return this;
   }
 
   /** Up to 2^53. */
   u64(value: number): this {
-    this.#reserve(8);
-    this.#buffer.writeUInt32LE((value % 0x100000000) >>> 0, this.#length);
-    this.#length = this.#buffer.writeUInt32LE(Math.floor(value / 0x100000000) >>> 0, this.#length + 4);
-    return this;
+    return this.u32(value % 0x100000000).u32(Math.floor(value / 0x100000000));
   }
 
   /** Within 2^53 of zero. */

@@ -20,6 +20,14 @@ const noCheck: Required<CopyCheck> = {
 /** What a source must still look like when it is copied. */
 export type CopyCheck = { readonly size: number; readonly mtime: Time; readonly ctime: Time };
 
+/** A file whose content is sent in pieces. */
+export type FileSink = {
+  readonly pending: Pending;
+  readonly write: (chunk: Uint8Array) => Pending;
+  /** @throws INTEGRITY when other than the announced bytes came. */
+  readonly end: () => void;
+};
+
 /** Operations that make something are fire-and-forget. */
 export class AgentWrites {
   readonly #channel: AgentChannel;
@@ -65,18 +73,41 @@ export class AgentWrites {
     content: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
     options: { parents?: boolean } = {},
   ): Promise<void> {
-    const tag = this.#channel.nextTag();
-    await this.#channel.write(11, parentsFlag(options), tag, (frame) =>
+    const file = this.beginFile(handle, path, meta, size, options);
+    await file.pending;
+    for await (const chunk of content) await file.write(chunk);
+    file.end();
+  }
+
+  /** The same for a sender whose pieces are pushed: it waits for `pending` and for what `write` returns, and calls `end`. */
+  beginFile(
+    handle: Handle,
+    path: AgentPath,
+    meta: Meta,
+    size: number,
+    options: { parents?: boolean } = {},
+  ): FileSink {
+    const channel = this.#channel;
+    const tag = channel.nextTag();
+    const pending = channel.write(11, parentsFlag(options), tag, (frame) =>
       writeMeta(frame.u32(handle).bytes(path), meta).u64(size).bytes(''),
     );
     let sent = 0;
-    for await (const chunk of content) {
-      for (let at = 0; at < chunk.length; at += chunkSize) {
-        await this.#channel.write(12, 0, tag, (frame) => frame.bytes(chunk.subarray(at, at + chunkSize)));
-      }
-      sent += chunk.length;
-    }
-    if (sent !== size) throw new CoracleError('INTEGRITY', `write file: got ${sent} bytes of ${size}`);
+    return {
+      pending,
+      write: (chunk) => {
+        sent += chunk.length;
+        let full: Pending;
+        for (let at = 0; at < chunk.length; at += chunkSize) {
+          const piece = chunk.length <= chunkSize ? chunk : chunk.subarray(at, at + chunkSize);
+          full = channel.write(12, 0, tag, (frame) => frame.bytes(piece));
+        }
+        return full;
+      },
+      end: () => {
+        if (sent !== size) throw new CoracleError('INTEGRITY', `write file: got ${sent} bytes of ${size}`);
+      },
+    };
   }
 
   symlink(

@@ -157,8 +157,8 @@ async function extractLayers(
     const partial = await task.way.chosen();
     if (partial !== undefined) {
       const bytes = partial.tar();
-      const { canonical } = await chain.apply({ bytes, compression: 'none', compare: true });
-      task.way.canonical = canonical;
+      const { form } = await chain.apply({ bytes, compression: 'none', compare: true });
+      task.way.canonical = form === 'canonical';
       continue;
     }
     try {

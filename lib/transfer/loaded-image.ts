@@ -77,9 +77,9 @@ export async function storeLoadedImage(
   const known = stores.images.find(digestHex(blob.digest));
   if (known !== undefined && stores.images.topSnapshot(known) !== undefined)
     return name(stores, known.descriptor, image);
-  const canonical = await unpackLayers(stores, config, image, blob.digest, onEvent);
+  const settled = await unpackLayers(stores, config, image, blob.digest, onEvent);
   const layers = await describeLayers(stores, diffIds, image);
-  await keepForeignTars(stores, diffIds, image, canonical);
+  await keepForeignTars(stores, diffIds, image, settled);
   const manifest: ImageManifest = {
     kind: 'manifest',
     mediaType: ociTypes.manifest,
@@ -97,7 +97,7 @@ function name(stores: Stores, descriptor: Descriptor, image: LoadedImage): Image
   return { ...record, references: image.references };
 }
 
-/** @returns the layers whose files are known to give their tar again. */
+/** @returns the layers whose files are known to give their tar again, and those whose tar was kept. */
 async function unpackLayers(
   stores: Stores,
   config: ImageConfig,
@@ -106,23 +106,37 @@ async function unpackLayers(
   onEvent: OnTransferEvent,
 ): Promise<ReadonlySet<DiffId>> {
   const { diff_ids: diffIds } = config.rootfs;
-  const canonical = new Set<DiffId>();
+  const settled = new Set<DiffId>();
+  const kept: Promise<void>[] = [];
   const chain = await LayerChain.open(stores, diffIds);
   try {
     for (let index = chain.next; index !== undefined; index = chain.next) {
       const diffId = diffIds[index];
-      const id = diffId === undefined ? '' : layerEventId(diffId);
+      if (diffId === undefined) throw new CoracleError('INTERNAL', `load layer ${index}: it has no diff_id`);
+      const id = layerEventId(diffId);
       const onProgress = (current: number): void =>
         onEvent({ kind: 'layer', id, status: 'extracting', current });
       const bytes = image.openLayer(index);
-      const applied = await chain.apply({ bytes, compression: 'auto', onProgress, compare: true });
-      if (applied.canonical && diffId !== undefined) canonical.add(diffId);
+      // beside the unpacking: what is written then is on the disk sooner
+      const onForeign = (): void => {
+        kept.push(keepTar(stores, diffId, image.openLayer(index)));
+      };
+      const { form } = await chain.apply({
+        bytes,
+        compression: 'auto',
+        onProgress,
+        compare: true,
+        onForeign,
+      });
+      if (form !== 'uncertain') settled.add(diffId);
       onEvent({ kind: 'layer', id, status: 'done' });
     }
+    await Promise.all(kept);
     await finishUnpack(chain, { configDigest }, stores);
     for (const text of chain.warnings) onEvent({ kind: 'message', text });
-    return canonical;
+    return settled;
   } finally {
+    await Promise.allSettled(kept);
     await chain.abandon();
   }
 }
@@ -151,7 +165,7 @@ async function keepForeignTars(
   stores: Stores,
   diffIds: readonly DiffId[],
   image: LoadedImage,
-  canonical: ReadonlySet<DiffId>,
+  settled: ReadonlySet<DiffId>,
 ): Promise<void> {
   const chain = layerChainIds(diffIds);
   const reader = new LayerReader(stores);
@@ -159,17 +173,20 @@ async function keepForeignTars(
     for (const [index, diffId] of diffIds.entries()) {
       const chainId = chain[index];
       const record = chainId === undefined ? undefined : stores.snapshots.byChainId(chainId);
-      if (record === undefined || stores.content.has(diffId) || canonical.has(diffId)) continue;
+      if (record === undefined || stores.content.has(diffId) || settled.has(diffId)) continue;
       const { diffId: found } = await measureLayer(
         await reader.source(record),
         present('clampMtime', record.clampMtime),
       );
-      if (found !== diffId)
-        await stores.content.ingest(decompress(image.openLayer(index), 'auto'), { digest: diffId });
+      if (found !== diffId) await keepTar(stores, diffId, image.openLayer(index));
     }
   } finally {
     await reader.close();
   }
+}
+
+async function keepTar(stores: Stores, diffId: DiffId, layer: AsyncIterable<Uint8Array>): Promise<void> {
+  if (!stores.content.has(diffId)) await stores.content.ingest(decompress(layer, 'auto'), { digest: diffId });
 }
 
 async function countBytes(source: AsyncIterable<Buffer>): Promise<number> {
