@@ -255,5 +255,5 @@ addonTest('a file system is synced on another thread, whatever becomes of the de
   const synced = addon().syncfsLater(descriptor);
   closeSync(descriptor);
   t.is(await synced, undefined);
-  t.throws(() => addon().syncfsLater(descriptor), { code: 'EBADF' });
+  t.throws(() => addon().syncfsLater(-1), { code: 'EBADF' });
 });
