@@ -1,6 +1,7 @@
 /** The layers of a pulled image: fetched beside each other, unpacked in their order beside that, in parts where that is enough. */
 import { mayHaveToc } from '../chunked/open-layout.js';
 import { CoracleError } from '../errors.js';
+import { GarbageLimit } from '../host/garbage.js';
 import { LayerChain } from '../image/layer-chain.js';
 import { layerChainIds } from '../image/layer-chain-ids.js';
 import type { Stores } from '../image/stores.js';
@@ -151,20 +152,27 @@ async function extractLayers(
   layers: readonly LayerTask[],
   onEvent: OnTransferEvent,
 ): Promise<void> {
+  const garbage = new GarbageLimit();
   for (let index = chain.next; index !== undefined; index = chain.next) {
+    let unpacked = 0;
+    const onProgress = (bytes: number): void => {
+      garbage.used(bytes - unpacked);
+      unpacked = bytes;
+    };
     const task = layers[index];
     if (task === undefined) throw new CoracleError('INTERNAL', `pull layer ${index}: the manifest has none`);
     const partial = await task.way.chosen();
     if (partial !== undefined) {
       const bytes = partial.tar();
-      const { form } = await chain.apply({ bytes, compression: 'none', compare: true });
+      const { form } = await chain.apply({ bytes, compression: 'none', compare: true, onProgress });
       task.way.canonical = form === 'canonical';
       continue;
     }
     try {
       await chain.apply({
-        bytes: withProgress(task, onEvent),
+        bytes: withProgress(task, onEvent, garbage),
         compression: layerCompression(task.layer.mediaType),
+        onProgress,
       });
     } catch (error) {
       // bad bytes are the download's to report, which then also throws them away
@@ -177,11 +185,14 @@ async function extractLayers(
 async function* withProgress(
   { layer, file }: LayerTask,
   onEvent: OnTransferEvent,
+  garbage: GarbageLimit,
 ): AsyncGenerator<Buffer, void> {
   const id = layerEventId(layer.digest);
   let current = 0;
   for await (const chunk of file.read()) {
     current += chunk.length;
+    // as received, and as read again
+    garbage.used(2 * chunk.length);
     if (file.isFinished) onEvent({ kind: 'layer', id, status: 'extracting', current, total: layer.size });
     yield chunk;
   }
