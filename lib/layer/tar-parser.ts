@@ -20,35 +20,7 @@ import { blockSize, defaultTarLimits, padding, type TarHeader, type TarLimits } 
 import { decodeHeader, isZeroBlock, type RawHeader } from './tar-header.js';
 import { mergeHeader, nothingPending, type Pending, sparseFormat } from './tar-merge.js';
 import { parseDecimal, parseNumber } from './tar-numbers.js';
-
-/** Where the parser's findings go. For each entry: `entry`, then `data` as often as needed, then `end`. */
-export type TarSink = {
-  /** `offset`: where the content begins in the archive; undefined for sparse files, which are not stored in one piece. */
-  entry(header: TarHeader, offset: number | undefined): void;
-  data(chunk: Buffer): void;
-  end(): void;
-  /** Everything that is no content, in its place: headers, padding, and what follows the last entry; `bytes` from `start` to `end`. */
-  raw?(bytes: Buffer, start: number, end: number): void;
-};
-
-type State =
-  | { readonly kind: 'header' }
-  | { readonly kind: 'extended'; readonly raw: RawHeader }
-  | {
-      readonly kind: 'gnu-sparse';
-      readonly raw: RawHeader;
-      readonly segments: SparseSegment[];
-      readonly size: number;
-    }
-  | {
-      readonly kind: 'pax-sparse';
-      readonly header: TarHeader;
-      readonly size: number;
-      readonly map: PaxMapReader;
-    }
-  | { readonly kind: 'content' }
-  | { readonly kind: 'padding' }
-  | { readonly kind: 'done' };
+import type { State, TarSink } from './tar-state.js';
 
 /** Parses one archive. A new one is needed for the next. */
 export class TarParser {

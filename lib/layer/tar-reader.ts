@@ -1,7 +1,8 @@
 /** Reading an archive entry by entry from an asynchronous source. */
 import { CoracleError } from '../errors.js';
 import { defaultTarLimits, type TarEntry, type TarHeader, type TarLimits } from './tar-entry.js';
-import { TarParser, type TarSink } from './tar-parser.js';
+import { TarParser } from './tar-parser.js';
+import type { TarSink } from './tar-state.js';
 
 /** Told of an archive's parts as they are parsed, ahead of whoever reads the entries. */
 export type TarObserver = Pick<TarSink, 'entry'> & Required<Pick<TarSink, 'raw'>>;
