@@ -3,7 +3,7 @@
  * accepted has the names that another reader finds.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { CoracleError } from '../../lib/errors.js';
@@ -17,7 +17,7 @@ import { findProgram, missingProgram, temporaryDirectory } from '../helpers/host
 import { testStores } from '../image/store-fixture.js';
 import { missingAgent } from '../layer/layer-fixture.js';
 import { chunked } from '../layer/tar-builder.js';
-import { complaintAbout, fuzzRuns, fuzzSeed, fuzzTime, randomFrom } from './seeded.js';
+import { complaintAbout, fuzzRuns, fuzzSeed, fuzzTime, randomFrom, stagedNames } from './seeded.js';
 import { hostileTar } from './tar-mutation.js';
 
 const limits = {
@@ -148,15 +148,6 @@ testWith(
     t.log(`${runs} archives, ${taken} taken`);
   },
 );
-
-/** What lies in the owners' directories below staging, their locks aside. */
-function stagedNames(staging: string): readonly string[] {
-  if (!existsSync(staging)) return [];
-  return readdirSync(staging)
-    .filter((owner) => statSync(join(staging, owner)).isDirectory())
-    .flatMap((owner) => readdirSync(join(staging, owner)))
-    .filter((name) => name !== 'lock');
-}
 
 const script = `
 import json, sys, tarfile

@@ -2,6 +2,8 @@
  * What the fuzzers share. `npm test` does the same few runs each time; `FUZZ_SECONDS` makes it longer, and then each run
  * is another one; `FUZZ_SEED` repeats one.
  */
+import { existsSync, readdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { CoracleError } from '../../lib/errors.js';
 
 /** A number from 0 to below `limit`. */
@@ -53,4 +55,13 @@ export function complaintAbout(error: unknown): string | undefined {
 export function processorTime(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
+}
+
+/** What lies in the owners' directories below staging, their locks aside. */
+export function stagedNames(staging: string): readonly string[] {
+  if (!existsSync(staging)) return [];
+  return readdirSync(staging)
+    .filter((owner) => statSync(join(staging, owner)).isDirectory())
+    .flatMap((owner) => readdirSync(join(staging, owner)))
+    .filter((name) => name !== 'lock');
 }
