@@ -104,7 +104,7 @@ void failure_text(const struct failure *failure, char *out, size_t room) {
     const char *verb = verb_of(failure->stage);
     if (failure->number == 0)
         snprintf(out, room, "%s %s", verb, failure->object);
-    else if (strcmp(failure->stage, "lock") == 0)
+    else if (strcmp(failure->stage, "lock") == 0 && failure->number == EBUSY)
         snprintf(out, room, "%s %s: the container is running already", verb, failure->object);
     else
         snprintf(out, room, "%s %s: %s", verb, failure->object, reason_of(failure->number));
