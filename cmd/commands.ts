@@ -185,9 +185,13 @@ export const commands: readonly CommandEntry[] = [
   entry('Containers', 'cp', 'Copy files between containers and this host', () => import('./cp.js'), [
     'container cp',
   ]),
-  entry('Containers', 'diff', 'Show what a container changed over its image', () => import('./diff.js'), [
-    'container diff',
-  ]),
+  entry(
+    'Containers',
+    'diff',
+    'Show what a container changed over its image, or an image over its base',
+    () => import('./diff.js'),
+    ['container diff'],
+  ),
   entry('Containers', 'export', "Write a container's files as a tar", () => import('./export.js'), [
     'container export',
   ]),
