@@ -20,10 +20,10 @@ static bool is_zero(const char *bytes, size_t size) {
 int write_content(int fd, const char *bytes, size_t size, bool last) {
     bool hole = false;
     /* Parts come as the sender has them: one that is zero as a whole needs no alignment. */
-    const size_t step = size >= PAGE && is_zero(bytes, size) ? size : HOLE;
+    const bool zero = size >= PAGE && is_zero(bytes, size);
     for (size_t done = 0, part; done < size; done += part) {
-        part = size - done < step ? size - done : step;
-        hole = part == step && (step == size || is_zero(bytes + done, part));
+        part = zero ? size : size - done < HOLE ? size - done : HOLE;
+        hole = zero || (part == HOLE && is_zero(bytes + done, part));
         if (hole ? lseek(fd, (off_t)part, SEEK_CUR) < 0 : write_full(fd, bytes + done, part) < 0)
             return -errno;
     }

@@ -315,7 +315,7 @@ testWith(
   'on a full disk an unpack and a tag fail clearly, and an image can still be removed',
   async (t) => {
     const directory = temporaryDirectory(t);
-    const layer = makeTar([{ name: 'zeros', content: Buffer.alloc(12_000_000) }]);
+    const layer = makeTar([{ name: 'large', content: Buffer.alloc(12_000_000, 'x') }]);
     const file = join(temporaryDirectory(t), 'layer');
     writeFileSync(file, gzipSync(layer));
     const program = join(import.meta.dirname, 'full-disk-process.js');

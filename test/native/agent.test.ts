@@ -81,6 +81,33 @@ agentTest('long contents arrive whole, in pieces and in ranges', async (t) => {
   await failsWith(t, agent, 'EISDIR', () => agent.read(top, '.', 0, 1));
 });
 
+agentTest('contents of every size around those of holes come back as they were', async (t) => {
+  const { agent, layer } = startAgent(t);
+  const top = await layer('top');
+  const noise = Buffer.from(Array.from({ length: 140_000 }, (_, at) => 1 + ((at * 7) % 251)));
+  const zeros = Buffer.alloc(noise.length);
+  for (const size of [4095, 4096, 4097, 32_767, 32_768, 32_769, 65_536, 98_304, 131_072, 139_999]) {
+    const contents = {
+      noise: noise.subarray(0, size),
+      zeros: zeros.subarray(0, size),
+      tail: Buffer.concat([noise.subarray(0, size >> 1), zeros.subarray(size >> 1, size)]),
+      head: Buffer.concat([zeros.subarray(0, size >> 1), noise.subarray(size >> 1, size)]),
+    };
+    for (const [kind, bytes] of Object.entries(contents)) {
+      const name = `${kind}-${size}`;
+      await agent.fileStream(top, name, { mode: 0o600, owner: { uid: 7, gid: 8 }, mtime: time }, size, [
+        bytes,
+      ]);
+      await agent.sync();
+      t.true((await agent.read(top, name, 0, size)).equals(bytes), name);
+      t.is((await agent.stat(top, name))?.size, size, name);
+      agent.copyFile({ handle: top, path: name }, { handle: top, path: `copy-${name}` }, { mode: 0o600 });
+      await agent.sync();
+      t.true((await agent.read(top, `copy-${name}`, 0, size)).equals(bytes), `copy of ${name}`);
+    }
+  }
+});
+
 agentTest('an entry replaces what stood there, and directories merge', async (t) => {
   const { agent, layer } = startAgent(t);
   const top = await layer('top');

@@ -208,7 +208,8 @@ test('S38: a token service that never ends, trickles or babbles is given up', as
           void (response.destroyed || response.write(Buffer.alloc(65_536, 'x'), () => setImmediate(more)));
         more();
       },
-      /more than/,
+      // The server shares this process: on a busy machine it is the clock that ends it.
+      /more than|next to nothing/,
     ],
     trickle: [
       (_, response) => {
