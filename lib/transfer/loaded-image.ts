@@ -119,7 +119,10 @@ async function unpackLayers(
       const bytes = image.openLayer(index);
       // beside the unpacking: what is written then is on the disk sooner
       const onForeign = (): void => {
-        kept.push(keepTar(stores, diffId, image.openLayer(index)));
+        const keeping = keepTar(stores, diffId, image.openLayer(index));
+        // It may fail long before anybody waits for it, which must not end the process.
+        keeping.catch(() => undefined);
+        kept.push(keeping);
       };
       const { form } = await chain.apply({
         bytes,
