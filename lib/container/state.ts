@@ -3,7 +3,7 @@
  * A supervisor that died without a record (killed, or the machine went down) gets its record written here.
  */
 import { existsSync } from 'node:fs';
-import { ioError } from '../errors.js';
+import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { bootId, isAlive } from '../host/process.js';
 import { addon } from '../native/addon.js';
 import { readExit, readLive, writeExit } from './records.js';
@@ -36,13 +36,23 @@ export function readState(directory: string): ContainerState {
   const begun =
     !held && exit === undefined && ['exit.new', 'exit'].some((name) => existsSync(`${directory}/${name}`));
   const state = deriveState({ held, live, exit, begun, boot: bootId(), isAlive });
-  if (state.lost !== undefined) writeExit(directory, state.lost);
+  if (state.lost !== undefined) recordLost(directory, state.lost);
   const dead = !held && existsSync(`${directory}/${removingMark}`);
   return {
     status: dead ? 'dead' : state.status,
     live: state.status === 'running' || state.status === 'paused' ? live : undefined,
     exit: state.exit,
   };
+}
+
+/** Writes the exit record of a lost supervisor, unless somebody has removed the container meanwhile. */
+export function recordLost(directory: string, exit: ExitRecord): void {
+  try {
+    writeExit(directory, exit);
+  } catch (error) {
+    if (error instanceof CoracleError && hasErrno(error.cause, 'ENOENT')) return;
+    throw error;
+  }
 }
 
 /** What `deriveState` looks at. */

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import test from 'ava';
 import { humanDuration } from '../../lib/container/ages.js';
@@ -10,8 +10,9 @@ import { type LogOptions, readLogs } from '../../lib/container/logs.js';
 import { checkName, releaseName, reserveName } from '../../lib/container/names.js';
 import { lastingEnvironment, mergeCommand, mergeProcess } from '../../lib/container/process.js';
 import type { ContainerRecord } from '../../lib/container/record.js';
+import { readExit } from '../../lib/container/records.js';
 import { parseRunFlags } from '../../lib/container/run-flags.js';
-import { deriveState, type StateFacts } from '../../lib/container/state.js';
+import { deriveState, recordLost, type StateFacts } from '../../lib/container/state.js';
 import type { ContainerStatus, ContainerView, ExitRecord, LiveRecord } from '../../lib/container/view.js';
 import { CoracleError } from '../../lib/errors.js';
 import { storePaths } from '../../lib/host/paths.js';
@@ -353,4 +354,13 @@ test('an image made of a container has no variables that are true of the contain
 test('-e NAME* takes every variable of the caller that begins so', (t) => {
   const context = { cwd: '/', env: { AB_ONE: '1', AB_TWO: '2', OTHER: '3', ABSENT: undefined } };
   t.deepEqual(parseRunFlags({ env: ['AB*', 'C=*'] }, context).env, ['AB_ONE=1', 'AB_TWO=2', 'C=*']);
+});
+
+test('the exit of a lost supervisor is recorded, and a container that is gone by then is no error', (t) => {
+  const directory = temporaryDirectory(t);
+  recordLost(directory, exit);
+  t.deepEqual(readExit(directory), exit);
+  t.notThrows(() => recordLost(join(directory, 'gone'), exit));
+  mkdirSync(join(directory, 'other', 'exit'), { recursive: true });
+  t.throws(() => recordLost(join(directory, 'other'), exit), { code: 'IO' });
 });
