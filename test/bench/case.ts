@@ -67,7 +67,7 @@ export type Comparison = {
 
 /** Rows of one measure: against podman with a target, and against skopeo, which does the same without running anything. */
 export function transferRows(title: string, measure: string, atMost?: number): Row[] {
-  return [row(title, measure, atMost), against('skopeo', `the same, skopeo`, measure, atMost)];
+  return [row(title, measure, atMost), against('skopeo', title, measure, atMost)];
 }
 
 /** A row of milliseconds of coracle against podman. */
