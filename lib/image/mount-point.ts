@@ -5,7 +5,7 @@
 import { mkdirSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { readJson, writeFileAtomic } from '../host/files.js';
-import { mayMount, mountNamespace, mountRoot, unmountRoot } from '../native/namespace.js';
+import { mayMount, mountNamespace, mountRoot, unmountRoot, unshareSession } from '../native/namespace.js';
 import type { PlanRecord } from '../native/plan.js';
 
 export type MountPlaces = {
@@ -21,24 +21,36 @@ export type MountPlaces = {
 export type MountState = 'none' | 'here' | 'elsewhere';
 
 export function mountState({ point, mark }: Pick<MountPlaces, 'point' | 'mark'>): MountState {
+  const found = readMark(mark);
+  if (found === undefined) return 'none';
+  if (found.namespace === mountNamespace()) return isMounted(point) ? 'here' : 'none';
+  return isAlive(found.namespace) ? 'elsewhere' : 'none';
+}
+
+/** `session` is the process that `coracle unshare` became. */
+type Mark = { readonly namespace: string; readonly session?: string };
+
+function readMark(mark: string): Mark | undefined {
   const record = readJson(mark);
-  const namespace =
-    typeof record === 'object' && record !== null && 'namespace' in record ? record.namespace : undefined;
-  if (typeof namespace !== 'string') return 'none';
-  if (namespace === mountNamespace()) return isMounted(point) ? 'here' : 'none';
-  return isAlive(namespace) ? 'elsewhere' : 'none';
+  if (typeof record !== 'object' || record === null) return undefined;
+  const { namespace, session } = record as Record<string, unknown>;
+  if (typeof namespace !== 'string') return undefined;
+  return typeof session === 'string' && /^\d+$/.test(session) ? { namespace, session } : { namespace };
 }
 
 /** Refuses what must not be done to files that are mounted elsewhere. @throws CONFLICT */
 export function refuseMounted(places: MountPlaces, verb: string): void {
-  // What serves a mount ends some milliseconds after the session that made it.
-  for (let tries = 0; mountState(places) === 'elsewhere'; tries++) {
-    if (tries === patience.tries) throw mountedElsewhere(places, verb);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, patience.milliseconds);
+  // What serves a mount ends some milliseconds after the session that made it, and later on a busy machine.
+  for (let waited = 0; mountState(places) === 'elsewhere'; waited += patience.step) {
+    const found = readMark(places.mark);
+    const ended = found?.session !== undefined && namespaceOf(found.session) !== found.namespace;
+    if (waited >= (ended ? patience.ended : patience.living)) throw mountedElsewhere(places, verb);
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, patience.step);
   }
 }
 
-const patience = { tries: 20, milliseconds: 10 };
+/** Milliseconds. A session's process may be between its end and its being seen to have ended. */
+const patience = { step: 10, living: 100, ended: 5000 };
 
 function mountedElsewhere(places: MountPlaces, verb: string): CoracleError {
   return new CoracleError(
@@ -62,10 +74,12 @@ export async function mountAt(
   refuseMounted(places, 'mount');
   if (mountState(places) === 'here') return places.point;
   const records = await root();
+  const session = unshareSession();
   try {
     mkdirSync(places.point, { recursive: true, mode: 0o700 });
     // The mark goes first: a mount that nobody knows of would be harmed.
-    writeFileAtomic(places.mark, `${JSON.stringify({ namespace: mountNamespace() })}\n`);
+    const mark: Mark = { namespace: mountNamespace(), ...(session === undefined ? {} : { session }) };
+    writeFileAtomic(places.mark, `${JSON.stringify(mark)}\n`);
   } catch (error) {
     throw ioError(`mount ${places.what}`, error);
   }

@@ -48,6 +48,11 @@ export function mountNamespace(): string {
   return readlinkSync('/proc/self/ns/mnt');
 }
 
+/** The process that `coracle unshare` became, as this process was told by it. */
+export function unshareSession(): string | undefined {
+  return process.env[sessionVariable] || undefined;
+}
+
 /** Whether this process is root of a user namespace that is not the host's, where it may mount. */
 export function mayMount(): boolean {
   return (
@@ -59,8 +64,8 @@ export function mayMount(): boolean {
 function act(verb: 'mount' | 'umount', records: readonly PlanRecord[], directory: string): void {
   const plan = addon().memfd('coracle-plan', encodePlan(records));
   try {
-    const session = verb === 'mount' && process.env[sessionVariable] ? [process.env[sessionVariable]] : [];
-    const complaint = runOnce([verb, ...session], [[planDescriptor, plan]]);
+    const session = verb === 'mount' ? unshareSession() : undefined;
+    const complaint = runOnce(session === undefined ? [verb] : [verb, session], [[planDescriptor, plan]]);
     if (complaint !== undefined) throw new CoracleError('IO', `${verb} ${directory}: ${complaint}`);
   } finally {
     closeSync(plan);

@@ -69,17 +69,32 @@ class Deadline {
 
   start(milliseconds: number): void {
     clearTimeout(this.#timer);
-    if (!this.#closed) this.#timer = setTimeout(() => this.#expire(milliseconds), milliseconds);
+    if (this.#closed) return;
+    const timer = setTimeout(
+      () => afterArrivals(() => this.#timer === timer && this.#expire(milliseconds)),
+      milliseconds,
+    );
+    this.#timer = timer;
   }
 
   stop(): void {
     clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   close(): void {
     this.#closed = true;
     this.stop();
   }
+}
+
+/**
+ * Acts when what the kernel holds for us was taken in: a process that had no processor for a while finds its timers
+ * due before it has read what came in time.
+ */
+export function afterArrivals(act: () => void): void {
+  // The first turn reads the sockets, the second runs what that set off.
+  setImmediate(() => setImmediate(act));
 }
 
 function watchConnection(outgoing: ClientRequest, options: RequestOptions, timeout: number): void {

@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { CoracleError } from '../errors.js';
 import { silentServer, TransientError } from './errors.js';
+import { afterArrivals } from './exchange.js';
 
 /** A response whose body is yet to be read, by `readBody` or `bodyChunks`, or thrown away by `discardBody`. */
 export type HttpResponse = {
@@ -28,13 +29,12 @@ export async function* bodyChunks(response: HttpResponse, action: string): Async
   // Only waiting counts: our own slowness is not the server's fault.
   let [waited, received] = [0, 0];
   let since: number | undefined = Date.now();
-  const timer = setInterval(
-    () => {
-      if (since === undefined || waited + Date.now() - since < idle) return;
+  const isLate = (): boolean => since !== undefined && waited + Date.now() - since >= idle;
+  const giveUp = (): void => {
+    if (isLate())
       message.destroy(received === 0 ? silentServer(url.host, idle) : tricklingServer(url.host, idle));
-    },
-    Math.max(5, idle / 20),
-  );
+  };
+  const timer = setInterval(() => isLate() && afterArrivals(giveUp), Math.max(5, idle / 20));
   try {
     for await (const chunk of message) {
       waited += Date.now() - since;
