@@ -20,6 +20,7 @@ import {
 import { dirname } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { parseJsonText } from '../oci/json-text.js';
+import { logger } from './log.js';
 import { randomHex } from './random.js';
 
 export type WriteOptions = {
@@ -41,8 +42,17 @@ export function writeFileAtomic(path: string, data: string | Uint8Array, options
     renameSync(temporary, path);
     if (options.durable) fsyncDirectory(dirname(path));
   } catch (error) {
-    rmSync(temporary, { force: true });
+    discard(temporary);
     throw ioError(`write ${path}`, error);
+  }
+}
+
+/** What failed already is what the caller has to know, not that nothing could be removed after it. */
+function discard(temporary: string): void {
+  try {
+    rmSync(temporary, { force: true });
+  } catch (error) {
+    logger().debug({ err: error, temporary }, 'a file that was not finished stays');
   }
 }
 

