@@ -10,9 +10,10 @@ import { join } from 'node:path';
 import { waitForLock } from '../content/partial-ingest.js';
 import { CoracleError } from '../errors.js';
 import type { HeldLock } from '../host/staging.js';
-import { type AppliedLayer, applyLayer } from '../layer/apply.js';
+import { type AppliedLayer, applyBytes } from '../layer/apply.js';
+import { ringBytes } from '../layer/block-ring.js';
 import type { Compression } from '../layer/compression.js';
-import { decompress } from '../layer/compression.js';
+import { expandedBytes } from '../layer/layer-bytes.js';
 import type { Agent, Handle } from '../native/agent.js';
 import type { ChainId, DiffId } from '../oci/chain-id.js';
 import { digestHex } from '../oci/digest.js';
@@ -26,6 +27,8 @@ import { UnpackSync } from './unpack-sync.js';
 export type ApplySource = {
   /** The layer's bytes as stored or received. */
   readonly bytes: AsyncIterable<Uint8Array>;
+  /** `bytes` uses the memory of a piece again when it is asked for the next one. */
+  readonly reused?: boolean;
   readonly compression: Compression | 'auto';
   /** Called with the uncompressed bytes so far. */
   readonly onProgress?: (bytes: number) => void;
@@ -160,10 +163,11 @@ export class LayerChain {
     const agent = await this.#openAgent();
     const top = await openInStore(agent, this.#stores.paths, active.fs, { writable: true });
     const handle = await agent.stack([top, ...this.#handles], { writable: true });
-    const tar = decompress(source.bytes, source.compression);
+    const { compression, reused } = source;
+    const bytes = expandedBytes(source.bytes, { compression, reused, memory: agent.memory });
     const target = { agent, handle, idMap: this.#stores.idMap() };
     const { onProgress, compare, onForeign } = source;
-    const applied = await applyLayer(tar, target, {
+    const applied = await applyBytes(bytes, target, {
       onProgress: (bytes) => {
         this.#sync.unpacked(bytes);
         onProgress?.(bytes);
@@ -182,7 +186,7 @@ export class LayerChain {
   async #openAgent(): Promise<Agent> {
     if (this.#agent !== undefined) return this.#agent;
     const { paths, snapshots } = this.#stores;
-    this.#agent = await this.#stores.ownAgent();
+    this.#agent = await this.#stores.ownAgent(ringBytes());
     for (const path of this.#committed === undefined ? [] : snapshots.layerPaths(this.#committed)) {
       this.#handles.push(await openInStore(this.#agent, paths, path));
     }

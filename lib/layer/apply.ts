@@ -2,15 +2,14 @@
  * Applying a changeset: tar bytes in, operations of the file agent out, the diffID from the same pass.
  * https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changesets
  */
-import { createHash } from 'node:crypto';
 import type { IdMap } from '../host/id-map.js';
 import type { Agent } from '../native/agent.js';
 import { type DiffId, parseDiffId } from '../oci/chain-id.js';
 import { CanonicalTar, type TarForm } from './canonical-tar.js';
 import { EntryFeed } from './entry-feed.js';
+import { type LayerBytes, plainBytes } from './layer-bytes.js';
 import { LayerExtractor } from './layer-extractor.js';
 import { defaultTarLimits, type TarLimits } from './tar-entry.js';
-import { asBuffer } from './tar-reader.js';
 
 /** Where a layer goes: a handle whose top directory is the new, empty layer and whose rest are the layers below. */
 export type ApplyTarget = {
@@ -46,32 +45,70 @@ export type AppliedLayer = {
  * Extracts a layer. When it throws, the target holds a part of it and must be discarded. Throws INVALID for
  * hostile or damaged archives, HOST for owners outside the id map, IO and NO_SPACE from the agent.
  */
-export async function applyLayer(
+export function applyLayer(
   tar: AsyncIterable<Uint8Array>,
   target: ApplyTarget,
   options: ApplyOptions = {},
 ): Promise<AppliedLayer> {
+  return applyBytes(plainBytes(tar), target, options);
+}
+
+/** The same for a layer in pieces; of memory shared with the target's agent, or not shared at all. */
+export async function applyBytes(
+  layer: LayerBytes,
+  target: ApplyTarget,
+  options: ApplyOptions = {},
+): Promise<AppliedLayer> {
   const limits = options.limits ?? defaultTarLimits;
-  const hash = createHash('sha256');
   const extractor = new LayerExtractor(target, limits);
   const canonical = options.compare === true ? new CanonicalTar() : undefined;
   const feed = new EntryFeed(extractor, limits, canonical);
+  const lent = new LentPieces(target.agent);
   let size = 0;
   let isToldForeign = false;
-  for await (const chunk of tar) {
-    const pending = feed.push(asBuffer(chunk));
+  for await (const { bytes, release } of layer.pieces) {
+    const pending = feed.push(bytes);
     if (canonical?.isForeign === true && !isToldForeign) {
       isToldForeign = true;
       options.onForeign?.();
     }
-    hash.update(chunk);
-    size += chunk.length;
+    size += bytes.length;
     options.onProgress?.(size);
     if (pending !== undefined) await pending;
+    if (release === undefined) continue;
+    extractor.detach();
+    canonical?.detach();
+    lent.giveBack(release);
   }
   feed.finish();
   await extractor.finish();
-  const diffId = parseDiffId(`sha256:${hash.digest('hex')}`, 'diffID');
+  lent.check();
+  const diffId = parseDiffId(layer.digest(), 'diffID');
   const { entries, warnings } = extractor;
   return { diffId, size, entries, warnings, form: canonical?.finish() ?? 'uncertain' };
+}
+
+/** Memory that the agent reads from: it may change when a request after the last one that speaks of it was answered. */
+class LentPieces {
+  readonly #agent: Agent;
+  #failure: unknown;
+
+  constructor(agent: Agent) {
+    this.#agent = agent;
+  }
+
+  /** @throws what the agent told since the last call. */
+  giveBack(release: () => void): void {
+    this.check();
+    this.#agent
+      .sync()
+      .catch((error: unknown) => {
+        this.#failure ??= error;
+      })
+      .finally(release);
+  }
+
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
 }

@@ -61,6 +61,12 @@ export class CanonicalTar implements TarObserver {
     this.#padding = padding(header.size);
   }
 
+  /** What was parsed so far may change from now on. */
+  detach(): void {
+    const kept = Buffer.from(this.#gap.subarray(this.#start, this.#end));
+    this.#keep(kept, 0, kept.length);
+  }
+
   /** True as soon as an archive is known not to be of that form. */
   get isForeign(): boolean {
     return this.#form === 'foreign';

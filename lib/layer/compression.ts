@@ -42,12 +42,20 @@ export async function* decompress(
   let output = 0;
   for await (const chunk of await expand(input.read(), actual)) {
     output += chunk.length;
-    if (output > limits.bytes) throw tooLarge(`more than ${limits.bytes} bytes`);
-    if (actual !== 'none' && output > limits.ratioAfter && output > limits.ratio * input.bytes) {
-      throw tooLarge(`more than ${limits.ratio} times its compressed size`);
-    }
+    checkExpansion(output, actual === 'none' ? Number.POSITIVE_INFINITY : input.bytes, limits);
     yield chunk;
   }
+}
+
+/** @throws INVALID where `output` bytes are too many, or too many for the `input` bytes they were made of. */
+export function checkExpansion(
+  output: number,
+  input: number,
+  limits: Pick<TarLimits, 'bytes' | 'ratio' | 'ratioAfter'> = defaultTarLimits,
+): void {
+  if (output > limits.bytes) throw tooLarge(`more than ${limits.bytes} bytes`);
+  if (output > limits.ratioAfter && output > limits.ratio * input)
+    throw tooLarge(`more than ${limits.ratio} times its compressed size`);
 }
 
 /** The compressed stream; the same input gives the same bytes. Levels are those of the format. */
@@ -119,15 +127,20 @@ async function* throughZlib(
     if (transform.bytesWritten < given) throw new Error('data follows its end');
   } catch (error) {
     if (sourceError !== undefined) throw sourceError;
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new CoracleError('INTEGRITY', `${verb} stream: ${reason}`, {
-      cause: error,
-      hint: 'the data is damaged or truncated; fetch it again',
-    });
+    throw damaged(verb, error);
   } finally {
     input.destroy();
     transform.destroy();
   }
+}
+
+/** A stream that is not what it should be. */
+export function damaged(verb: 'compress' | 'decompress', error: unknown): CoracleError {
+  const reason = error instanceof Error ? error.message : String(error);
+  return new CoracleError('INTEGRITY', `${verb} stream: ${reason}`, {
+    cause: error,
+    hint: 'the data is damaged or truncated; fetch it again',
+  });
 }
 
 async function zlibTransform(name: ZlibName, level: number | undefined): Promise<Gunzip> {

@@ -95,7 +95,7 @@ export class LayerExtractor {
     }
   }
 
-  /** The next bytes of the content; they must stay as they are until `end`. */
+  /** The next bytes of the content; they must stay as they are until `end` or `detach`. */
   write(chunk: Buffer): Pending {
     const file = this.#file;
     if (file === undefined) return undefined;
@@ -103,6 +103,13 @@ export class LayerExtractor {
     file.parts.push(chunk);
     file.gathered += chunk.length;
     return undefined;
+  }
+
+  /** The bytes written so far may change, once the agent has answered what was asked of it. */
+  detach(): void {
+    const file = this.#file;
+    if (file === undefined || file.gathered === 0) return;
+    this.#file = { ...file, parts: [Buffer.concat(file.parts)] };
   }
 
   /** The content is complete. */

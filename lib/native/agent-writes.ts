@@ -31,9 +31,15 @@ export type FileSink = {
 /** Operations that make something are fire-and-forget. */
 export class AgentWrites {
   readonly #channel: AgentChannel;
+  /**
+   * What the agent was started to share. Content that lies there is not sent: it must stay as it is until a later request was
+   * answered. `fill` writes there.
+   */
+  readonly memory: Buffer | undefined;
 
-  constructor(channel: AgentChannel) {
+  constructor(channel: AgentChannel, memory?: Buffer) {
     this.#channel = channel;
+    this.memory = memory;
   }
 
   /** `existing`: `fail`, `update` (a directory is kept and gets `meta`, anything else replaced), `keep`. */
@@ -59,9 +65,19 @@ export class AgentWrites {
   ): Pending {
     if (content.length > inlineContent)
       throw new CoracleError('INTERNAL', `write file: ${content.length} bytes at once`);
-    return this.#channel.post([11, 'write'], parentsFlag(options), (frame) =>
-      writeMeta(frame.u32(handle).bytes(path), meta).u64(content.length).bytes(content),
-    );
+    const at = this.#placeOf(content);
+    return this.#channel.post([at === undefined ? 11 : 22, 'write'], parentsFlag(options), (frame) => {
+      writeMeta(frame.u32(handle).bytes(path), meta).u64(content.length);
+      if (at === undefined) frame.bytes(content);
+      else frame.u32(at).u32(content.length);
+    });
+  }
+
+  /** Where in the shared memory bytes lie; undefined for others. */
+  #placeOf(bytes: Uint8Array): number | undefined {
+    const { memory } = this;
+    if (memory === undefined || bytes.buffer !== memory.buffer || bytes.length === 0) return undefined;
+    return bytes.byteOffset - memory.byteOffset;
   }
 
   /** A file of exactly `size` bytes that come in pieces. Resolves when all are sent. */
@@ -97,6 +113,9 @@ export class AgentWrites {
       pending,
       write: (chunk) => {
         sent += chunk.length;
+        const place = this.#placeOf(chunk);
+        if (place !== undefined)
+          return channel.write(23, 0, tag, (frame) => frame.u32(place).u32(chunk.length));
         let full: Pending;
         for (let at = 0; at < chunk.length; at += chunkSize) {
           const piece = chunk.length <= chunkSize ? chunk : chunk.subarray(at, at + chunkSize);

@@ -101,14 +101,10 @@ function startAgent(records: readonly PlanRecord[], roots: readonly AgentRoot[] 
 export class Agent extends AgentWrites {
   readonly #channel: AgentChannel;
   readonly #roots: readonly AgentRoot[];
-  /** What the agent was started to share: `fill` writes there. */
-  readonly memory: Buffer | undefined;
-
   constructor(channel: AgentChannel, roots: readonly AgentRoot[], memory?: Buffer) {
-    super(channel);
+    super(channel, memory);
     this.#channel = channel;
     this.#roots = roots;
-    this.memory = memory;
   }
 
   /** The root of the store that an absolute path lies below, and the path from there; undefined when none has it. */

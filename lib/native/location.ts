@@ -9,7 +9,8 @@ export type NativeProgram =
   | 'coracle-zstd'
   | 'coracle.node'
   | 'coracle-gzip.node'
-  | 'coracle-frames.node';
+  | 'coracle-frames.node'
+  | 'coracle-expand.node';
 
 let found: string | undefined;
 

@@ -154,25 +154,20 @@ async function extractLayers(
 ): Promise<void> {
   const garbage = new GarbageLimit();
   for (let index = chain.next; index !== undefined; index = chain.next) {
-    let unpacked = 0;
-    const onProgress = (bytes: number): void => {
-      garbage.used(bytes - unpacked);
-      unpacked = bytes;
-    };
     const task = layers[index];
     if (task === undefined) throw new CoracleError('INTERNAL', `pull layer ${index}: the manifest has none`);
     const partial = await task.way.chosen();
     if (partial !== undefined) {
       const bytes = partial.tar();
-      const { form } = await chain.apply({ bytes, compression: 'none', compare: true, onProgress });
+      const { form } = await chain.apply({ bytes, compression: 'none', compare: true });
       task.way.canonical = form === 'canonical';
       continue;
     }
     try {
       await chain.apply({
         bytes: withProgress(task, onEvent, garbage),
+        reused: true,
         compression: layerCompression(task.layer.mediaType),
-        onProgress,
       });
     } catch (error) {
       // bad bytes are the download's to report, which then also throws them away
@@ -191,8 +186,7 @@ async function* withProgress(
   let current = 0;
   for await (const chunk of file.read()) {
     current += chunk.length;
-    // as received, and as read again
-    garbage.used(2 * chunk.length);
+    garbage.used(chunk.length);
     if (file.isFinished) onEvent({ kind: 'layer', id, status: 'extracting', current, total: layer.size });
     yield chunk;
   }

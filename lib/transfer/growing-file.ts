@@ -48,13 +48,13 @@ export class GrowingFile {
     return this.#state === 'finished';
   }
 
-  /** The bytes in order, to the end of the finished file. */
+  /** The bytes in order, to the end of the finished file. The memory of a piece is used again when the next one is asked for. */
   async *read(): AsyncGenerator<Buffer, void> {
     const file = await this.#open();
+    const buffer = Buffer.allocUnsafe(chunkSize);
     try {
       for (let position = 0; ; ) {
         const finished = this.#state === 'finished';
-        const buffer = Buffer.allocUnsafe(chunkSize);
         const { bytesRead } = await file.read(buffer, 0, chunkSize, position);
         position += bytesRead;
         if (bytesRead > 0) yield buffer.subarray(0, bytesRead);

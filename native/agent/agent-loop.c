@@ -25,7 +25,7 @@ static const struct operation {
     {33, true, "read", op_read},           {34, true, "resolve", op_resolve},   {40, false, "copy", op_copy},
     {41, true, "flatten", op_flatten},     {42, true, "compare", op_compare},   {43, true, "normalise", op_normalise},
     {44, false, "syncfs", op_syncfs},      {45, true, "usage", op_usage},
-    {35, false, "fill", op_fill},
+    {35, false, "fill", op_fill},            {OP_SHARED_FILE, true, "file", op_file}, {OP_SHARED_DATA, true, "file", op_file_data},
 };
 
 int agent_create(struct agent *agent, bool single_id, int out) {

@@ -192,6 +192,19 @@ static void acknowledge(struct agent *agent) {
     reply_end(agent);
 }
 
+/* Content is in the frame, or in the memory that is shared with the client. */
+static const char *take_content(const struct agent *agent, struct request *request, size_t *size) {
+    if (request->op != OP_SHARED_FILE && request->op != OP_SHARED_DATA)
+        return take_bytes(request, size);
+    uint32_t at = take_u32(request);
+    *size = take_u32(request);
+    if (agent->memory && at <= agent->memory_size && *size <= agent->memory_size - at)
+        return (const char *)agent->memory + at;
+    request->bad = true;
+    *size = 0;
+    return "";
+}
+
 int op_file(struct agent *agent, struct request *request) {
     struct target target;
     struct meta meta = {0};
@@ -199,7 +212,7 @@ int op_file(struct agent *agent, struct request *request) {
     int found = take_target(agent, request, &target);
     take_meta(request, &meta);
     uint64_t whole = take_u64(request);
-    const char *bytes = take_bytes(request, &size);
+    const char *bytes = take_content(agent, request, &size);
     int result = complete(request);
     if (result < 0 || size > whole)
         return -EBADMSG;
@@ -224,7 +237,7 @@ int op_file(struct agent *agent, struct request *request) {
 /* No bytes before the content is whole: the sender gives the file up. */
 int op_file_data(struct agent *agent, struct request *request) {
     size_t size;
-    const char *bytes = take_bytes(request, &size);
+    const char *bytes = take_content(agent, request, &size);
     struct pending *pending = find_pending(agent, true, request->tag);
     if (complete(request) < 0 || !pending)
         return -EBADMSG;

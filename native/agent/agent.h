@@ -28,6 +28,8 @@ enum {
     AGENT_XATTR = 65536,
 };
 
+/* Those that two operations have in common tell by these which it is. */
+enum agent_op { OP_SHARED_FILE = 22, OP_SHARED_DATA = 23 };
 enum agent_flag { FLAG_ACK = 1, FLAG_FOLLOW = 2, FLAG_PARENTS = 4 };
 enum agent_reply { REPLY_OK, REPLY_ERROR, REPLY_ENTRY, REPLY_DATA, REPLY_END };
 enum agent_meta { META_MODE = 1, META_OWNER = 2, META_TIME = 4, META_LINK_TIME = 8 };

@@ -1,0 +1,169 @@
+/**
+ * A layer's tar in pieces, with its digest. Where the file agent shares memory, pieces lie there: they are expanded and hashed on
+ * another thread, and the agent writes them to files from where they are.
+ */
+import { createHash } from 'node:crypto';
+import { CoracleError, hasErrno } from '../errors.js';
+import { GarbageLimit } from '../host/garbage.js';
+import { type Expand, type Expansion, expandAddon } from '../native/expand.js';
+import { type Block, BlockRing } from './block-ring.js';
+import { type Compression, checkExpansion, damaged, decompress } from './compression.js';
+import { asBuffer } from './tar-reader.js';
+
+/** `release`: the memory is used again once it was called. Without it the bytes stay as they are. */
+export type LayerPiece = { readonly bytes: Buffer; readonly release?: () => void };
+
+export type LayerBytes = {
+  readonly pieces: AsyncGenerator<LayerPiece, void, undefined>;
+  /** `sha256:` and hex of all pieces; asked for once, after the last. */
+  digest(): string;
+};
+
+/** Bytes that are there already. */
+export function plainBytes(tar: AsyncIterable<Uint8Array>): LayerBytes {
+  const hash = createHash('sha256');
+  async function* pieces(): AsyncGenerator<LayerPiece, void, undefined> {
+    for await (const chunk of tar) {
+      const bytes = asBuffer(chunk);
+      yield { bytes };
+      hash.update(bytes);
+    }
+  }
+  return { pieces: pieces(), digest: () => `sha256:${hash.digest('hex')}` };
+}
+
+export type ExpandOptions = {
+  readonly compression: Compression | 'auto';
+  /** The source uses the memory of a piece again when it is asked for the next one. */
+  readonly reused?: boolean | undefined;
+  /** Shared with the agent that gets the pieces. */
+  readonly memory: Buffer | undefined;
+};
+
+/**
+ * The expanded bytes of a stream, in `memory` where that is given and this Node can do it. Fails as `decompress` does.
+ */
+export function expandedBytes(
+  source: AsyncIterable<Uint8Array>,
+  { compression, reused = false, memory }: ExpandOptions,
+): LayerBytes {
+  const gzip = compression === 'gzip';
+  const stream = memory === undefined ? undefined : beginStream(gzip);
+  const expanded = (): AsyncIterable<Buffer> =>
+    collected(decompress(reused ? copied(source) : source, compression));
+  if (memory === undefined || stream === undefined) return plainBytes(expanded());
+  const input = gzip ? source : expanded();
+  const filling = new Filling(stream, new BlockRing(memory), gzip);
+  return {
+    pieces: ahead(filling.pieces(input)),
+    digest: () => `sha256:${expandAddon().digest(stream).toString('hex')}`,
+  };
+}
+
+/** Buffers of expanded bytes are many and large. */
+async function* collected(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  const garbage = new GarbageLimit();
+  for await (const chunk of source) {
+    yield chunk;
+    garbage.used(chunk.length);
+  }
+}
+
+async function* copied(source: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, undefined> {
+  for await (const chunk of source) yield Buffer.from(chunk);
+}
+
+function beginStream(gzip: boolean): Expansion | undefined {
+  try {
+    return expandAddon().begin(gzip);
+  } catch (error) {
+    if (hasErrno(error, 'ENOSYS')) return undefined;
+    throw error;
+  }
+}
+
+/** Blocks being filled, one after the other. */
+class Filling {
+  readonly #addon: Expand = expandAddon();
+  readonly #stream: Expansion;
+  readonly #ring: BlockRing;
+  readonly #gzip: boolean;
+  #block: Block | undefined;
+  #filled = 0;
+  #input = 0;
+  #output = 0;
+  /** A gzip stream is complete between its members, and not before the first. */
+  #open: boolean;
+
+  constructor(stream: Expansion, ring: BlockRing, gzip: boolean) {
+    this.#stream = stream;
+    this.#ring = ring;
+    this.#gzip = gzip;
+    this.#open = gzip;
+  }
+
+  async *pieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<LayerPiece, void, undefined> {
+    for await (const chunk of source) {
+      const from = asBuffer(chunk);
+      this.#input += from.length;
+      for (let at = 0; ; ) {
+        const [used, made] = await this.#step(from, at);
+        at += used;
+        const piece = this.#whole();
+        if (piece !== undefined) yield piece;
+        // what is left of the input waits for room; without any, there may still be output
+        else if (at === from.length || (used === 0 && made === 0)) break;
+      }
+    }
+    if (this.#open) throw damaged('decompress', new Error('unexpected end of file'));
+    if (this.#block !== undefined && this.#filled > 0) yield this.#take(this.#block);
+  }
+
+  async #step(from: Buffer, at: number): Promise<readonly [used: number, made: number]> {
+    this.#block ??= await this.#ring.take();
+    const { bytes } = this.#block;
+    try {
+      const [used, made, open] = await this.#addon.expand(this.#stream, from, at, bytes, this.#filled);
+      if (this.#gzip) this.#open = open;
+      this.#filled += made;
+      this.#output += made;
+      if (this.#gzip) checkExpansion(this.#output, this.#input);
+      return [used, made];
+    } catch (error) {
+      if (error instanceof CoracleError) throw error;
+      throw damaged('decompress', error);
+    }
+  }
+
+  #whole(): LayerPiece | undefined {
+    const block = this.#block;
+    return block !== undefined && this.#filled === block.bytes.length ? this.#take(block) : undefined;
+  }
+
+  #take(block: Block): LayerPiece {
+    const bytes = block.bytes.subarray(0, this.#filled);
+    this.#block = undefined;
+    this.#filled = 0;
+    return { bytes, release: () => block.release() };
+  }
+}
+
+/** The next piece is being made while one is used. */
+async function* ahead(pieces: AsyncGenerator<LayerPiece, void, undefined>): LayerBytes['pieces'] {
+  const begin = (): Promise<IteratorResult<LayerPiece, void>> => {
+    const result = pieces.next();
+    // met where it is waited for
+    result.catch(() => undefined);
+    return result;
+  };
+  let next = begin();
+  try {
+    for (let result = await next; result.done !== true; result = await next) {
+      next = begin();
+      yield result.value;
+    }
+  } finally {
+    // not waited for: its source may be silent for long
+    pieces.return(undefined).catch(() => undefined);
+  }
+}
