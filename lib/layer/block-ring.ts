@@ -14,14 +14,16 @@ export type Block = { readonly bytes: Buffer; readonly at: number; release(): vo
 
 export class BlockRing {
   readonly #memory: Buffer;
+  readonly #size: number;
   readonly #free: number[];
   readonly #waiting: ((at: number) => void)[] = [];
 
-  constructor(memory: Buffer) {
+  constructor(memory: Buffer, size = archiveBlock) {
     this.#memory = memory;
+    this.#size = size;
     // those used last are taken first: they are in the caches, and memory never touched stays untouched
-    const count = Math.floor(memory.length / archiveBlock);
-    this.#free = Array.from({ length: count }, (_, index) => (count - 1 - index) * archiveBlock);
+    const count = Math.floor(memory.length / size);
+    this.#free = Array.from({ length: count }, (_, index) => (count - 1 - index) * size);
   }
 
   get hasFree(): boolean {
@@ -39,6 +41,6 @@ export class BlockRing {
       if (next === undefined) this.#free.push(at);
       else next(at);
     };
-    return { bytes: this.#memory.subarray(at, at + archiveBlock), at, release };
+    return { bytes: this.#memory.subarray(at, at + this.#size), at, release };
   }
 }

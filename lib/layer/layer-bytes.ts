@@ -38,6 +38,8 @@ export type ExpandOptions = {
   readonly reused?: boolean | undefined;
   /** Shared with the agent that gets the pieces. */
   readonly memory: Buffer | undefined;
+  /** Bytes of a piece there. */
+  readonly block?: number;
 };
 
 /**
@@ -45,7 +47,7 @@ export type ExpandOptions = {
  */
 export function expandedBytes(
   source: AsyncIterable<Uint8Array>,
-  { compression, reused = false, memory }: ExpandOptions,
+  { compression, reused = false, memory, block }: ExpandOptions,
 ): LayerBytes {
   const gzip = compression === 'gzip';
   const stream = memory === undefined ? undefined : beginStream(gzip);
@@ -53,7 +55,7 @@ export function expandedBytes(
     collected(decompress(reused ? copied(source) : source, compression));
   if (memory === undefined || stream === undefined) return plainBytes(expanded());
   const input = gzip ? source : expanded();
-  const filling = new Filling(stream, new BlockRing(memory), gzip);
+  const filling = new Filling(stream, new BlockRing(memory, block), gzip);
   return {
     pieces: ahead(filling.pieces(input)),
     digest: () => `sha256:${expandAddon().digest(stream).toString('hex')}`,

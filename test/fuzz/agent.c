@@ -81,7 +81,7 @@ static const struct shape {
     uint16_t op;
     const char *fields;
 } shapes[] = {
-    {1, "hpbb"}, {2, "bwhhh"}, {3, "h"}, {10, "hpmb"}, {11, "hpmqs"}, {12, "s"}, {13, "hpsm"}, {14, "hpp"}, {15, "hpbuum"},
+    {1, "hpbb"}, {2, "bwhhh"}, {3, "h"}, {10, "hpmb"}, {11, "hpmqs"}, {12, "s"}, {22, "hpmquu"}, {23, "uu"}, {13, "hpsm"}, {14, "hpp"}, {15, "hpbuum"},
     {16, "hp"}, {17, "hp"}, {18, "hpxs"}, {19, "hpm"}, {20, "hpb"}, {21, "hphpb"}, {30, "hp"}, {31, "hp"}, {32, "hpbbuubp"}, {35, "hwpquupquu"},
     {33, "hpqq"}, {34, "hp"}, {40, "hphpmqququ"}, {41, "hh"}, {42, "hhhqu"}, {43, "h"}, {44, "h"}, {45, "hp"},
 };

@@ -8,7 +8,8 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { CoracleError } from '../../lib/errors.js';
 import { detectIdMap } from '../../lib/host/id-map.js';
-import { applyLayer } from '../../lib/layer/apply.js';
+import { applyBytes } from '../../lib/layer/apply.js';
+import { expandedBytes } from '../../lib/layer/layer-bytes.js';
 import { readTar } from '../../lib/layer/tar-reader.js';
 import { type Agent, openAgent } from '../../lib/native/agent.js';
 import { importImage } from '../../lib/transfer/import.js';
@@ -49,6 +50,8 @@ class Outside {
   }
 }
 
+const largestPiece = 2000;
+
 /** An agent that is replaced once something failed in it, as an import has one of its own. */
 class Agents {
   readonly idMap = detectIdMap({ env: process.env });
@@ -62,12 +65,19 @@ class Agents {
   /** Applies an archive to a directory of its own. */
   async apply(name: string, bytes: Buffer, size: number): Promise<void> {
     mkdirSync(join(this.#root, name));
-    this.#agent ??= openAgent({ idMap: this.idMap, roots: [{ path: this.#root, writable: true }] });
+    this.#agent ??= openAgent({
+      idMap: this.idMap,
+      roots: [{ path: this.#root, writable: true }],
+      memory: 3 * largestPiece,
+    });
     const agent = this.#agent;
     try {
       const layer = await agent.open(0, name, { writable: true });
       const handle = await agent.stack([layer], { writable: true });
-      await applyLayer(chunked(bytes, size), { agent, handle, idMap: this.idMap }, { limits });
+      // by turns in memory that is shared, and by the pipe
+      const memory = size % 2 === 0 ? agent.memory?.subarray(0, 3 * size) : undefined;
+      const pieces = expandedBytes(chunked(bytes, size), { compression: 'none', memory, block: size });
+      await applyBytes(pieces, { agent, handle, idMap: this.idMap }, { limits });
       await agent.release(handle);
       await agent.release(layer);
     } catch (error) {
@@ -100,7 +110,7 @@ testWith(
       const bytes = hostileTar(random, outside.path.slice(1));
       const begun = Date.now();
       try {
-        await agents.apply(String(runs), bytes, random(2000) + 1);
+        await agents.apply(String(runs), bytes, random(largestPiece) + 1);
         taken++;
       } catch (error) {
         const complaint = complaintAbout(error);

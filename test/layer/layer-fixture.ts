@@ -4,11 +4,13 @@ import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { detectIdMap, type IdMap, type IdMapMethod } from '../../lib/host/id-map.js';
 import { giveBack } from '../../lib/host/lent.js';
-import { type AppliedLayer, applyLayer } from '../../lib/layer/apply.js';
+import { type AppliedLayer, applyBytes } from '../../lib/layer/apply.js';
 import { archiveBlock, BlockRing } from '../../lib/layer/block-ring.js';
 import { type DiffOptions, type DiffSource, diffTar, flattenTar } from '../../lib/layer/diff.js';
+import { expandedBytes } from '../../lib/layer/layer-bytes.js';
 import { readTar } from '../../lib/layer/tar-reader.js';
 import { type Agent, openAgent } from '../../lib/native/agent.js';
+import { present } from '../../lib/oci/guards.js';
 import { type Missing, missingUserNamespaces, repositoryRoot, temporaryDirectory } from '../helpers/host.js';
 import { chunked, collect, type Seen, type Sketch, seenEntries, tarOf } from './tar-builder.js';
 
@@ -52,10 +54,13 @@ export class TestLayers {
     return this.agent.stack(this.#handles, { writable: true });
   }
 
-  /** Applies an archive as a new layer on top. */
+  /** Applies an archive as a new layer on top, by memory shared with the agent; in pieces of so many bytes, if that is said. */
   async apply(tar: Buffer, chunkSize?: number): Promise<AppliedLayer> {
+    const { agent, idMap } = this;
     const handle = await this.push();
-    return applyLayer(chunked(tar, chunkSize), { agent: this.agent, handle, idMap: this.idMap });
+    const memory = chunkSize === undefined ? agent.memory : agent.memory?.subarray(0, ringBlocks * chunkSize);
+    const how = { compression: 'none', memory, ...present('block', chunkSize) } as const;
+    return applyBytes(expandedBytes(chunked(tar, chunkSize), how), { agent, handle, idMap });
   }
 
   applyEntries(...sketches: readonly Sketch[]): Promise<AppliedLayer> {

@@ -1,10 +1,18 @@
 /** Walks in parts, and contents by shared memory. */
-import { openSync, symlinkSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  existsSync,
+  openSync,
+  readFileSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { detectIdMap } from '../../lib/host/id-map.js';
 import { type Agent, openAgent } from '../../lib/native/agent.js';
 import { temporaryDirectory } from '../helpers/host.js';
-import { agentTest, failsWith, make, startAgent } from './agent-fixture.js';
+import { agentTest, failsWith, make, root, startAgent, time } from './agent-fixture.js';
 
 agentTest('a walk goes on after any of its entries, in parts of any size', async (t) => {
   const { agent, layer } = startAgent(t);
@@ -94,4 +102,49 @@ agentTest('an agent without memory fills nothing', async (t) => {
   writeFileSync(join(directory, 'one'), 'x');
   t.is(agent.memory, undefined);
   await failsWith(t, agent, 'EINVAL', () => agent.fill(0, [{ path: 'one', offset: 0, size: 1, at: 0 }]));
+});
+
+agentTest('files are written from memory, and nothing from past it', async (t) => {
+  const directory = temporaryDirectory(t);
+  const roots = [{ path: directory, writable: true }];
+  const agent: Agent = openAgent({ idMap: detectIdMap(), roots, memory: 8192 });
+  t.teardown(() => agent.close());
+  const memory = agent.memory ?? Buffer.alloc(0);
+  for (let at = 0; at < memory.length; at++) memory[at] = at % 251;
+  const meta = { mode: 0o640, owner: root, mtime: time };
+  agent.file(0, 'whole', meta, memory.subarray(8000, 8192));
+  agent.file(0, 'sent', meta, Buffer.from('not there'));
+  agent.file(0, 'empty', meta, memory.subarray(5, 5));
+  const mixed = agent.beginFile(0, 'mixed', meta, 1007);
+  mixed.write(memory.subarray(0, 1000));
+  mixed.write(Buffer.from('and sent'.slice(0, 7)));
+  mixed.end();
+  await agent.sync();
+  t.deepEqual(readFileSync(join(directory, 'whole')), Buffer.from(memory.subarray(8000)));
+  t.is(readFileSync(join(directory, 'sent'), 'utf8'), 'not there');
+  t.is(readFileSync(join(directory, 'empty'), 'utf8'), '');
+  t.deepEqual(
+    readFileSync(join(directory, 'mixed')),
+    Buffer.concat([memory.subarray(0, 1000), Buffer.from('and sen')]),
+  );
+  // A client that thinks that there is more than there is.
+  const larger = Buffer.alloc(16_384);
+  Object.assign(agent, { memory: larger });
+  for (const [start, end] of [
+    [8192, 8193],
+    [8191, 8193],
+    [0, 8193],
+    [16_383, 16_384],
+  ] as const)
+    await failsWith(t, agent, 'EBADMSG', () => agent.file(0, 'past', meta, larger.subarray(start, end)));
+  t.false(existsSync(join(directory, 'past')));
+});
+
+agentTest('an agent without memory writes nothing from it', async (t) => {
+  const { agent, directory } = startAgent(t);
+  const memory = Buffer.alloc(4096);
+  Object.assign(agent, { memory });
+  const meta = { mode: 0o640, owner: root, mtime: time };
+  await failsWith(t, agent, 'EBADMSG', () => agent.file(0, 'file', meta, memory.subarray(0, 10)));
+  t.false(existsSync(join(directory, 'file')));
 });
