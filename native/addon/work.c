@@ -12,7 +12,15 @@ static void execute(napi_env env, void *data)
     work->run(work);
 }
 
-static napi_value result_of(napi_env env, const struct work *work)
+static void release(napi_env env, void *bytes, void *hint)
+{
+    (void)env;
+    (void)hint;
+    free(bytes);
+}
+
+/* The Buffer has what was made, without a copy; what there was room for besides goes back. */
+static napi_value result_of(napi_env env, struct work *work)
 {
     napi_value result;
     if (!work->made) {
@@ -20,7 +28,15 @@ static napi_value result_of(napi_env env, const struct work *work)
         addon_throw(env, "compress");
         return NULL;
     }
-    return napi_create_buffer_copy(env, work->size, work->made, NULL, &result) == napi_ok ? result : NULL;
+    if (work->size == 0)
+        return napi_create_buffer(env, 0, NULL, &result) == napi_ok ? result : NULL;
+    void *fitting = realloc(work->made, work->size);
+    if (fitting)
+        work->made = fitting;
+    if (napi_create_external_buffer(env, work->size, work->made, release, NULL, &result) != napi_ok)
+        return NULL;
+    work->made = NULL;
+    return result;
 }
 
 static void finish(napi_env env, napi_status status, void *data)
