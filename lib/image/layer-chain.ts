@@ -11,7 +11,7 @@ import { waitForLock } from '../content/partial-ingest.js';
 import { CoracleError } from '../errors.js';
 import type { HeldLock } from '../host/staging.js';
 import { type AppliedLayer, applyBytes } from '../layer/apply.js';
-import { ringBytes } from '../layer/block-ring.js';
+import { unpackingRingBytes } from '../layer/block-ring.js';
 import type { Compression } from '../layer/compression.js';
 import { expandedBytes } from '../layer/layer-bytes.js';
 import type { Agent, Handle } from '../native/agent.js';
@@ -186,7 +186,7 @@ export class LayerChain {
   async #openAgent(): Promise<Agent> {
     if (this.#agent !== undefined) return this.#agent;
     const { paths, snapshots } = this.#stores;
-    this.#agent = await this.#stores.ownAgent(ringBytes());
+    this.#agent = await this.#stores.ownAgent(unpackingRingBytes);
     for (const path of this.#committed === undefined ? [] : snapshots.layerPaths(this.#committed)) {
       this.#handles.push(await openInStore(this.#agent, paths, path));
     }

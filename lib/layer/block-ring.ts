@@ -9,6 +9,9 @@ export function ringBytes(): number {
   return (6 + Math.min(availableParallelism(), 10)) * archiveBlock;
 }
 
+/** The same for unpacking, where one thread fills blocks and one process writes what is in them. */
+export const unpackingRingBytes = 6 * archiveBlock;
+
 /** A block in hand; `at` is its place in the memory. */
 export type Block = { readonly bytes: Buffer; readonly at: number; release(): void };
 
