@@ -40,15 +40,21 @@ test('what differs from run to run is masked, and nothing else', (t) => {
 });
 
 testWith([...journeyNeeds, missingPodman()], 'coracle answers the script as podman does', async (t) => {
-  t.timeout(300_000, 'two engines run hundreds of lines');
+  t.timeout(480_000, 'two engines run hundreds of lines, one of them twice at worst');
   const workspace = mkdtempSync(join(tmpdir(), 'p-'));
   t.teardown(() => removeTree(workspace));
   t.teardown(() => endPauseProcesses(workspace));
   const { coracle, podman } = findTools(workspace);
   if (podman === undefined) return t.fail('podman was here a moment ago');
-  const [ours, theirs] = await Promise.all([run(coracle, workspace, t), run(podman, workspace, t)]);
+  const [ours, first] = await Promise.all([run(coracle, workspace, t), run(podman, workspace, t)]);
+  // On a busy machine podman 4.3 at times loses what a short process wrote: what it says then counts the second time.
+  const isOdd = ({ line, output }: LineResult, index: number): boolean =>
+    !listed.includes(line) && output !== '' && first[index]?.output === '';
+  const again = ours.some(isOdd) ? await run(podman, join(workspace, '2'), t) : first;
+  const theirs = ours.map((result, index) => (isOdd(result, index) ? again[index] : first[index]));
   const differing = ours.filter((result, index) => !isSame(result, theirs[index]));
-  for (const { line } of differing) if (!listed.includes(line)) t.log(describe(line, ours, theirs));
+  for (const { line } of differing)
+    if (!listed.includes(line)) t.log(describe(line, ours, [...first, ...again]));
   t.deepEqual(
     { unexpected: differing.map(({ line }) => line).filter((line) => !listed.includes(line)) },
     { unexpected: [] },
