@@ -7,7 +7,14 @@ import { CoracleError, hasErrno } from '../errors.js';
 import { GarbageLimit } from '../host/garbage.js';
 import { type Expand, type Expansion, expandAddon } from '../native/expand.js';
 import { type Block, BlockRing } from './block-ring.js';
-import { type Compression, checkExpansion, damaged, decompress } from './compression.js';
+import {
+  type Compression,
+  checkExpansion,
+  damaged,
+  decompress,
+  detectCompression,
+  magicLength,
+} from './compression.js';
 import { asBuffer } from './tar-reader.js';
 
 /** `release`: the memory is used again once it was called. Without it the bytes stay as they are. */
@@ -45,21 +52,73 @@ export type ExpandOptions = {
 /**
  * The expanded bytes of a stream, in `memory` where that is given and this Node can do it. Fails as `decompress` does.
  */
-export function expandedBytes(
-  source: AsyncIterable<Uint8Array>,
-  { compression, reused = false, memory, block }: ExpandOptions,
+export function expandedBytes(source: AsyncIterable<Uint8Array>, options: ExpandOptions): LayerBytes {
+  let chosen: LayerBytes | undefined;
+  async function* pieces(): LayerBytes['pieces'] {
+    const input = new DetectedInput(source);
+    try {
+      const kind = options.compression === 'auto' ? await input.kind() : options.compression;
+      chosen = bytesOf(input.read(), kind, options);
+      yield* chosen.pieces;
+    } finally {
+      input.close();
+    }
+  }
+  return {
+    pieces: pieces(),
+    digest: () => {
+      if (chosen === undefined) throw new CoracleError('INTERNAL', 'digest of a layer: it was not read');
+      return chosen.digest();
+    },
+  };
+}
+
+function bytesOf(
+  source: AsyncIterable<Buffer>,
+  kind: Compression,
+  { reused = false, memory, block }: ExpandOptions,
 ): LayerBytes {
-  const gzip = compression === 'gzip';
+  const gzip = kind === 'gzip';
   const stream = memory === undefined ? undefined : beginStream(gzip);
-  const expanded = (): AsyncIterable<Buffer> =>
-    collected(decompress(reused ? copied(source) : source, compression));
+  const expanded = (): AsyncIterable<Buffer> => collected(decompress(reused ? copied(source) : source, kind));
   if (memory === undefined || stream === undefined) return plainBytes(expanded());
-  const input = gzip ? source : expanded();
   const filling = new Filling(stream, new BlockRing(memory, block), gzip);
   return {
-    pieces: ahead(filling.pieces(input)),
+    pieces: ahead(filling.pieces(gzip || kind === 'none' ? source : expanded())),
     digest: () => `sha256:${expandAddon().digest(stream).toString('hex')}`,
   };
+}
+
+/** A source whose first bytes can be looked at before it is read. */
+class DetectedInput {
+  readonly #source: AsyncIterator<Uint8Array>;
+  #start: Buffer = Buffer.alloc(0);
+
+  constructor(source: AsyncIterable<Uint8Array>) {
+    this.#source = source[Symbol.asyncIterator]();
+  }
+
+  async kind(): Promise<Compression> {
+    while (this.#start.length < magicLength) {
+      // the piece that was looked at first may change with the next one
+      const before = this.#start.length === 0 ? this.#start : Buffer.from(this.#start);
+      const { value, done } = await this.#source.next();
+      if (done === true) break;
+      this.#start = before.length === 0 ? asBuffer(value) : Buffer.concat([before, value]);
+    }
+    return detectCompression(this.#start);
+  }
+
+  async *read(): AsyncGenerator<Buffer, void, undefined> {
+    if (this.#start.length > 0) yield this.#start;
+    for (let next = await this.#source.next(); next.done !== true; next = await this.#source.next())
+      yield asBuffer(next.value);
+  }
+
+  /** Not waited for: the source may be silent for long. */
+  close(): void {
+    this.#source.return?.().catch(() => undefined);
+  }
 }
 
 /** Buffers of expanded bytes are many and large. */
@@ -129,7 +188,7 @@ class Filling {
       if (this.#gzip) this.#open = open;
       this.#filled += made;
       this.#output += made;
-      if (this.#gzip) checkExpansion(this.#output, this.#input);
+      checkExpansion(this.#output, this.#gzip ? this.#input : Number.POSITIVE_INFINITY);
       return [used, made];
     } catch (error) {
       if (error instanceof CoracleError) throw error;

@@ -16,8 +16,11 @@ export type Archive = {
   /** Bytes of the file, undefined when there is none. */
   size(name: string): number | undefined;
   /** The file's content in pieces. Throws NOT_FOUND. */
-  open(name: string): AsyncIterable<Buffer>;
+  open(name: string, options?: ReadOptions): AsyncIterable<Buffer>;
 };
+
+/** `reuse`: the memory of a piece is used again when the next one is asked for. */
+export type ReadOptions = { readonly reuse?: boolean };
 
 const chunkSize = 1024 * 1024;
 const headerChunk = 64 * 1024;
@@ -45,10 +48,10 @@ export function openDirectory(directory: string): Archive {
       const path = place(name);
       return path === undefined ? undefined : statSync(path).size;
     },
-    open: (name) => {
+    open: (name, options) => {
       const path = place(name);
       if (path === undefined) throw missing(name);
-      return readRange(path, 0, undefined);
+      return options?.reuse === true ? readReusing(path, 0, Infinity) : readRange(path, 0, undefined);
     },
   };
 }
@@ -91,10 +94,13 @@ export async function openTar(path: string): Promise<Archive> {
     findPlace(places, cleanName(name));
   return {
     size: (name) => find(name)?.size,
-    open: (name) => {
+    open: (name, options) => {
       const place = find(name);
       if (place === undefined) throw missing(name);
-      return readRange(path, place.offset, place.size);
+      const { offset, size } = place;
+      return options?.reuse === true
+        ? readReusing(path, offset, offset + size)
+        : readRange(path, offset, size);
     },
   };
 }
@@ -167,6 +173,38 @@ async function* readRange(
     for await (const chunk of stream) yield asBuffer(chunk);
   } catch (error) {
     throw ioError(`read ${path}`, error);
+  }
+}
+
+/** Reads from `start` to `end`, or that of the file, by turns into two buffers: one is read into while the other one is used. */
+async function* readReusing(path: string, start: number, end: number): AsyncGenerator<Buffer, void> {
+  const buffers = [Buffer.allocUnsafeSlow(chunkSize), Buffer.allocUnsafeSlow(chunkSize)] as const;
+  const file = await open(path, 'r').catch((error: unknown) => {
+    throw ioError(`read ${path}`, error);
+  });
+  const read = async (buffer: Buffer, position: number): Promise<Buffer> => {
+    const { bytesRead } = await file.read(buffer, 0, Math.min(chunkSize, end - position), position);
+    return buffer.subarray(0, bytesRead);
+  };
+  try {
+    let [current, other] = buffers;
+    let piece = await read(current, start);
+    for (let position = start + piece.length; piece.length > 0; position += piece.length) {
+      const next = read(other, position);
+      // met where it is waited for
+      next.catch(() => undefined);
+      try {
+        yield piece;
+      } finally {
+        await next.catch(() => undefined);
+      }
+      piece = await next;
+      [current, other] = [other, current];
+    }
+  } catch (error) {
+    throw ioError(`read ${path}`, error);
+  } finally {
+    await file.close();
   }
 }
 

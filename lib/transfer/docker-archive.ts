@@ -13,7 +13,7 @@ import {
 import { imageConfigLimit } from '../oci/image-config.js';
 import { formatReference, parseReference } from '../oci/reference.js';
 import { type Archive, readFile } from './archive.js';
-import { type Loading, storeLoadedImage } from './loaded-image.js';
+import { type LoadedImage, type Loading, storeLoadedImage } from './loaded-image.js';
 
 /** The most bytes of manifest.json and repositories. */
 export const archiveIndexLimit = 16 * 1024 * 1024;
@@ -37,7 +37,8 @@ export async function loadDockerArchive(
   const loaded: ImageRecord[] = [];
   for (const { config, layers, references } of images) {
     const configBytes = await readFile(archive, config, imageConfigLimit);
-    const openLayer = (index: number): AsyncIterable<Buffer> => archive.open(layers[index] ?? '');
+    const openLayer: LoadedImage['openLayer'] = (index, options) =>
+      archive.open(layers[index] ?? '', options);
     const image = { configBytes, openLayer, layerCount: layers.length, references };
     loaded.push(await storeLoadedImage(stores, image, loading));
   }

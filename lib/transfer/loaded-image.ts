@@ -17,6 +17,7 @@ import { type ImageConfig, parseImageConfig } from '../oci/image-config.js';
 import { type ImageManifest, serializeManifest } from '../oci/manifest.js';
 import { ociTypes } from '../oci/media-types.js';
 import { formatPlatform, matchesPlatform, type Platform } from '../oci/platform.js';
+import type { ReadOptions } from './archive.js';
 import { layerEventId, type OnTransferEvent } from './events.js';
 
 /** How all kinds of archives are loaded. */
@@ -43,7 +44,7 @@ export type LoadedArtifact = {
 export type LoadedImage = {
   readonly configBytes: Buffer;
   /** Opens the tar of a layer, compressed or not. */
-  readonly openLayer: (index: number) => AsyncIterable<Uint8Array>;
+  readonly openLayer: (index: number, options?: ReadOptions) => AsyncIterable<Uint8Array>;
   readonly layerCount: number;
   /** Full references it gets; none: it stays untagged. */
   readonly references: readonly string[];
@@ -116,7 +117,7 @@ async function unpackLayers(
       const id = layerEventId(diffId);
       const onProgress = (current: number): void =>
         onEvent({ kind: 'layer', id, status: 'extracting', current });
-      const bytes = image.openLayer(index);
+      const bytes = image.openLayer(index, { reuse: true });
       // beside the unpacking: what is written then is on the disk sooner
       const onForeign = (): void => {
         const keeping = keepTar(stores, diffId, image.openLayer(index));
@@ -126,6 +127,7 @@ async function unpackLayers(
       };
       const { form } = await chain.apply({
         bytes,
+        reused: true,
         compression: 'auto',
         onProgress,
         compare: true,
