@@ -9,8 +9,7 @@
 
 struct sync
 {
-    napi_async_work handle;
-    napi_deferred deferred;
+    struct addon_work work;
     int fd;
     int failure;
 };
@@ -33,8 +32,8 @@ static void execute(napi_env env, void *data)
 
 static void release(napi_env env, struct sync *sync)
 {
-    if (sync->handle)
-        napi_delete_async_work(env, sync->handle);
+    if (sync->work.handle)
+        napi_delete_async_work(env, sync->work.handle);
     if (sync->fd >= 0)
         close(sync->fd);
     free(sync);
@@ -50,15 +49,15 @@ static void finish(napi_env env, napi_status status, void *data)
         addon_throw(env, "syncfs");
     }
     if (failure && napi_get_and_clear_last_exception(env, &value) == napi_ok)
-        napi_reject_deferred(env, sync->deferred, value);
+        napi_reject_deferred(env, sync->work.deferred, value);
     else if (!failure && napi_get_undefined(env, &value) == napi_ok)
-        napi_resolve_deferred(env, sync->deferred, value);
+        napi_resolve_deferred(env, sync->work.deferred, value);
     release(env, sync);
 }
 
 napi_value addon_syncfs_later(napi_env env, napi_callback_info info)
 {
-    napi_value args[1], promise, label;
+    napi_value args[1];
     int64_t fd;
     if (!addon_arguments(env, info, args, 1) || !addon_int(env, args[0], &fd))
         return NULL;
@@ -67,12 +66,8 @@ napi_value addon_syncfs_later(napi_env env, napi_callback_info info)
         return addon_throw(env, "syncfs");
     /* One of its own: the caller may close the other meanwhile. */
     sync->fd = fcntl((int)fd, F_DUPFD_CLOEXEC, 3);
-    int number = sync->fd < 0 ? errno : ENOMEM;
-    if (sync->fd >= 0 && napi_create_string_utf8(env, "syncfs", NAPI_AUTO_LENGTH, &label) == napi_ok &&
-        napi_create_async_work(env, NULL, label, execute, finish, sync, &sync->handle) == napi_ok &&
-        napi_create_promise(env, &sync->deferred, &promise) == napi_ok && napi_queue_async_work(env, sync->handle) == napi_ok)
-        return promise;
-    release(env, sync);
-    errno = number;
-    return addon_throw(env, "syncfs");
+    napi_value promise = sync->fd < 0 ? addon_throw(env, "syncfs") : addon_queue(env, "syncfs", execute, finish, sync, &sync->work);
+    if (!promise)
+        release(env, sync);
+    return promise;
 }

@@ -166,3 +166,18 @@ napi_value addon_throw(napi_env env, const char *call)
         napi_throw(env, error);
     return NULL;
 }
+
+napi_value addon_queue(napi_env env, const char *name, napi_async_execute_callback execute, napi_async_complete_callback complete, void *data, struct addon_work *work)
+{
+    napi_value promise, label;
+    *work = (struct addon_work){0};
+    if (napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &label) == napi_ok &&
+        napi_create_async_work(env, NULL, label, execute, complete, data, &work->handle) == napi_ok &&
+        napi_create_promise(env, &work->deferred, &promise) == napi_ok && napi_queue_async_work(env, work->handle) == napi_ok)
+        return promise;
+    if (work->handle)
+        napi_delete_async_work(env, work->handle);
+    work->handle = NULL;
+    errno = ENOMEM;
+    return addon_throw(env, name);
+}

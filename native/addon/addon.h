@@ -40,6 +40,16 @@ napi_value addon_pair(napi_env env, int64_t first, int64_t second);
 /* Throws errno as an Error with code, errno and syscall; always NULL. */
 napi_value addon_throw(napi_env env, const char *call);
 
+/*
+ * Queues work on a thread of Node's pool: the promise that `complete` settles by `deferred`, before it deletes `handle`.
+ * NULL with an exception pending and `handle` NULL when nothing was queued.
+ */
+struct addon_work {
+    napi_async_work handle;
+    napi_deferred deferred;
+};
+napi_value addon_queue(napi_env env, const char *name, napi_async_execute_callback execute, napi_async_complete_callback complete, void *data, struct addon_work *work);
+
 napi_value addon_execve(napi_env env, napi_callback_info info);
 napi_value addon_spawn(napi_env env, napi_callback_info info);
 napi_value addon_waitpid(napi_env env, napi_callback_info info);

@@ -53,8 +53,7 @@ struct expansion {
 
 /* One step of it: from `in` to `out`, as much as fits and is there. */
 struct step {
-    napi_async_work handle;
-    napi_deferred deferred;
+    struct addon_work work;
     /* Keeps the stream and both Buffers alive. */
     napi_ref kept;
     struct expansion *expansion;
@@ -189,11 +188,11 @@ static void finish(napi_env env, napi_status status, void *data)
     else if (napi_create_string_utf8(env, step->message[0] ? step->message : "interrupted", NAPI_AUTO_LENGTH, &text) == napi_ok)
         napi_create_error(env, NULL, text, &result);
     if (result && (step->message[0] || status != napi_ok))
-        napi_reject_deferred(env, step->deferred, result);
+        napi_reject_deferred(env, step->work.deferred, result);
     else if (result)
-        napi_resolve_deferred(env, step->deferred, result);
+        napi_resolve_deferred(env, step->work.deferred, result);
     napi_delete_reference(env, step->kept);
-    napi_delete_async_work(env, step->handle);
+    napi_delete_async_work(env, step->work.handle);
     free(step);
 }
 
@@ -224,25 +223,20 @@ static bool keep(napi_env env, const napi_value *args, struct step *step)
 
 static napi_value start(napi_env env, const napi_value *args, const struct step *wanted)
 {
-    napi_value promise, label;
     struct step *step = malloc(sizeof *step);
     errno = ENOMEM;
     if (!step)
         return addon_throw(env, "expand");
     *step = *wanted;
-    if (keep(env, args, step) && napi_create_string_utf8(env, "expand", NAPI_AUTO_LENGTH, &label) == napi_ok &&
-        napi_create_async_work(env, NULL, label, execute, finish, step, &step->handle) == napi_ok &&
-        napi_create_promise(env, &step->deferred, &promise) == napi_ok && napi_queue_async_work(env, step->handle) == napi_ok) {
+    napi_value promise = keep(env, args, step) ? addon_queue(env, "expand", execute, finish, step, &step->work) : addon_throw(env, "expand");
+    if (promise) {
         step->expansion->busy = true;
         return promise;
     }
-    if (step->handle)
-        napi_delete_async_work(env, step->handle);
     if (step->kept)
         napi_delete_reference(env, step->kept);
     free(step);
-    errno = ENOMEM;
-    return addon_throw(env, "expand");
+    return NULL;
 }
 
 static struct expansion *expansion_of(napi_env env, napi_value value)

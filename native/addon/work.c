@@ -45,11 +45,11 @@ static void finish(napi_env env, napi_status status, void *data)
     napi_value result = status == napi_ok ? result_of(env, work) : NULL;
     napi_value error;
     if (result)
-        napi_resolve_deferred(env, work->deferred, result);
+        napi_resolve_deferred(env, work->queued.deferred, result);
     else if (napi_get_and_clear_last_exception(env, &error) == napi_ok)
-        napi_reject_deferred(env, work->deferred, error);
+        napi_reject_deferred(env, work->queued.deferred, error);
     napi_delete_reference(env, work->input);
-    napi_delete_async_work(env, work->handle);
+    napi_delete_async_work(env, work->queued.handle);
     free(work->made);
     free(work);
 }
@@ -78,23 +78,20 @@ static struct work *take(napi_env env, const napi_value *args, const char *name,
 
 napi_value work_start(napi_env env, napi_callback_info info, const char *name, int64_t least, int64_t most, void (*run)(struct work *work))
 {
-    napi_value args[2], promise, label;
+    napi_value args[2];
     if (!addon_arguments(env, info, args, 2))
         return NULL;
     struct work *work = take(env, args, name, least, most);
     if (!work)
         return NULL;
     work->run = run;
-    if (napi_create_reference(env, args[0], 1, &work->input) == napi_ok &&
-        napi_create_string_utf8(env, name, NAPI_AUTO_LENGTH, &label) == napi_ok &&
-        napi_create_async_work(env, NULL, label, execute, finish, work, &work->handle) == napi_ok &&
-        napi_create_promise(env, &work->deferred, &promise) == napi_ok && napi_queue_async_work(env, work->handle) == napi_ok)
+    errno = ENOMEM;
+    bool kept = napi_create_reference(env, args[0], 1, &work->input) == napi_ok;
+    napi_value promise = kept ? addon_queue(env, name, execute, finish, work, &work->queued) : addon_throw(env, name);
+    if (promise)
         return promise;
-    if (work->handle)
-        napi_delete_async_work(env, work->handle);
     if (work->input)
         napi_delete_reference(env, work->input);
     free(work);
-    errno = ENOMEM;
-    return addon_throw(env, name);
+    return NULL;
 }

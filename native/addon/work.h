@@ -5,8 +5,7 @@
 #include "addon.h"
 
 struct work {
-    napi_async_work handle;
-    napi_deferred deferred;
+    struct addon_work queued;
     /* Keeps the input alive. */
     napi_ref input;
     const void *bytes;
