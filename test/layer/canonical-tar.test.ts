@@ -110,8 +110,8 @@ testWith(
         }
         await lone.agent.close();
       }),
-      { numRuns: 60 },
+      { numRuns: 200 },
     );
-    t.true(seen.canonical > 0 && seen.foreign > 0);
+    t.true(seen.canonical > 5 && seen.foreign > 5);
   },
 );
