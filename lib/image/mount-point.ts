@@ -7,6 +7,7 @@ import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { readJson, writeFileAtomic } from '../host/files.js';
 import { mayMount, mountNamespace, mountRoot, unmountRoot, unshareSession } from '../native/namespace.js';
 import type { PlanRecord } from '../native/plan.js';
+import { present } from '../oci/guards.js';
 
 export type MountPlaces = {
   /** The mount point; made when missing. */
@@ -74,11 +75,10 @@ export async function mountAt(
   refuseMounted(places, 'mount');
   if (mountState(places) === 'here') return places.point;
   const records = await root();
-  const session = unshareSession();
   try {
     mkdirSync(places.point, { recursive: true, mode: 0o700 });
     // The mark goes first: a mount that nobody knows of would be harmed.
-    const mark: Mark = { namespace: mountNamespace(), ...(session === undefined ? {} : { session }) };
+    const mark: Mark = { namespace: mountNamespace(), ...present('session', unshareSession()) };
     writeFileAtomic(places.mark, `${JSON.stringify(mark)}\n`);
   } catch (error) {
     throw ioError(`mount ${places.what}`, error);

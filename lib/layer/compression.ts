@@ -168,7 +168,7 @@ function tooLarge(reason: string): CoracleError {
 }
 
 /** A source whose first bytes can be looked at, and whose bytes are counted as they go. */
-class CountedInput {
+export class CountedInput {
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #ahead: Buffer[] = [];
   bytes = 0;
@@ -182,8 +182,9 @@ class CountedInput {
     while (total < length) {
       const { value, done } = await this.#source.next();
       if (done === true) break;
-      this.#ahead.push(asBuffer(value));
       total += value.length;
+      // what is kept while the next piece is asked for is ours
+      this.#ahead.push(total < length ? Buffer.from(value) : asBuffer(value));
     }
     return Buffer.concat(this.#ahead).subarray(0, length);
   }

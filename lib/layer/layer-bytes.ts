@@ -9,6 +9,7 @@ import { type Expand, type Expansion, expandAddon } from '../native/expand.js';
 import { type Block, BlockRing } from './block-ring.js';
 import {
   type Compression,
+  CountedInput,
   checkExpansion,
   damaged,
   decompress,
@@ -55,14 +56,11 @@ export type ExpandOptions = {
 export function expandedBytes(source: AsyncIterable<Uint8Array>, options: ExpandOptions): LayerBytes {
   let chosen: LayerBytes | undefined;
   async function* pieces(): LayerBytes['pieces'] {
-    const input = new DetectedInput(source);
-    try {
-      const kind = options.compression === 'auto' ? await input.kind() : options.compression;
-      chosen = bytesOf(input.read(), kind, options);
-      yield* chosen.pieces;
-    } finally {
-      input.close();
-    }
+    const input = new CountedInput(source);
+    const { compression } = options;
+    const kind = compression === 'auto' ? detectCompression(await input.peek(magicLength)) : compression;
+    chosen = bytesOf(input, kind, options);
+    yield* chosen.pieces;
   }
   return {
     pieces: pieces(),
@@ -74,51 +72,20 @@ export function expandedBytes(source: AsyncIterable<Uint8Array>, options: Expand
 }
 
 function bytesOf(
-  source: AsyncIterable<Buffer>,
+  input: CountedInput,
   kind: Compression,
   { reused = false, memory, block }: ExpandOptions,
 ): LayerBytes {
   const gzip = kind === 'gzip';
+  const source = input.read();
   const stream = memory === undefined ? undefined : beginStream(gzip);
   const expanded = (): AsyncIterable<Buffer> => collected(decompress(reused ? copied(source) : source, kind));
   if (memory === undefined || stream === undefined) return plainBytes(expanded());
-  const filling = new Filling(stream, new BlockRing(memory, block), gzip);
+  const filling = new Filling(stream, new BlockRing(memory, block), gzip ? input : undefined);
   return {
     pieces: ahead(filling.pieces(gzip || kind === 'none' ? source : expanded())),
     digest: () => `sha256:${expandAddon().digest(stream).toString('hex')}`,
   };
-}
-
-/** A source whose first bytes can be looked at before it is read. */
-class DetectedInput {
-  readonly #source: AsyncIterator<Uint8Array>;
-  #start: Buffer = Buffer.alloc(0);
-
-  constructor(source: AsyncIterable<Uint8Array>) {
-    this.#source = source[Symbol.asyncIterator]();
-  }
-
-  async kind(): Promise<Compression> {
-    while (this.#start.length < magicLength) {
-      // the piece that was looked at first may change with the next one
-      const before = this.#start.length === 0 ? this.#start : Buffer.from(this.#start);
-      const { value, done } = await this.#source.next();
-      if (done === true) break;
-      this.#start = before.length === 0 ? asBuffer(value) : Buffer.concat([before, value]);
-    }
-    return detectCompression(this.#start);
-  }
-
-  async *read(): AsyncGenerator<Buffer, void, undefined> {
-    if (this.#start.length > 0) yield this.#start;
-    for (let next = await this.#source.next(); next.done !== true; next = await this.#source.next())
-      yield asBuffer(next.value);
-  }
-
-  /** Not waited for: the source may be silent for long. */
-  close(): void {
-    this.#source.return?.().catch(() => undefined);
-  }
 }
 
 /** Buffers of expanded bytes are many and large. */
@@ -148,25 +115,24 @@ class Filling {
   readonly #addon: Expand = expandAddon();
   readonly #stream: Expansion;
   readonly #ring: BlockRing;
-  readonly #gzip: boolean;
+  /** What gzip is expanded from; undefined for bytes that are taken as they are. */
+  readonly #packed: CountedInput | undefined;
   #block: Block | undefined;
   #filled = 0;
-  #input = 0;
   #output = 0;
   /** A gzip stream is complete between its members, and not before the first. */
   #open: boolean;
 
-  constructor(stream: Expansion, ring: BlockRing, gzip: boolean) {
+  constructor(stream: Expansion, ring: BlockRing, packed: CountedInput | undefined) {
     this.#stream = stream;
     this.#ring = ring;
-    this.#gzip = gzip;
-    this.#open = gzip;
+    this.#packed = packed;
+    this.#open = packed !== undefined;
   }
 
   async *pieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<LayerPiece, void, undefined> {
     for await (const chunk of source) {
       const from = asBuffer(chunk);
-      this.#input += from.length;
       for (let at = 0; ; ) {
         const [used, made] = await this.#step(from, at);
         at += used;
@@ -185,10 +151,10 @@ class Filling {
     const { bytes } = this.#block;
     try {
       const [used, made, open] = await this.#addon.expand(this.#stream, from, at, bytes, this.#filled);
-      if (this.#gzip) this.#open = open;
+      if (this.#packed !== undefined) this.#open = open;
       this.#filled += made;
       this.#output += made;
-      checkExpansion(this.#output, this.#gzip ? this.#input : Number.POSITIVE_INFINITY);
+      checkExpansion(this.#output, this.#packed?.bytes ?? Number.POSITIVE_INFINITY);
       return [used, made];
     } catch (error) {
       if (error instanceof CoracleError) throw error;
