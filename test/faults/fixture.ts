@@ -1,6 +1,5 @@
 /** A store with busybox in it, and the processes of its containers as /proc shows them. */
 import { readdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
@@ -125,18 +124,6 @@ export async function until(
       throw new Error(`wait until ${typeof what === 'string' ? what : what()}: not within ${timeout} ms`);
     }
   }
-}
-
-/** A TCP port of loopback that was free a moment ago. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.on('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** `Exited (137) ...` and the like, as `ps -a` says it; empty for a container that is not there. */

@@ -5,10 +5,10 @@ import type { Cli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { missingCli, missingDevice, missingProgram, missingUserNamespaces } from '../helpers/host.js';
 import { missingBusybox } from '../helpers/image.js';
+import { freePort } from '../helpers/web.js';
 import {
   argumentsOf,
   familyOf,
-  freePort,
   image,
   leftovers,
   mountsBelow,

@@ -1,8 +1,9 @@
 /** The built command line tool as a child process with a store and a runtime directory of its own. */
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
+import { hasErrno } from '../../lib/errors.js';
 import { missingUserNamespaces, repositoryRoot, temporaryDirectory } from './host.js';
 import { openTerminal, type Terminal, type TerminalOptions } from './terminal.js';
 
@@ -94,7 +95,13 @@ export function plainEnvironment(): Record<string, string> {
   return { ...env, PATH: `${process.env.PATH ?? ''}:/usr/sbin:/sbin`, TERM: 'xterm' };
 }
 
-/** Runs any program to its end with captured output. */
+/** How long what was killed may take to be gone, in milliseconds. */
+const goneWithin = 10_000;
+
+/**
+ * Runs any program to its end with captured output.
+ * @throws when it still runs after `timeout`, with what its session was waiting for; also when it does not go then.
+ */
 export function runProgram(
   program: string,
   args: readonly string[],
@@ -107,29 +114,50 @@ export function runProgram(
       env: { ...plainEnvironment(), ...options.env },
       detached: true, // a process group of its own, so that a child that hangs goes with its own children
     });
-    const stdout: Buffer[] = [];
-    const stderr: Buffer[] = [];
+    const [stdout, stderr]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (chunk: Buffer) => stdout.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => stderr.push(chunk));
     child.stdin.on('error', () => undefined); // a child that reads nothing closes its end first
     child.stdin.end(options.input ?? '');
-    let late = false;
-    const timer = setTimeout(() => {
-      late = true;
-      if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL');
+    const outcome = (code: number | null, signal: NodeJS.Signals | null): Outcome => {
+      return { code, signal, stdout: text(stdout), stderr: text(stderr) };
+    };
+    let late = '';
+    const giveUp = (): void => {
+      reject(new Error(`${late}${render(outcome(child.exitCode, child.signalCode))}`));
+    };
+    let timer = setTimeout(() => {
+      late = `run ${program} ${args.join(' ')}: still running after ${timeout} ms\n${sessionOf(child)}`;
+      killGroup(child);
       // What left the group may hold the pipes open; the streams must not keep the test waiting for it.
-      child.stdout.destroy();
-      child.stderr.destroy();
+      for (const stream of [child.stdin, child.stdout, child.stderr]) stream.destroy();
+      timer = setTimeout(() => {
+        late += `not gone ${goneWithin} ms after SIGKILL\n${sessionOf(child)}`;
+        giveUp();
+      }, goneWithin);
     }, timeout);
     child.on('error', reject);
     child.on('close', (code, signal) => {
       clearTimeout(timer);
-      const outcome = { code, signal, stdout: text(stdout), stderr: text(stderr) };
-      if (late)
-        reject(new Error(`run ${args.join(' ')}: still running after ${timeout} ms\n${render(outcome)}`));
-      else resolve(outcome);
+      if (late === '') resolve(outcome(code, signal));
+      else giveUp();
     });
   });
+}
+
+/** The processes of a child's session, what they are doing and in which call of the kernel they wait. */
+function sessionOf({ pid }: ChildProcess): string {
+  const columns = 'pid,ppid,stat,wchan:24,args';
+  return spawnSync('ps', ['-o', columns, '--sid', String(pid)], { encoding: 'utf8' }).stdout;
+}
+
+/** The group may be gone while others hold the child's pipes. */
+function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL');
+  } catch (error) {
+    if (!hasErrno(error, 'ESRCH')) throw error;
+  }
 }
 
 function text(chunks: readonly Buffer[]): string {

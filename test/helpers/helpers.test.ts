@@ -64,9 +64,15 @@ testWith(
   },
 );
 
-test('a program that hangs is killed and reported with what it printed', async (t) => {
+test('a program that hangs is killed and reported with what it printed and waited for', async (t) => {
   const error = await t.throwsAsync(runProgram('sh', ['-c', 'echo before; sleep 60'], { timeout: 300 }));
-  t.regex(error.message, /still running after 300 ms\nstdout: before/);
+  t.regex(error.message, /still running after 300 ms\n +PID [\s\S]* \S*sleep\S* +sleep 60\nstdout: before/);
+});
+
+test('a program whose pipes others keep open is reported, too', async (t) => {
+  const script = 'setsid sleep 2 & echo before';
+  const error = await t.throwsAsync(runProgram('sh', ['-c', script], { timeout: 300 }));
+  t.regex(error.message, /still running after 300 ms\n.*PID.*\nstdout: before/);
 });
 
 test('a terminal shows its size, passes input and tells the exit code', async (t) => {

@@ -3,6 +3,7 @@ import { spawn, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
+import { createServer as createListener } from 'node:net';
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { type Missing, missingProgram } from './host.js';
@@ -37,6 +38,29 @@ export async function serve(
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : undefined;
   return { url: `${tls === undefined ? 'http' : 'https'}://127.0.0.1:${port}`, log };
+}
+
+/** A TCP port of loopback that was free a moment ago. */
+export function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    // Others that ask the port for a server of theirs must not keep it open.
+    const server = createListener((socket) => socket.destroy());
+    server.on('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}
+
+/** What a server says; undefined while nothing answers. @throws when it takes a request and is silent for 30 seconds. */
+export async function fetchText(url: string): Promise<string | undefined> {
+  try {
+    return await (await fetch(url, { signal: AbortSignal.timeout(30_000) })).text();
+  } catch (error) {
+    if (error instanceof TypeError) return undefined;
+    throw new Error(`fetch ${url}: ${String(error)}`, { cause: error });
+  }
 }
 
 /** A server's certificate that nobody knows, in `directory`. */

@@ -15,8 +15,9 @@ import {
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { encodePlan, type PlanRecord } from '../../lib/native/plan.js';
-import { familyOf, freePort, survivors, until } from '../faults/fixture.js';
+import { familyOf, survivors, until } from '../faults/fixture.js';
 import { type Missing, repositoryRoot, temporaryDirectory } from '../helpers/host.js';
+import { freePort } from '../helpers/web.js';
 
 const program = join(repositoryRoot(), 'dist/native/coracle-sv');
 

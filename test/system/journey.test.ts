@@ -1,6 +1,5 @@
 /** Real input from end to end: a Debian base through registries, packages installed by RUN, pages served, other tools reading it. */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { eventually } from '../helpers/busybox.js';
@@ -17,6 +16,7 @@ import {
 } from '../helpers/host.js';
 import { debianTar, missingArchive, missingDebootstrap } from '../helpers/image.js';
 import { missingRegistry, registryUser, startRegistry } from '../helpers/registry.js';
+import { fetchText, freePort } from '../helpers/web.js';
 
 const needs: readonly Missing[] = [
   missingCli(),
@@ -131,26 +131,6 @@ async function servedPage(cli: Cli, image: string): Promise<string> {
   } finally {
     await cli.ok(['rm', '-f', '-t', '0', id]);
   }
-}
-
-async function fetchText(url: string): Promise<string | undefined> {
-  try {
-    return await (await fetch(url)).text();
-  } catch (error) {
-    if (error instanceof TypeError) return undefined; // refused: the server is not there yet
-    throw error;
-  }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 /** The layout that skopeo copies has the digest that was pushed, and umoci unpacks it with owners and all. */

@@ -4,7 +4,6 @@ import { createServer } from 'node:net';
 import type { ExecutionContext } from 'ava';
 import {
   familyOf,
-  freePort,
   image,
   leftovers,
   mountsBelow,
@@ -24,6 +23,7 @@ import {
   missingUserNamespaces,
 } from '../helpers/host.js';
 import { missingBusybox } from '../helpers/image.js';
+import { freePort } from '../helpers/web.js';
 
 const base = [missingCli(), missingUserNamespaces(), missingBusybox()];
 const fuse = [missingProgram('fuse-overlayfs'), missingDevice('/dev/fuse')];

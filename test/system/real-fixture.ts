@@ -99,13 +99,3 @@ export async function listImage(cli: Cli, image: string): Promise<readonly strin
     await cli.ok(['rm', id]);
   }
 }
-
-/** Undefined while nothing answers. */
-export async function fetchText(url: string): Promise<string | undefined> {
-  try {
-    return await (await fetch(url)).text();
-  } catch (error) {
-    if (error instanceof TypeError) return undefined;
-    throw error;
-  }
-}

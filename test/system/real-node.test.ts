@@ -9,16 +9,8 @@ import { runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { fixturePath } from '../helpers/host.js';
 import { makeTar } from '../helpers/image.js';
-import { serve } from '../helpers/web.js';
-import {
-  build,
-  fetchText,
-  listImage,
-  missingNode,
-  needs,
-  openStoreWithNode,
-  serveImage,
-} from './real-fixture.js';
+import { fetchText, serve } from '../helpers/web.js';
+import { build, listImage, missingNode, needs, openStoreWithNode, serveImage } from './real-fixture.js';
 
 testWith(
   [...needs, missingNode()],

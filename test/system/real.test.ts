@@ -6,8 +6,8 @@ import { eventually } from '../helpers/busybox.js';
 import { runProgram } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { fixturePath, missingProgram } from '../helpers/host.js';
-import { gitHandler, missingGit, serve, TestRepository } from '../helpers/web.js';
-import { build, fetchText, listImage, needs, openStore, serveImage, shared } from './real-fixture.js';
+import { fetchText, gitHandler, missingGit, serve, TestRepository } from '../helpers/web.js';
+import { build, listImage, needs, openStore, serveImage, shared } from './real-fixture.js';
 
 testWith(needs, 'a database server: queried from inside and through its port', async (t) => {
   const cli = await openStore(t);
