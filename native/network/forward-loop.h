@@ -25,7 +25,7 @@ struct source {
 struct connection;
 struct session;
 
-/** Where in the container a service listens; `size` is 0 where that is not known. */
+/** Where in the container a service listens; `size` is 0 while the container has no such address. */
 struct target {
     union address address;
     socklen_t size;
@@ -38,6 +38,7 @@ struct published {
     struct source source;
     int listener;
     bool udp;
+    const struct plan_port *wanted;
     /** By IPv4 and by IPv6. */
     struct target targets[TARGETS];
     /** UDP: sessions of clients, most recently used first. */
@@ -53,7 +54,7 @@ struct forwarder {
     struct connection *dead;
     struct session *dead_sessions;
     char *datagram;
-    /** Clients' addresses can be shown to the container; rtnetlink of its network. */
+    /** Clients' addresses can be shown to the container; rtnetlink of its network (-1: the kernel gave none). */
     bool shows_source;
     int netlink;
 };
@@ -61,9 +62,11 @@ struct forwarder {
 int forward_watch(struct forwarder *forwarder, int fd, uint32_t events, struct source *source);
 
 /** Which target is asked first for a client, and which (also -1, none) when nobody listens there. */
-int forward_target(const struct published *port, const union address *client);
+int forward_target(const struct forwarder *forwarder, struct published *port, const union address *client);
 int forward_other_target(const struct published *port, int target);
 
+/** Whether an address is the container's own by now; true where that cannot be asked. */
+bool source_is_here(int netlink, const union address *address);
 /** Prepares the network namespace we are in for source_assume, by rtnetlink; false where the kernel does not let us. */
 bool source_prepare(int netlink);
 /** Has the socket connect from the client's address; false when it cannot, and then it is of no use. */

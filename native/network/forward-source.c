@@ -58,6 +58,24 @@ static int add_route(int socket, unsigned char family, uint32_t table, const uni
     return there_already(netlink_send(socket, &request, 1));
 }
 
+bool source_is_here(int netlink, const union address *address) {
+    struct netlink_request request = {0};
+    union {
+        struct nlmsghdr header;
+        unsigned char bytes[NETLINK_ROOM];
+    } answer;
+    size_t size;
+    const void *bytes = address_of(address, &size);
+    const struct rtmsg body = {.rtm_family = (unsigned char)address->any.sa_family, .rtm_dst_len = (unsigned char)(size * 8)};
+    if (netlink < 0)
+        return true;
+    netlink_begin(&request, RTM_GETROUTE, 0, &body, sizeof body);
+    netlink_put(&request, RTA_DST, bytes, size);
+    ssize_t got = netlink_ask(netlink, &request, answer.bytes, sizeof answer.bytes);
+    const struct rtmsg *route = NLMSG_DATA(&answer.header);
+    return got >= (ssize_t)NLMSG_LENGTH(sizeof *route) && answer.header.nlmsg_type == RTM_NEWROUTE && route->rtm_type == RTN_LOCAL;
+}
+
 bool source_prepare(int netlink) {
     bool four = write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/tcp_fwmark_accept", "1") == 0 && write_file_at(AT_FDCWD, "/proc/sys/net/ipv4/fwmark_reflect", "1") == 0 &&
                 add_rule(netlink, AF_INET) == 0 && add_route(netlink, AF_INET, SOURCE_TABLE, NULL) == 0;

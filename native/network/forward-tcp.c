@@ -201,9 +201,9 @@ static void refuse(int fd) {
     close(fd);
 }
 
-static void start_connection(struct forwarder *forwarder, const struct published *port, int client, const union address *from) {
+static void start_connection(struct forwarder *forwarder, struct published *port, int client, const union address *from) {
     const int yes = 1;
-    int target = forward_target(port, from), service = -1;
+    int target = forward_target(forwarder, port, from), service = -1;
     struct connection *connection = target >= 0 ? calloc(1, sizeof *connection) : NULL;
     if (connection && forwarder->shows_source)
         service = open_service(&port->targets[target], from);
@@ -228,7 +228,7 @@ static void start_connection(struct forwarder *forwarder, const struct published
 }
 
 void tcp_accept(struct forwarder *forwarder, struct source *source, uint32_t events) {
-    const struct published *port = (const struct published *)source;
+    struct published *port = (struct published *)source;
     (void)events;
     for (int i = 0; i < ACCEPT_BATCH; i++) {
         union address from = {0};

@@ -136,11 +136,14 @@ static int connect_session(struct forwarder *forwarder, struct session *session)
 }
 
 static struct session *open_session(struct forwarder *forwarder, struct published *port, const union address *client, socklen_t size) {
+    int target = forward_target(forwarder, port, client);
+    if (target < 0)
+        return NULL;
     make_room(forwarder, port);
     struct session *session = calloc(1, sizeof *session);
     if (!session)
         return NULL;
-    *session = (struct session){.source = {answer}, .port = port, .client = *client, .client_size = size, .target = forward_target(port, client)};
+    *session = (struct session){.source = {answer}, .port = port, .client = *client, .client_size = size, .target = target};
     if (connect_session(forwarder, session) < 0) {
         free(session);
         return NULL;
@@ -198,7 +201,7 @@ void udp_receive(struct forwarder *forwarder, struct source *source, uint32_t ev
         ssize_t size = recvmsg(port->listener, &message, MSG_DONTWAIT);
         if (size < 0)
             return;
-        struct session *session = port->targets[0].size > 0 ? find_session(forwarder, port, &client, message.msg_namelen) : NULL;
+        struct session *session = find_session(forwarder, port, &client, message.msg_namelen);
         if (!session)
             continue;
         keep_local(session, &message);

@@ -43,35 +43,53 @@ static bool own_address(struct target *target) {
     return true;
 }
 
-static void set_target(struct target *target, const char *address, uint16_t number) {
+static bool set_target(struct target *target, const char *address, uint16_t number) {
     in_port_t port = htons(number);
     *target = (struct target){.address.v4 = {.sin_family = AF_INET, .sin_port = port}};
     if (inet_pton(AF_INET, address, &target->address.v4.sin_addr) == 1) {
         target->size = sizeof target->address.v4;
-        return;
+        return true;
     }
     target->address.v6 = (struct sockaddr_in6){.sin6_family = AF_INET6, .sin6_port = port};
-    target->size = inet_pton(AF_INET6, address, &target->address.v6.sin6_addr) == 1 ? sizeof target->address.v6 : 0;
+    target->size = sizeof target->address.v6;
+    return inet_pton(AF_INET6, address, &target->address.v6.sin6_addr) == 1;
 }
 
 /** The first target is the container's address, of whatever family; the second one is of IPv6. */
-static void set_targets(struct published *port, const struct plan_port *wanted) {
-    if (wanted->container_address && *wanted->container_address) {
-        set_target(&port->targets[0], wanted->container_address, wanted->container_port);
-    } else {
-        port->targets[0].address.v4 = (struct sockaddr_in){.sin_family = AF_INET, .sin_port = htons(wanted->container_port)};
-        if (!own_address(&port->targets[0]))
-            port->targets[0].size = 0;
-    }
-    if (wanted->container_address6 && port->targets[0].address.any.sa_family == AF_INET)
-        set_target(&port->targets[1], wanted->container_address6, wanted->container_port);
+static bool wanted_target(const struct plan_port *wanted, int index, struct target *target) {
+    const char *first = wanted->container_address, *second = wanted->container_address6;
+    bool chosen = first && *first;
+    if (index > 0)
+        return second && !(chosen && strchr(first, ':')) && set_target(target, second, wanted->container_port);
+    if (chosen)
+        return set_target(target, first, wanted->container_port);
+    *target = (struct target){.address.v4 = {.sin_family = AF_INET, .sin_port = htons(wanted->container_port)}};
+    return own_address(target);
 }
 
-int forward_target(const struct published *port, const union address *client) {
-    for (int i = 0; i < TARGETS; i++)
-        if (port->targets[i].size > 0 && port->targets[i].address.any.sa_family == client->any.sa_family)
+/**
+ * The helper gives the network namespace its addresses while we serve already. The kernel takes an address of IPv6 as its own a moment after
+ * its subnet is routed: who connects in between looks for a neighbour of that address, for three seconds.
+ */
+static void find_targets(const struct forwarder *forwarder, struct published *port) {
+    for (int i = 0; i < TARGETS; i++) {
+        struct target target;
+        if (port->targets[i].size == 0 && wanted_target(port->wanted, i, &target) && source_is_here(forwarder->netlink, &target.address))
+            port->targets[i] = target;
+    }
+}
+
+int forward_target(const struct forwarder *forwarder, struct published *port, const union address *client) {
+    int found = -1;
+    find_targets(forwarder, port);
+    for (int i = 0; i < TARGETS; i++) {
+        if (port->targets[i].size == 0)
+            continue;
+        if (port->targets[i].address.any.sa_family == client->any.sa_family)
             return i;
-    return port->targets[0].size > 0 ? 0 : -1;
+        found = found < 0 ? i : found;
+    }
+    return found;
 }
 
 int forward_other_target(const struct published *port, int target) {
@@ -108,8 +126,8 @@ static int confine(struct forwarder *forwarder, int netns) {
     struct __user_cap_data_struct kept[2] = {{0}};
     if (netns >= 0 && setns(netns, CLONE_NEWNET) < 0)
         return -1;
-    forwarder->netlink = netns < 0 ? -1 : socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
-    forwarder->shows_source = forwarder->netlink >= 0 && source_prepare(forwarder->netlink);
+    forwarder->netlink = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+    forwarder->shows_source = netns >= 0 && forwarder->netlink >= 0 && source_prepare(forwarder->netlink);
     if (forwarder->shows_source)
         kept[0].effective = kept[0].permitted = 1U << CAP_NET_ADMIN;
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
@@ -126,6 +144,7 @@ static int open_ports(struct forwarder *forwarder, const struct plan *plan, cons
     for (size_t i = 0; i < forwarder->port_count; i++) {
         struct published *port = &forwarder->ports[i];
         port->listener = listeners[i];
+        port->wanted = &plan->ports.items[i];
         port->udp = plan->ports.items[i].udp;
         port->source.ready = port->udp ? udp_receive : tcp_accept;
         if (port->udp)
@@ -139,19 +158,11 @@ static int open_ports(struct forwarder *forwarder, const struct plan *plan, cons
     return 0;
 }
 
-/* The helper gives the network namespace its address while we start: until then there may be none to find out. */
-static void find_targets(struct forwarder *forwarder, const struct plan *plan) {
-    for (size_t i = 0; i < forwarder->port_count; i++)
-        if (forwarder->ports[i].targets[0].size == 0)
-            set_targets(&forwarder->ports[i], &plan->ports.items[i]);
-}
-
-static _Noreturn void serve(struct forwarder *forwarder, const struct plan *plan) {
+static _Noreturn void serve(struct forwarder *forwarder) {
     struct epoll_event events[EVENTS];
     int timeout = -1;
     for (;;) {
         int count = epoll_wait(forwarder->epoll, events, EVENTS, timeout);
-        find_targets(forwarder, plan);
         for (int i = 0; i < count; i++) {
             struct source *source = events[i].data.ptr;
             source->ready(forwarder, source, events[i].events);
@@ -172,5 +183,5 @@ int forward_main(const struct plan *plan, const int *listeners, size_t count, in
     forwarder.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!forwarder.ports || !forwarder.datagram || forwarder.epoll < 0 || open_ports(&forwarder, plan, listeners) < 0)
         return EXIT_BROKEN;
-    serve(&forwarder, plan);
+    serve(&forwarder);
 }

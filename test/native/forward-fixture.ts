@@ -15,30 +15,41 @@ import {
 import { dirname, join } from 'node:path';
 import type { ExecutionContext } from 'ava';
 import { encodePlan, type PlanRecord } from '../../lib/native/plan.js';
-import { familyOf, survivors, until } from '../faults/fixture.js';
+import { argumentsOf, familyOf, survivors, until } from '../faults/fixture.js';
+import { runProgram } from '../helpers/cli.js';
 import { type Missing, repositoryRoot, temporaryDirectory } from '../helpers/host.js';
 import { freePort } from '../helpers/web.js';
 
 const program = join(repositoryRoot(), 'dist/native/coracle-sv');
 
 /** The services, by their ports in the container; nothing listens at `nothing`. */
-export const services = { digest: 8001, echo: 8002, reset: 8003, nothing: 8004, datagrams: 8005 } as const;
+export const services = {
+  digest: 8001,
+  echo: 8002,
+  reset: 8003,
+  nothing: 8004,
+  datagrams: 8005,
+  late: 8006,
+} as const;
+/** Where `late` is published to: the container has no such address until somebody gives it. */
+export const lateAddress = '10.99.9.9';
 export type Service = keyof typeof services;
 
 /** Runs in the container. `digest` answers only when the client has ended its direction. */
 const source = `
 const { createServer } = require('node:net');
 const { createHash } = require('node:crypto');
-const serve = (port, client) => createServer({ allowHalfOpen: true }, (socket) => {
+const serve = (port, client, address = '127.0.0.1') => createServer({ allowHalfOpen: true }, (socket) => {
   socket.on('error', () => {});
   client(socket);
-}).listen(port, '127.0.0.1', 4096);
+}).listen(port, address, 4096);
 serve(${services.digest}, (socket) => {
   const hash = createHash('sha256');
   socket.on('data', (bytes) => hash.update(bytes));
   socket.on('end', () => socket.end(hash.digest('hex')));
 });
 serve(${services.echo}, (socket) => socket.pipe(socket));
+serve(${services.late}, (socket) => socket.pipe(socket), '0.0.0.0');
 serve(${services.reset}, (socket) => socket.once('data', () => socket.resetAndDestroy()));
 const datagrams = require('node:dgram').createSocket('udp4');
 datagrams.on('message', (bytes, from) => datagrams.send(bytes, from.port, from.address));
@@ -53,6 +64,8 @@ export type Forwarded = {
   /** Ports of 127.0.0.1 on the host. */
   readonly ports: Readonly<Record<Service, number>>;
   readonly supervisor: number;
+  /** Does something as root of the container's network. */
+  readonly inNetwork: (...words: readonly string[]) => Promise<void>;
   /** The forwarder's pid now; undefined while there is none. */
   readonly forwarder: () => number | undefined;
   /** How many of the processes it started with still run. */
@@ -71,6 +84,7 @@ export async function startForwarded(t: Pick<ExecutionContext<unknown>, 'teardow
     reset: await freePort(),
     nothing: await freePort(),
     datagrams: await freeDatagramPort(),
+    late: await freePort(),
   };
   const plan = join(directory, 'plan');
   writeFileSync(plan, encodePlan(records(join(directory, 'c'), tree, ports)));
@@ -92,7 +106,20 @@ export async function startForwarded(t: Pick<ExecutionContext<unknown>, 'teardow
     await until('the container is gone', () => alive() === 0);
   });
   await until('the services listen', () => existsSync(join(tree, 'ready')), 30_000);
-  return { ports, supervisor, forwarder: () => forwarderOf(supervisor), survivors: alive };
+  return {
+    ports,
+    supervisor,
+    inNetwork: (...words) => inNetworkOf(supervisor, words),
+    forwarder: () => forwarderOf(supervisor),
+    survivors: alive,
+  };
+}
+
+async function inNetworkOf(supervisor: number, words: readonly string[]): Promise<void> {
+  const service = familyOf(supervisor).find(({ pid }) => argumentsOf(pid).includes('/service.cjs'))?.pid;
+  const enter = ['--preserve-credentials', '--user', '--net', '--target', `${service}`];
+  const { code, stderr } = await runProgram('nsenter', [...enter, ...words]);
+  if (code !== 0) throw new Error(`${words.join(' ')}: ${stderr}`);
 }
 
 /** The host's programs, read-only, below a root of our own. */
@@ -113,7 +140,8 @@ function records(
   const node = dirname(dirname(process.execPath));
   const published = Object.entries(services).map(([name, port]): PlanRecord => {
     const protocol = name === 'datagrams' ? 'udp' : 'tcp';
-    return ['publish', protocol, '127.0.0.1', `${ports[name as Service]}`, '127.0.0.1', `${port}`];
+    const address = name === 'late' ? lateAddress : '127.0.0.1';
+    return ['publish', protocol, '127.0.0.1', `${ports[name as Service]}`, address, `${port}`];
   });
   return [
     ['id', '0'.repeat(64)],

@@ -8,8 +8,14 @@ import { buffer, text } from 'node:stream/consumers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from '../faults/fixture.js';
 import { testWith } from '../helpers/declare.js';
-import { missingUserNamespaces } from '../helpers/host.js';
-import { type Forwarded, missingProgramToTest, type Service, startForwarded } from './forward-fixture.js';
+import { missingProgram, missingUserNamespaces } from '../helpers/host.js';
+import {
+  type Forwarded,
+  lateAddress,
+  missingProgramToTest,
+  type Service,
+  startForwarded,
+} from './forward-fixture.js';
 
 const needs = [missingProgramToTest(), missingUserNamespaces()];
 
@@ -41,8 +47,8 @@ function ending(socket: Socket): Promise<string> {
   });
 }
 
-async function exchange(forwarded: Forwarded, sent: Buffer): Promise<boolean> {
-  const socket = await open(forwarded, 'echo');
+async function exchange(forwarded: Forwarded, sent: Buffer, service: Service = 'echo'): Promise<boolean> {
+  const socket = await open(forwarded, service);
   socket.end(sent);
   return sent.equals(await buffer(socket));
 }
@@ -90,6 +96,23 @@ testWith(needs, 'a target that refuses and a service that resets are a reset for
   t.is(await ending(reset), 'ECONNRESET');
   t.true(await exchange(forwarded, Buffer.from('the forwarder lives on')));
 });
+
+testWith(
+  [...needs, missingProgram('nsenter'), missingProgram('ip')],
+  'an address that the container does not have yet is refused at once, and served as soon as it has it',
+  async (t) => {
+    const forwarded = await startForwarded(t);
+    // Its subnet is routed already: who connects now looks for a neighbour, which takes seconds.
+    await forwarded.inNetwork('ip', 'link', 'add', 'lan', 'type', 'veth', 'peer', 'name', 'far');
+    for (const link of ['lan', 'far']) await forwarded.inNetwork('ip', 'link', 'set', link, 'up');
+    await forwarded.inNetwork('ip', 'route', 'add', `${lateAddress}/24`.replace('.9/', '.0/'), 'dev', 'lan');
+    const asked = performance.now();
+    t.is(await ending(connect({ port: forwarded.ports.late, host: '127.0.0.1' })), 'ECONNRESET');
+    t.true(performance.now() - asked < 1000);
+    await forwarded.inNetwork('ip', 'address', 'add', `${lateAddress}/32`, 'dev', 'lan');
+    t.true(await exchange(forwarded, Buffer.from('it is here'), 'late'));
+  },
+);
 
 testWith(needs, 'a client that resets leaves nothing open', async (t) => {
   const forwarded = await startForwarded(t);

@@ -6,6 +6,7 @@ import { openCli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { fixturePath, missingDevice, missingProgram } from '../helpers/host.js';
 import { debianTar, missingArchive, missingDebootstrap } from '../helpers/image.js';
+import { fetchText } from '../helpers/web.js';
 
 const needs = [
   ...journeyNeeds,
@@ -38,10 +39,7 @@ testWith(
 
     await cli.ok(['run', '-d', '--name', 'web', '-p', '127.0.0.1::80', 'web']);
     const port = /:(\d+)/.exec(await cli.ok(['ps', '--format', '{{.Ports}}']))?.[1];
-    const page = await eventually(async () => {
-      const response = await fetch(`http://127.0.0.1:${port}/`).catch(() => undefined);
-      return response?.ok ? response.text() : undefined;
-    });
+    const page = await eventually(() => fetchText(`http://127.0.0.1:${port}/`));
     t.is(page, readFileSync(join(fixturePath('debian'), 'page.html'), 'utf8'));
     await cli.ok(['stop', 'web']);
 

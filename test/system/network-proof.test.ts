@@ -5,12 +5,12 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ExecutionContext } from 'ava';
 import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import type { Cli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { missingDevice, missingProgram } from '../helpers/host.js';
+import { fetchText } from '../helpers/web.js';
 
 const needs = [...journeyNeeds, missingProgram('pasta'), missingDevice('/dev/net/tun')];
 
@@ -241,15 +241,7 @@ for (const network of ['pasta', 'some']) {
       await eventually(async () => (processesOf(cli).length === 0 ? true : undefined));
       await release();
       await cli.ok(['start', 'box']);
-      const page = await eventually(async () => {
-        try {
-          return (await (await fetch(`http://127.0.0.1:${text}/`)).text()).trim();
-        } catch {
-          await sleep(20);
-          return undefined; // it does not listen yet
-        }
-      });
-      t.is(page, 'mine');
+      t.is(await eventually(() => fetchText(`http://127.0.0.1:${text}/`)), 'mine\n');
       t.true(existsSync(cli.runtime));
     },
   );

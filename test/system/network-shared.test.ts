@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { testWith } from '../helpers/declare.js';
 import { missingDevice, missingProgram } from '../helpers/host.js';
+import { fetchText } from '../helpers/web.js';
 
 const pasta = [missingProgram('pasta'), missingDevice('/dev/net/tun')];
 
@@ -45,12 +46,7 @@ testWith([...journeyNeeds, ...pasta], 'pasta is started with the options that ar
     t.regex(await cli.ok(['exec', 'web', 'ip', 'addr']), /net7: .*mtu 1400[\s\S]*inet 10\.77\.0\.5\/24/);
     t.regex(await cli.ok(['exec', 'web', 'cat', '/etc/hosts']), /^10\.77\.0\.5\t/m);
     const port = (await cli.ok(['port', 'web', '80'])).trim();
-    const page = await eventually(async () =>
-      fetch(`http://${port}/`).then(
-        (answer) => answer.text(),
-        () => undefined,
-      ),
-    );
+    const page = await eventually(() => fetchText(`http://${port}/`));
     t.is(page, 'here\n');
     await cli.ok(['restart', '-t', '0', 'web']);
   }

@@ -8,6 +8,7 @@ import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox
 import type { Cli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { missingDevice, missingProgram } from '../helpers/host.js';
+import { fetchText } from '../helpers/web.js';
 
 const needs = [...journeyNeeds, missingProgram('pasta'), missingDevice('/dev/net/tun')];
 
@@ -294,12 +295,8 @@ for (const network of ['pasta', 'slirp4netns', 'shop', 'inner']) {
       const [, port = ''] = /:(\d+)/.exec(await cli.ok(['port', 'box', '80'])) ?? [];
       const own = await addressOf(cli, 'box', network);
       const seen = async (address: string): Promise<string | undefined> => {
-        try {
-          const text = await (await fetch(`http://${address}:${port}/cgi-bin/peer`)).text();
-          return /=\[?(?:::ffff:)?([\d.]+)\]?=/.exec(text)?.[1];
-        } catch {
-          return undefined; // it does not listen yet
-        }
+        const text = await fetchText(`http://${address}:${port}/cgi-bin/peer`);
+        return text === undefined ? undefined : /=\[?(?:::ffff:)?([\d.]+)\]?=/.exec(text)?.[1];
       };
       t.is(await eventually(() => seen(hostAddress())), hostAddress());
       t.is(await seen('127.0.0.1'), own);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { eventually, journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
 import { testWith } from '../helpers/declare.js';
 import { missingDevice, missingProgram } from '../helpers/host.js';
+import { fetchText } from '../helpers/web.js';
 
 const networked = [...journeyNeeds, missingProgram('pasta'), missingDevice('/dev/net/tun')];
 const quiet = ['--rm', '--network', 'none'];
@@ -108,14 +109,7 @@ testWith(networked, 'a published port is reached from the host, and a taken one 
   const serve = 'mkdir /w && echo ahoy > /w/index.html && exec httpd -f -p 80 -h /w';
   await cli.ok(['run', '-d', '--name', 'web', '-p', '127.0.0.1::80', 'busybox', 'sh', '-c', serve]);
   const [, port = ''] = /:(\d+)->80/.exec(await cli.ok(['ps', '--format', '{{.Ports}}'])) ?? [];
-  const page = await eventually(async () => {
-    try {
-      return await (await fetch(`http://127.0.0.1:${port}/`)).text();
-    } catch (error) {
-      if (error instanceof TypeError) return undefined;
-      throw error;
-    }
-  });
+  const page = await eventually(() => fetchText(`http://127.0.0.1:${port}/`));
   t.is(page, 'ahoy\n');
   const { code, stderr } = await cli.run([
     'run',
