@@ -39,6 +39,9 @@ type BearerService = { readonly realm: URL; readonly service: string | undefined
 // A token that would end while a request is on its way is renewed before.
 const margin = 20_000;
 
+// One that is refused this long after it came may have been revoked, or ended early: not every registry says so.
+const trusted = 5_000;
+
 /** One per client. */
 export class Authorizer {
   readonly #options: AuthorizerOptions;
@@ -58,8 +61,7 @@ export class Authorizer {
       const credentials = await this.#credentials(access);
       return credentials?.kind === 'password' ? { authorization: basicHeader(credentials) } : {};
     }
-    const { token } = await this.#token(this.#scheme, access, action);
-    return { authorization: `Bearer ${token}` };
+    return { authorization: bearerHeader(await this.#token(this.#scheme, access, action)) };
   }
 
   /**
@@ -100,19 +102,38 @@ export class Authorizer {
   ): Promise<void> {
     const { realm, service, scope } = parameters;
     const url = checkRealm(realm, registry, action);
-    const before = this.#scopes(access);
+    const [before, tokenKey] = [this.#scopes(access), this.#tokenKey(access)];
     const demanded = (scope ?? '').split(' ').filter((item) => item !== '' && !covered(item, before));
     if (demanded.length > 0) this.#demanded.set(key(access.scopes), [...before, ...demanded]);
     if (sent?.startsWith('Bearer ') === true) {
-      const expired = parameters.error === 'invalid_token';
-      if (demanded.length === 0 && !expired) {
+      const ended = parameters.error === 'invalid_token' || (await this.#mayHaveEnded(tokenKey, sent));
+      if (demanded.length === 0 && !ended) {
         const anonymous = (await this.#credentials(access)) === undefined;
         const reason = anonymous ? 'it does not exist, or it needs a login' : 'the account may not do this';
         throw this.#refused(action, reason);
       }
-      this.#tokens.delete(this.#tokenKey(access));
+      await this.#forget(tokenKey, sent);
     }
     this.#scheme = { realm: url, service };
+  }
+
+  /** True as well where another request has renewed the token by now. */
+  async #mayHaveEnded(tokenKey: string, sent: string): Promise<boolean> {
+    const known = await this.#known(tokenKey);
+    return known === undefined || bearerHeader(known) !== sent || known.since + trusted < Date.now();
+  }
+
+  /** A token that another request has got since stays. */
+  async #forget(tokenKey: string, sent: string): Promise<void> {
+    const asked = this.#tokens.get(tokenKey);
+    const known = await this.#known(tokenKey);
+    const isSent = known !== undefined && bearerHeader(known) === sent;
+    if (isSent && this.#tokens.get(tokenKey) === asked) this.#tokens.delete(tokenKey);
+  }
+
+  /** The token in use; undefined where there is none, or the one that was asked for is not given. */
+  async #known(tokenKey: string): Promise<AccessToken | undefined> {
+    return this.#tokens.get(tokenKey)?.catch(() => undefined); // whoever asked is told why
   }
 
   async #token(scheme: BearerService, access: Access, action: string): Promise<AccessToken> {
@@ -151,6 +172,10 @@ export class Authorizer {
   #refused(action: string, reason: string): CoracleError {
     return unauthorized(action, this.#options.registry, reason);
   }
+}
+
+function bearerHeader({ token }: AccessToken): string {
+  return `Bearer ${token}`;
 }
 
 /** Whether a scope like `repository:x:pull` is within one of `scopes`, e.g. `repository:x:pull,push`. */

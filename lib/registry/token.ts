@@ -7,8 +7,8 @@ import { isLoopback, isPrivateLiteral } from './hosts.js';
 import { discardBody, type HttpResponse, readBody, readStart } from './response.js';
 import type { HttpRequest, Transport } from './transport.js';
 
-/** A token and when it ends, in milliseconds of Date.now(). */
-export type AccessToken = { readonly token: string; readonly expires: number };
+/** A token, since when it is there and when it ends, in milliseconds of Date.now(). */
+export type AccessToken = { readonly token: string; readonly since: number; readonly expires: number };
 
 /** What to ask for. */
 export type TokenRequest = {
@@ -101,7 +101,8 @@ function parseToken(body: Buffer, { registry, action }: TokenRequest): AccessTok
   }
   // The specification's minimum; its clock may differ from ours, so `issued_at` is not used.
   const seconds = Math.max(60, optional(record.expires_in, `${where}: expires_in`, requireInteger) ?? 60);
-  return { token, expires: Date.now() + seconds * 1000 };
+  const since = Date.now();
+  return { token, since, expires: since + seconds * 1000 };
 }
 
 async function refusal(response: HttpResponse, request: TokenRequest): Promise<CoracleError> {

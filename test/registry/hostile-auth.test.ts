@@ -147,6 +147,41 @@ test('S38: a sixth redirect is refused', async (t) => {
   t.is(registry.asked.length, 6);
 });
 
+test.serial(
+  'a bearer token that is refused without a reason is renewed once, when it is not new',
+  async (t) => {
+    let [valid, late, host] = ['one', 0, ''];
+    const registry = await startHostile(t, (asked, response, request) => {
+      if (asked.path.startsWith('/token')) return sendJson(response, 200, { token: valid, expires_in: 300 });
+      if (asked.headers.authorization === `Bearer ${valid}` && valid !== 'none') {
+        return sendManifest(asked, response, request);
+      }
+      const challenge = `Bearer realm="http://${host}/token",service="svc",scope="repository:team/app:pull"`;
+      sendJson(response, 401, {}, { 'www-authenticate': challenge });
+    });
+    host = registry.host;
+    const now = Date.now;
+    Date.now = () => now() + late;
+    t.teardown(() => {
+      Date.now = now;
+    });
+    const tokens = (): number => registry.asked.filter(({ path }) => path.startsWith('/token')).length;
+    const puller = client(t, host, { credentials: async () => password });
+    const refused = { code: 'UNAUTHORIZED', message: /may not do this/ };
+    await getManifest(puller, image(registry));
+    valid = 'two';
+    await t.throwsAsync(getManifest(puller, image(registry)), refused);
+    t.is(tokens(), 1);
+    late = 6000;
+    await Promise.all([1, 2, 3].map(() => getManifest(puller, image(registry))));
+    t.is(tokens(), 2);
+    valid = 'none';
+    late = 12_000;
+    await t.throwsAsync(getManifest(puller, image(registry)), refused);
+    t.is(tokens(), 3);
+  },
+);
+
 test('a bearer token is fetched for the scope, used again, and renewed when it is refused as invalid', async (t) => {
   let valid = 'one';
   let host = '';
