@@ -181,7 +181,7 @@ function topSnapshot(stores: ContainerStores, record: ContainerRecord): Snapshot
   const top = stores.snapshots.get(record.snapshot);
   if (top !== undefined) return top;
   throw new CoracleError('NOT_FOUND', `start container ${record.name}: snapshot ${record.snapshot} is gone`, {
-    hint: 'its image was removed by force: remove the container and make it again',
+    hint: 'its image was removed by force, or from an additional store: remove the container and make it again',
   });
 }
 

@@ -167,9 +167,10 @@ export class ImageStore {
 
   /**
    * Keeps the image that a container was just made of: who took its last name away before the container's record was
-   * there could not know. Until then the caller keeps sweeps away.
+   * there could not know. Until then the caller keeps sweeps away; of another store, they may have taken all of it.
    */
   keepUsed(image: ImageRecord): void {
+    if (this.#content.ownSize(image.descriptor.digest) === undefined) return;
     if (this.#index.holds(image.descriptor.digest) || this.#isShared(image.configDigest)) return;
     this.add(image);
   }

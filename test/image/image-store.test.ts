@@ -273,6 +273,20 @@ test('what is no image is named as such', async (t) => {
   throwsCode(t, () => stores.images.resolve('thing'), 'UNSUPPORTED', /is no image/);
 });
 
+test('what a container was made of is kept, unless it was the image of another store', async (t) => {
+  const [own, other] = [testStores(t), testStores(t)];
+  const descriptor = await putImage(own, { author: 'a' });
+  own.images.tag(descriptor, 'app');
+  const image = own.images.resolve('app');
+  own.images.remove('app');
+  for (const stores of [own, other]) stores.images.keepUsed(image);
+  t.deepEqual(
+    own.images.entries().map((entry) => [entry.descriptor.digest, entry.reference]),
+    [[descriptor.digest, undefined]],
+  );
+  t.deepEqual(other.images.entries(), []);
+});
+
 test('two processes tagging at once lose nothing', async (t) => {
   const stores = testStores(t);
   const descriptor = await putImage(stores, { author: 'a' });

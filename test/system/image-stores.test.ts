@@ -128,6 +128,52 @@ testWith(
 );
 
 testWith(
+  journeyNeeds,
+  'an additional store may lose its images at any time: whoever uses them is told, and keeps nothing of them',
+  async (t) => {
+    const cli = await openCliWithBusybox(t);
+    const at = [
+      ...['--root', join(cli.directory, 'own')],
+      ...['--storage-opt', `additionalimagestore=${cli.root}`],
+    ];
+    const directory = context(cli, 'moving', 'FROM busybox', 'RUN date > /made');
+    let open = true;
+    const own = async (): Promise<void> => {
+      for (let round = 0; round < 8; round++) {
+        await cli.ok(['build', '-q', '-t', 'moving', directory]);
+        await cli.ok(['run', '--rm', ...network, 'moving', 'true']);
+        await cli.ok(['rmi', '-f', 'moving']);
+        await cli.ok(['system', 'prune', '-f', '--build']);
+      }
+      open = false;
+    };
+    const codes = new Set<number | null>();
+    const use = async (): Promise<void> => {
+      while (open) {
+        const made = await cli.run([
+          ...at,
+          ...['run', '--rm', ...network, 'localhost/moving', 'cat', '/made'],
+        ]);
+        codes.add(made.code);
+        if (made.code === 0) t.regex(made.stdout, /^\w+ \w+/);
+        else
+          t.regex(
+            made.stderr,
+            /localhost\/moving|is gone|not found|No such file|cat: can't open/,
+            `${made.code}`,
+          );
+        await cli.ok([...at, 'images']);
+      }
+    };
+    await Promise.all([own(), use(), use()]);
+    t.true(codes.has(125));
+    t.is(await cli.ok([...at, 'ps', '-aq']), '');
+    t.regex(await cli.ok([...at, 'system', 'check', '--deep']), /: 0 errors, 0 notices\n$/);
+    t.regex(await cli.ok(['system', 'check', '--deep']), /: 0 errors, 0 notices\n$/);
+  },
+);
+
+testWith(
   [...journeyNeeds, missingRegistry(), missingProgram('skopeo')],
   'of a store of another user the blobs are shared, and layers are unpacked for whoever uses them',
   async (t) => {
