@@ -11,7 +11,7 @@ import { ignoreEvents, type OnTransferEvent } from './events.js';
 import { type FetchedImage, fetchImage } from './fetch-image.js';
 import { fetchLayers } from './fetch-layers.js';
 import { keepSignatures } from './kept-signatures.js';
-import { openImage, type RegistryAccess } from './registry-access.js';
+import { type RegistryAccess, readImageFrom } from './registry-access.js';
 import { openRegistryGate, signaturesAt } from './trust.js';
 
 /** When to ask the registry: always; unless the store has the name; always, but be content with what is here when that fails; never. */
@@ -61,27 +61,27 @@ async function pull(
   addon().returnMemory();
   const reference = parseReference(name);
   const gate = await openRegistryGate(reference, options);
-  const { root, ...origin } = await openImage(reference, options, onEvent);
-  const signatures = signaturesAt(reference, options, async () => origin);
-  const signal = options.signal ?? new AbortController().signal;
-  const lease = stores.staging.lease();
-  try {
-    const image = await fetchImage(stores, origin, reference, {
-      root,
-      approve: (digests) => gate(digests, signatures),
-      platform: options.platform,
-      signal,
-    });
-    warnOfForeignPlatform(image, options, onEvent);
-    await fetchLayers(stores, origin, image, { signal, onEvent });
-    if (signatures.areDemanded) await signatures.of(image.manifestDigest);
-    for (const [digest, found] of signatures.seen) keepSignatures(stores, digest, found);
-    stores.images.setTag(name, image.descriptor, image.configDigest);
-    writeEvent(stores.paths, 'image', 'pull', { id: digestHex(image.configDigest), name });
-  } finally {
-    lease.release();
-    await origin.client.close();
-  }
+  await readImageFrom(reference, options, onEvent, async ({ root, ...origin }) => {
+    const signatures = signaturesAt(reference, options, async () => origin);
+    const signal = options.signal ?? new AbortController().signal;
+    const lease = stores.staging.lease();
+    try {
+      const image = await fetchImage(stores, origin, reference, {
+        root,
+        approve: (digests) => gate(digests, signatures),
+        platform: options.platform,
+        signal,
+      });
+      warnOfForeignPlatform(image, options, onEvent);
+      await fetchLayers(stores, origin, image, { signal, onEvent });
+      if (signatures.areDemanded) await signatures.of(image.manifestDigest);
+      for (const [digest, found] of signatures.seen) keepSignatures(stores, digest, found);
+      stores.images.setTag(name, image.descriptor, image.configDigest);
+      writeEvent(stores.paths, 'image', 'pull', { id: digestHex(image.configDigest), name });
+    } finally {
+      lease.release();
+    }
+  });
 }
 
 /** An image whose platform is not this machine's is kept, but the user should hear of it. */

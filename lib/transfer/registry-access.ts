@@ -1,6 +1,6 @@
 /** How a transfer reaches its registry: TLS, credentials and retries as a person asks for them. */
 import { userInfo } from 'node:os';
-import { CoracleError } from '../errors.js';
+import { CoracleError, type ErrorCode } from '../errors.js';
 import { formatReference, type Reference } from '../oci/reference.js';
 import { createRegistryClient, type RegistryClient } from '../registry/client.js';
 import { parseCredentials, storedCredentials } from '../registry/credentials.js';
@@ -60,23 +60,61 @@ export type OpenedImage = {
  * Reads what a reference points at from the first of its places that has it.
  * @throws what the last place said, and the others before it
  */
-export async function openImage(
+export function openImage(
   reference: Reference,
   access: RegistryAccess,
   onEvent: OnTransferEvent,
 ): Promise<OpenedImage> {
+  return tryPlaces(reference, access, onEvent, async (opened) => opened);
+}
+
+/**
+ * Has all of an image read from one of its places: from the next one where a place has the manifest, but breaks off or has
+ * other bytes than it should. The client is closed afterwards.
+ * @throws what the last place said, and the others before it; at once what is no place's fault
+ */
+export function readImageFrom<T>(
+  reference: Reference,
+  access: RegistryAccess,
+  onEvent: OnTransferEvent,
+  read: (opened: OpenedImage) => Promise<T>,
+): Promise<T> {
+  return tryPlaces(reference, access, onEvent, async (opened) => {
+    const result = await read(opened);
+    await opened.client.close();
+    return result;
+  });
+}
+
+/** What reading from another place can mend. */
+const faultsOfPlaces: readonly ErrorCode[] = [
+  'NETWORK',
+  'REGISTRY',
+  'INTEGRITY',
+  'NOT_FOUND',
+  'UNAUTHORIZED',
+];
+
+async function tryPlaces<T>(
+  reference: Reference,
+  access: RegistryAccess,
+  onEvent: OnTransferEvent,
+  use: (opened: OpenedImage) => Promise<T>,
+): Promise<T> {
   const registries = await readRegistries(access.env ?? process.env);
   const sources = pullSources(registries, reference);
   const failures: string[] = [];
   for (const source of sources) {
     const own = sourceAccess(source, reference, access);
     const client = makeClient(source.reference.registry, own, { onEvent, registries });
+    let root: FetchedManifest | undefined;
     try {
-      const root = await getManifest(client, source.reference);
-      return { client, repository: source.reference.repository, root };
+      root = await getManifest(client, source.reference);
+      return await use({ client, repository: source.reference.repository, root });
     } catch (error) {
       await client.close();
       if (!(error instanceof CoracleError) || error.code === 'ABORTED') throw error;
+      if (root !== undefined && !faultsOfPlaces.includes(error.code)) throw error;
       if (source !== sources.at(-1)) {
         failures.push(error.message);
         onEvent({ kind: 'message', text: `${error.message}; trying the next place` });

@@ -1,8 +1,8 @@
 /** registries.conf as the commands obey it, with real registries on loopback ports. */
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { journeyNeeds, openCliWithBusybox } from '../helpers/busybox.js';
-import type { Cli } from '../helpers/cli.js';
+import { type Cli, openCli } from '../helpers/cli.js';
 import { testWith } from '../helpers/declare.js';
 import { missingRegistry, startRegistry } from '../helpers/registry.js';
 
@@ -70,6 +70,41 @@ blocked = true
     t.regex(await cli.ok(['info']), /blocked\.example, blocked/);
   },
 );
+
+testWith(needs, 'what a mirror has only in part, or damaged, comes from the next place', async (t) => {
+  const cli = await openCliWithBusybox(t);
+  const [real, mirror] = [await startRegistry(t), await startRegistry(t)];
+  await cli.ok(['push', '-q', 'busybox', `${real.host}/app:1`]);
+  await cli.ok(['push', '-q', 'busybox', `${mirror.host}/app:1`]);
+  const table = `[[registry]]\nlocation = "${real.host}"\n[[registry.mirror]]\nlocation = "${mirror.host}"\n`;
+  const { layers } = JSON.parse(await cli.ok(['manifest', 'inspect', `docker://${mirror.host}/app:1`]));
+  const hex: string = layers[0].digest.replace('sha256:', '');
+  const data = join(mirror.storage, 'docker/registry/v2/blobs/sha256', hex.slice(0, 2), hex, 'data');
+  const bytes = readFileSync(data);
+  const pulled = async (says: RegExp): Promise<void> => {
+    const other = openCli(t);
+    writeRegistries(other, table);
+    const { code, stderr } = await other.run(['pull', '--retry', '0', `${real.host}/app:1`]);
+    t.is(code, 0, stderr);
+    t.regex(stderr, says);
+    t.is(
+      await other.ok(['run', '--rm', '--network', 'none', `${real.host}/app:1`, 'echo', 'whole']),
+      'whole\n',
+    );
+    t.regex(await other.ok(['system', 'check', '--deep']), /: 0 errors, 0 notices\n$/);
+  };
+  bytes.fill(0, bytes.length >> 1, (bytes.length >> 1) + 8);
+  writeFileSync(data, bytes);
+  await pulled(/blob .*; trying the next place/);
+  rmSync(data);
+  await pulled(/blob .*; trying the next place/);
+  await real.stop();
+  const last = openCli(t);
+  writeRegistries(last, table);
+  const none = await last.run(['pull', '--retry', '0', `${real.host}/app:1`]);
+  t.is(none.code, 125);
+  t.regex(none.stderr, /mirrors failed too: .*blob/);
+});
 
 testWith(
   needs,
