@@ -1,6 +1,7 @@
 /** The options of `copy`, which are skopeo's: those of registries come twice, for the source and the destination. */
 import { CoracleError, type RegistryAccess } from '../../lib/index.js';
 import type { OptionSpec, Refusals, Values } from '../command.js';
+import { retryAccess, retryDelayOption } from './registry.js';
 import { signOptions, signRefusals } from './sign.js';
 import { typesOption } from './types.js';
 
@@ -59,6 +60,7 @@ export const copyOptions = [
     summary: 'Attempts after the first',
     aliases: ['retry'],
   },
+  retryDelayOption,
   { name: 'authfile', kind: 'string', value: 'FILE', summary: 'File with credentials for both sides' },
   { name: 'src-authfile', kind: 'string', value: 'FILE', summary: 'File with credentials for the source' },
   {
@@ -111,10 +113,6 @@ export function sideAccess(values: Values<typeof copyOptions>, side: 'src' | 'de
   const creds = credentials(values, side);
   const authfile = values[`${side}-authfile`] ?? values.authfile;
   const certDir = values[`${side}-cert-dir`];
-  const retry = values['retry-times'];
-  if (retry !== undefined && (!Number.isInteger(retry) || retry < 0)) {
-    throw new CoracleError('USAGE', `invalid argument "${retry}" for --retry-times`);
-  }
   const policy = side === 'src' ? values['signature-policy'] : undefined;
   return {
     ...(policy === undefined ? {} : { signaturePolicy: policy }),
@@ -122,7 +120,7 @@ export function sideAccess(values: Values<typeof copyOptions>, side: 'src' | 'de
     ...(creds === undefined ? {} : { creds }),
     ...(authfile === undefined ? {} : { authfile }),
     ...(certDir === undefined ? {} : { certDir }),
-    ...(retry === undefined ? {} : { retry }),
+    ...retryAccess(values['retry-times'], values['retry-delay']),
   };
 }
 

@@ -18,14 +18,16 @@ export const registryOptions = [
   },
 ] as const satisfies readonly OptionSpec[];
 
+export const retryDelayOption = {
+  name: 'retry-delay',
+  kind: 'string',
+  value: 'DURATION',
+  summary: 'Wait before the first repetition, such as 500ms; a bare number is seconds',
+} as const satisfies OptionSpec;
+
 export const retryOptions = [
   { name: 'retry', kind: 'number', value: 'N', summary: 'Attempts after the first' },
-  {
-    name: 'retry-delay',
-    kind: 'string',
-    value: 'DURATION',
-    summary: 'Wait before the first repetition, such as 500ms; a bare number is seconds',
-  },
+  retryDelayOption,
 ] as const satisfies readonly OptionSpec[];
 
 /** The policy that images have to fulfil before they are used. */
@@ -45,18 +47,28 @@ export function registryAccess(
     Partial<Values<typeof retryOptions>> &
     Partial<Values<typeof trustOptions>>,
 ): RegistryAccess {
-  const { creds, authfile, retry } = values;
-  const delay = readDelay(values['retry-delay']);
-  requireCount(retry);
+  const { creds, authfile } = values;
   return {
     ...(values['tls-verify'] === undefined ? {} : { tlsVerify: values['tls-verify'] }),
     ...(creds === undefined ? {} : { creds }),
     ...(authfile === undefined ? {} : { authfile }),
     ...(values['cert-dir'] === undefined ? {} : { certDir: values['cert-dir'] }),
-    ...(retry === undefined ? {} : { retry }),
-    ...(delay === undefined ? {} : { retryDelay: delay }),
+    ...retryAccess(values.retry, values['retry-delay']),
     ...(values['signature-policy'] === undefined ? {} : { signaturePolicy: values['signature-policy'] }),
     chooseName,
+  };
+}
+
+/** How often, and after what delay, something is tried again. @throws USAGE */
+export function retryAccess(
+  retry: number | undefined,
+  delayText: string | undefined,
+): Pick<RegistryAccess, 'retry' | 'retryDelay'> {
+  requireCount(retry);
+  const delay = readDelay(delayText);
+  return {
+    ...(retry === undefined ? {} : { retry }),
+    ...(delay === undefined ? {} : { retryDelay: delay }),
   };
 }
 
