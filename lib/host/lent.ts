@@ -11,6 +11,11 @@ export function lend<T extends Uint8Array>(bytes: T, onReturn: () => void): T {
   return bytes;
 }
 
+/** Whether somebody waits for these bytes to be given back. */
+export function isLent(bytes: Uint8Array): boolean {
+  return lenders.has(bytes);
+}
+
 /** Says that nobody reads these bytes any more. */
 export function giveBack(bytes: Uint8Array): void {
   const onReturn = lenders.get(bytes);

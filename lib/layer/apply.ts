@@ -3,6 +3,7 @@
  * https://github.com/opencontainers/image-spec/blob/main/layer.md#applying-changesets
  */
 import type { IdMap } from '../host/id-map.js';
+import { giveBack, isLent } from '../host/lent.js';
 import type { Agent } from '../native/agent.js';
 import { type DiffId, parseDiffId } from '../oci/chain-id.js';
 import { CanonicalTar, type TarForm } from './canonical-tar.js';
@@ -63,10 +64,10 @@ export async function applyBytes(
   const extractor = new LayerExtractor(target, limits);
   const canonical = options.compare === true ? new CanonicalTar() : undefined;
   const feed = new EntryFeed(extractor, limits, canonical);
-  const lent = new LentPieces(target.agent);
+  const returns = new Returns(target.agent);
   let size = 0;
   let isToldForeign = false;
-  for await (const { bytes, release } of layer.pieces) {
+  for await (const bytes of layer.pieces) {
     const pending = feed.push(bytes);
     if (canonical?.isForeign === true && !isToldForeign) {
       isToldForeign = true;
@@ -75,21 +76,21 @@ export async function applyBytes(
     size += bytes.length;
     options.onProgress?.(size);
     if (pending !== undefined) await pending;
-    if (release === undefined) continue;
+    if (!isLent(bytes)) continue;
     extractor.detach();
     canonical?.detach();
-    lent.giveBack(release);
+    returns.giveBack(bytes);
   }
   feed.finish();
   await extractor.finish();
-  lent.check();
+  returns.check();
   const diffId = parseDiffId(layer.digest(), 'diffID');
   const { entries, warnings } = extractor;
   return { diffId, size, entries, warnings, form: canonical?.finish() ?? 'uncertain' };
 }
 
-/** Memory that the agent reads from: it may change when a request after the last one that speaks of it was answered. */
-class LentPieces {
+/** Gives back what the agent reads from: that may change when a request after the last one that speaks of it was answered. */
+class Returns {
   readonly #agent: Agent;
   #failure: unknown;
 
@@ -98,14 +99,14 @@ class LentPieces {
   }
 
   /** @throws what the agent told since the last call. */
-  giveBack(release: () => void): void {
+  giveBack(bytes: Buffer): void {
     this.check();
     this.#agent
       .sync()
       .catch((error: unknown) => {
         this.#failure ??= error;
       })
-      .finally(release);
+      .finally(() => giveBack(bytes));
   }
 
   check(): void {

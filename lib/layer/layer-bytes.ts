@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import { CoracleError, hasErrno } from '../errors.js';
 import { GarbageLimit } from '../host/garbage.js';
+import { lend } from '../host/lent.js';
 import { type Expand, type Expansion, expandAddon } from '../native/expand.js';
 import { type Block, BlockRing } from './block-ring.js';
 import {
@@ -18,11 +19,9 @@ import {
 } from './compression.js';
 import { asBuffer } from './tar-reader.js';
 
-/** `release`: the memory is used again once it was called. Without it the bytes stay as they are. */
-export type LayerPiece = { readonly bytes: Buffer; readonly release?: () => void };
-
 export type LayerBytes = {
-  readonly pieces: AsyncGenerator<LayerPiece, void, undefined>;
+  /** Some of them lent (lib/host/lent.ts): whoever takes those gives them back. */
+  readonly pieces: AsyncGenerator<Buffer, void, undefined>;
   /** `sha256:` and hex of all pieces; asked for once, after the last. */
   digest(): string;
 };
@@ -30,10 +29,10 @@ export type LayerBytes = {
 /** Bytes that are there already. */
 export function plainBytes(tar: AsyncIterable<Uint8Array>): LayerBytes {
   const hash = createHash('sha256');
-  async function* pieces(): AsyncGenerator<LayerPiece, void, undefined> {
+  async function* pieces(): LayerBytes['pieces'] {
     for await (const chunk of tar) {
       const bytes = asBuffer(chunk);
-      yield { bytes };
+      yield bytes;
       hash.update(bytes);
     }
   }
@@ -130,7 +129,7 @@ class Filling {
     this.#open = packed !== undefined;
   }
 
-  async *pieces(source: AsyncIterable<Uint8Array>): AsyncGenerator<LayerPiece, void, undefined> {
+  async *pieces(source: AsyncIterable<Uint8Array>): LayerBytes['pieces'] {
     for await (const chunk of source) {
       const from = asBuffer(chunk);
       for (let at = 0; ; ) {
@@ -162,22 +161,22 @@ class Filling {
     }
   }
 
-  #whole(): LayerPiece | undefined {
+  #whole(): Buffer | undefined {
     const block = this.#block;
     return block !== undefined && this.#filled === block.bytes.length ? this.#take(block) : undefined;
   }
 
-  #take(block: Block): LayerPiece {
+  #take(block: Block): Buffer {
     const bytes = block.bytes.subarray(0, this.#filled);
     this.#block = undefined;
     this.#filled = 0;
-    return { bytes, release: () => block.release() };
+    return lend(bytes, () => block.release());
   }
 }
 
 /** The next piece is being made while one is used. */
-async function* ahead(pieces: AsyncGenerator<LayerPiece, void, undefined>): LayerBytes['pieces'] {
-  const begin = (): Promise<IteratorResult<LayerPiece, void>> => {
+async function* ahead(pieces: LayerBytes['pieces']): LayerBytes['pieces'] {
+  const begin = (): Promise<IteratorResult<Buffer, void>> => {
     const result = pieces.next();
     // met where it is waited for
     result.catch(() => undefined);
