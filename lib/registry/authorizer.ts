@@ -106,8 +106,8 @@ export class Authorizer {
     const demanded = (scope ?? '').split(' ').filter((item) => item !== '' && !covered(item, before));
     if (demanded.length > 0) this.#demanded.set(key(access.scopes), [...before, ...demanded]);
     if (sent?.startsWith('Bearer ') === true) {
-      const ended = parameters.error === 'invalid_token' || (await this.#mayHaveEnded(tokenKey, sent));
-      if (demanded.length === 0 && !ended) {
+      const isNew = parameters.error !== 'invalid_token' && (await this.#isNew(tokenKey, sent));
+      if (demanded.length === 0 && isNew) {
         const anonymous = (await this.#credentials(access)) === undefined;
         const reason = anonymous ? 'it does not exist, or it needs a login' : 'the account may not do this';
         throw this.#refused(action, reason);
@@ -117,13 +117,13 @@ export class Authorizer {
     this.#scheme = { realm: url, service };
   }
 
-  /** True as well where another request has renewed the token by now. */
-  async #mayHaveEnded(tokenKey: string, sent: string): Promise<boolean> {
+  /** Whether the token that was sent is still the one in use, and came a moment ago. */
+  async #isNew(tokenKey: string, sent: string): Promise<boolean> {
     const known = await this.#known(tokenKey);
-    return known === undefined || bearerHeader(known) !== sent || known.since + trusted < Date.now();
+    return known !== undefined && bearerHeader(known) === sent && Date.now() <= known.since + trusted;
   }
 
-  /** A token that another request has got since stays. */
+  /** The next request asks for another one; what others have got since then stays. */
   async #forget(tokenKey: string, sent: string): Promise<void> {
     const asked = this.#tokens.get(tokenKey);
     const known = await this.#known(tokenKey);
@@ -131,7 +131,7 @@ export class Authorizer {
     if (isSent && this.#tokens.get(tokenKey) === asked) this.#tokens.delete(tokenKey);
   }
 
-  /** The token in use; undefined where there is none, or the one that was asked for is not given. */
+  /** The token in use; undefined where there is none, or the one that was asked for was not given. */
   async #known(tokenKey: string): Promise<AccessToken | undefined> {
     return this.#tokens.get(tokenKey)?.catch(() => undefined); // whoever asked is told why
   }
