@@ -17,13 +17,13 @@ import { makeTar } from '../helpers/image.js';
 import { Builder, type Built, drivers, type Files, missingForBuilds, writeFiles } from './builder.js';
 
 const dockerfile = `FROM localhost/busybox AS made
-WORKDIR /work/deep
+WORKDIR /made/deep
 RUN mkdir -p out && echo made >out/f && ln out/f out/a && ln out/f out/z
 RUN rm -r /var/www && mkdir /var/www && echo new >/var/www/page && echo home >/home/x
 FROM localhost/busybox
 ARG who
 COPY --chown=33 . /c/
-COPY --from=made /work /w
+COPY --from=made /made /w
 COPY <<EOF /etc/said
 hello
 EOF

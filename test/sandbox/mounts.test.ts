@@ -12,7 +12,7 @@ import { parseTmpfsFlag } from '../../lib/sandbox/tmpfs-flag.js';
 import { parseUser } from '../../lib/sandbox/user.js';
 import { parseVolumeFlag } from '../../lib/sandbox/volume-flag.js';
 
-const cwd = '/home/u/work';
+const cwd = '/home/u/here';
 const bind = { type: 'bind', readonly: false, recursive: true, exec: true } as const;
 const volume = { type: 'volume', readonly: false, copy: true } as const;
 const tmpfs = { type: 'tmpfs', readonly: false, size: undefined, mode: undefined } as const;
@@ -29,7 +29,7 @@ test('-v with a host path binds it', reads, parseVolumeFlag, '/a:/b', {
 });
 test('-v with a relative path takes it from here', reads, parseVolumeFlag, './a:/b/', {
   ...bind,
-  source: '/home/u/work/a',
+  source: '/home/u/here/a',
   destination: '/b',
 });
 test('-v with ro and noexec', reads, parseVolumeFlag, '/a:/b:ro,noexec,Z', {
@@ -62,7 +62,7 @@ test(
   reads,
   parseMountFlag,
   'type=bind,src=rel,dst=/b,ro=true,bind-propagation=rprivate',
-  { ...bind, source: '/home/u/work/rel', destination: '/b', readonly: true },
+  { ...bind, source: '/home/u/here/rel', destination: '/b', readonly: true },
 );
 test(
   '--mount without type is a volume',
@@ -296,7 +296,7 @@ test('--mount of memory that is never swapped', reads, parseMountFlag, 'type=ram
 });
 test('--mount of files that fit a pattern', reads, parseMountFlag, 'type=glob,src=./*.conf,dst=/etc/x,ro', {
   type: 'glob',
-  pattern: '/home/u/work/*.conf',
+  pattern: '/home/u/here/*.conf',
   destination: '/etc/x',
   readonly: true,
   exec: true,
