@@ -103,15 +103,13 @@ export function makeCertificate(certFile: string, keyFile: string, host = 'local
 function listeningPort(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let log = '';
-    const timer = setTimeout(() => reject(new Error(`start docker-registry: silent: ${log}`)), 30_000);
+    setTimeout(() => reject(new Error(`start docker-registry: silent: ${log}`)), 30_000).unref();
     child.once('error', reject);
     child.once('exit', (code) => reject(new Error(`start docker-registry: exit ${code}: ${log}`)));
     child.stderr?.setEncoding('utf8').on('data', (chunk: string) => {
       log = `${log}${chunk}`.slice(-20_000);
       const port = /listening on 127\.0\.0\.1:(\d+)/.exec(log)?.[1];
-      if (port === undefined) return;
-      clearTimeout(timer);
-      resolve(port);
+      if (port !== undefined) resolve(port);
     });
   });
 }

@@ -33,6 +33,7 @@ export const services = {
 } as const;
 /** Where `late` is published to: the container has no such address until somebody gives it. */
 export const lateAddress = '10.99.9.9';
+export const lateSubnet = '10.99.9.0/24';
 export type Service = keyof typeof services;
 
 /** Runs in the container. `digest` answers only when the client has ended its direction. */

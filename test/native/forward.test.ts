@@ -12,6 +12,7 @@ import { missingProgram, missingUserNamespaces } from '../helpers/host.js';
 import {
   type Forwarded,
   lateAddress,
+  lateSubnet,
   missingProgramToTest,
   type Service,
   startForwarded,
@@ -105,7 +106,7 @@ testWith(
     // Its subnet is routed already: who connects now looks for a neighbour, which takes seconds.
     await forwarded.inNetwork('ip', 'link', 'add', 'lan', 'type', 'veth', 'peer', 'name', 'far');
     for (const link of ['lan', 'far']) await forwarded.inNetwork('ip', 'link', 'set', link, 'up');
-    await forwarded.inNetwork('ip', 'route', 'add', `${lateAddress}/24`.replace('.9/', '.0/'), 'dev', 'lan');
+    await forwarded.inNetwork('ip', 'route', 'add', lateSubnet, 'dev', 'lan');
     const asked = performance.now();
     t.is(await ending(connect({ port: forwarded.ports.late, host: '127.0.0.1' })), 'ECONNRESET');
     t.true(performance.now() - asked < 1000);

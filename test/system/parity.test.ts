@@ -40,7 +40,7 @@ test('what differs from run to run is masked, and nothing else', (t) => {
 });
 
 testWith([...journeyNeeds, missingPodman()], 'coracle answers the script as podman does', async (t) => {
-  t.timeout(480_000, 'two engines run hundreds of lines, one of them twice at worst');
+  t.timeout(300_000, 'two engines run hundreds of lines');
   const workspace = mkdtempSync(join(tmpdir(), 'p-'));
   t.teardown(() => removeTree(workspace));
   t.teardown(() => endPauseProcesses(workspace));
