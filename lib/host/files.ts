@@ -4,7 +4,6 @@
  */
 import {
   closeSync,
-  existsSync,
   fchmodSync,
   fstatSync,
   fsyncSync,
@@ -150,38 +149,31 @@ export function fsyncDirectory(path: string): void {
 /** Makes a directory and its missing parents. One that is there keeps its mode. */
 export function ensureDirectory(path: string, mode = 0o700): void {
   try {
-    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) makeDirectory(path, mode);
+    if (statSync(path, { throwIfNoEntry: false })?.isDirectory() !== true) makeDirectories(path, mode);
   } catch (error) {
     throw ioError(`create directory ${path}`, error);
   }
 }
 
-/** Not by Node's `recursive`, which never ends where the kernel answers ENOENT although the parent is there (/proc). */
-function makeDirectory(path: string, mode: number): void {
-  try {
-    mkdirSync(path, { mode });
-  } catch (error) {
-    if (hasErrno(error, 'EEXIST') && statSync(path).isDirectory()) return;
-    const parent = dirname(path);
-    if (!hasErrno(error, 'ENOENT') || existsSync(parent)) throw error;
-    makeDirectory(parent, mode);
-    makeDirectory(path, mode);
-  }
-}
-
 /**
- * Makes a directory and those above it that are missing. Not by Node's recursive mode, which never returns where a file
- * system says ENOENT to a mkdir whose parent is there, as /proc does.
+ * Makes a directory and those above it that are missing; others may make them at the same time. Not by Node's recursive
+ * mode, which never returns where a file system says ENOENT to a mkdir whose parent is there, as /proc does.
  * @throws as mkdir(2) does
  */
 export function makeDirectories(path: string, mode = 0o777): void {
+  const parent = dirname(path);
+  if (makeOne(path, mode, parent !== path)) return;
+  makeDirectories(parent, mode);
+  makeOne(path, mode, false);
+}
+
+/** False when it is said to lack a parent and that is accepted. */
+function makeOne(path: string, mode: number, mayLackParent: boolean): boolean {
   try {
     mkdirSync(path, { mode });
   } catch (error) {
-    if (hasErrno(error, 'EEXIST') && statSync(path).isDirectory()) return;
-    const parent = dirname(path);
-    if (!hasErrno(error, 'ENOENT') || parent === path || existsSync(parent)) throw error;
-    makeDirectories(parent, mode);
-    makeDirectories(path, mode);
+    if (mayLackParent && hasErrno(error, 'ENOENT')) return false;
+    if (!hasErrno(error, 'EEXIST') || !statSync(path).isDirectory()) throw error;
   }
+  return true;
 }
