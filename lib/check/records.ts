@@ -101,7 +101,9 @@ function halfRemoved({ containers: stores }: RecordsContext, { record }: Contain
     repair: 'the rest of it is removed',
     containers: [record.name],
     mend: async () => {
-      for (const path of detachContainer(stores, record, { volumes: false })) await stores.removeTree(path);
+      const trashed = detachContainer(stores, record, { volumes: false });
+      if (trashed === undefined) return left('somebody else removes it');
+      for (const path of trashed) await stores.removeTree(path);
       return repaired('removed');
     },
   };

@@ -13,12 +13,13 @@ import { moveToTrash } from '../host/trash.js';
 import { sharedVolumes, unmarkShared } from '../volume/shared-volumes.js';
 import { VolumeStore } from '../volume/volume-store.js';
 import { volumesInUse } from './all-containers.js';
+import { claimContainer } from './claim.js';
 import { writeContainerEvent } from './container-events.js';
 import { ContainerStore } from './container-store.js';
 import { listReservations, readReservation, releaseName } from './names.js';
 import type { ContainerRecord } from './record.js';
 import { hasContainerRecord, readLive } from './records.js';
-import { isHeld, removingMark } from './state.js';
+import { removingMark } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import type { ContainerView } from './view.js';
 
@@ -50,8 +51,8 @@ export async function collectLeftovers(stores: ContainerStores): Promise<void> {
 /** Removes a container with its files and anonymous volumes unless a supervisor has it or removed it. */
 export async function removeUnheld(stores: ContainerStores, record: ContainerRecord): Promise<void> {
   const { directory } = containerPlaces(stores, record.id);
-  if (isHeld(directory) || !existsSync(directory)) return;
-  for (const path of detachContainer(stores, record, { volumes: true })) await stores.removeTree(path);
+  if (!existsSync(directory)) return;
+  for (const path of detachContainer(stores, record, { volumes: true }) ?? []) await stores.removeTree(path);
 }
 
 /** A directory is listed before the names are read: whoever makes one reserves its name first. */
@@ -82,7 +83,7 @@ function detachEnded(stores: Pick<ContainerStores, 'paths' | 'runtime'>, records
   return [...records.values()]
     .flatMap((record) => (record?.autoRemove === true ? (store.get(record.id) ?? []) : []))
     .filter((view) => isOver(stores.paths, view))
-    .flatMap(({ record }) => detachContainer(stores, record, { volumes: true }));
+    .flatMap(({ record }) => detachContainer(stores, record, { volumes: true }) ?? []);
 }
 
 /** Volumes that several containers had and none has any more: the last one left it to us. */
@@ -114,10 +115,25 @@ function removeLeftCgroup(directory: string): void {
 }
 
 /**
- * Takes a container that does not run out of the store; its trees lie in the trash. Its directory goes after all that
- * only its record knows, so that a removal that was killed can be done again.
+ * Takes a container out of the store; its trees lie in the trash. Undefined, and nothing is done, when a supervisor has
+ * it or somebody else removes it.
  */
 export function detachContainer(
+  stores: Pick<ContainerStores, 'paths' | 'runtime'>,
+  record: ContainerRecord,
+  options: { readonly volumes: boolean },
+): string[] | undefined {
+  const claim = claimContainer(stores.paths, containerPlaces(stores, record.id).directory);
+  if (claim === undefined) return undefined;
+  try {
+    return detachClaimed(stores, record, options);
+  } finally {
+    claim.release();
+  }
+}
+
+/** The directory goes after all that only the record knows, so that a removal that was killed can be done again. */
+function detachClaimed(
   stores: Pick<ContainerStores, 'paths' | 'runtime'>,
   record: ContainerRecord,
   options: { readonly volumes: boolean },

@@ -44,9 +44,9 @@ export async function openContainerPlace(
     close: tree.close,
   };
   try {
-    const place = isActive(view)
+    const place = isActive(tree.view)
       ? { handle: tree.handle, path }
-      : await placeAtRest(stores, view, tree, path);
+      : await placeAtRest(stores, tree.view, tree, path);
     return { ...common, ...place };
   } catch (error) {
     await tree.close();

@@ -1,11 +1,13 @@
 /** Stopping, killing, waiting for and removing containers. Their supervisors do the work and own the timers. */
 import { existsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { CoracleError } from '../errors.js';
 import { SupervisorLink } from '../native/control.js';
 import { parseJson } from '../oci/guards.js';
 import { collectLeftovers, detachContainer } from './collect.js';
 import { ContainerStore } from './container-store.js';
 import { parseExit } from './records.js';
+import { isRemoved } from './removed.js';
 import { isHeld } from './state.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import type { ContainerView, ExitRecord } from './view.js';
@@ -35,10 +37,7 @@ export async function stopContainer(
 export async function killContainer(stores: ContainerStores, view: ContainerView, signal = 9): Promise<void> {
   const link = await connect(stores, view);
   if (link === undefined) {
-    throw new CoracleError(
-      'CONFLICT',
-      `kill container ${view.record.name}: it is not running (${view.status})`,
-    );
+    throw notRunning(stores, 'kill', view);
   }
   await link.signal(signal);
   link.close();
@@ -71,19 +70,35 @@ export async function removeContainer(
   view: ContainerView,
   options: RemoveOptions = {},
 ): Promise<void> {
-  const { name } = view.record;
   if (!options.force) await refuseGuests(stores, view);
-  if (isHeld(view.directory)) {
-    if (!options.force) {
-      throw new CoracleError('IN_USE', `remove container ${name}: it is running`, {
-        hint: `coracle stop ${name} first, or coracle rm -f ${name}`,
-      });
-    }
-    await stopContainer(stores, view, { signal: 9, timeout: 0 });
-  }
-  const volumes = options.volumes ?? view.record.autoRemove;
-  for (const path of detachContainer(stores, view.record, { volumes })) await stores.removeTree(path);
+  for (const path of await detachStopped(stores, view, options)) await stores.removeTree(path);
   await collectLeftovers(stores);
+}
+
+/** Milliseconds: somebody else removes it, which is over soon, or starts it again between its end and our claim. */
+const claimPatience = 10_000;
+
+async function detachStopped(
+  stores: ContainerStores,
+  view: ContainerView,
+  { force = false, volumes = view.record.autoRemove }: RemoveOptions,
+): Promise<readonly string[]> {
+  const { name } = view.record;
+  for (const deadline = Date.now() + claimPatience; Date.now() < deadline; await sleep(10)) {
+    if (isHeld(view.directory) && !isRemoved(view.directory)) {
+      if (!force) {
+        throw new CoracleError('IN_USE', `remove container ${name}: it is running`, {
+          hint: `coracle stop ${name} first, or coracle rm -f ${name}`,
+        });
+      }
+      await stopContainer(stores, view, { signal: 9, timeout: 0 });
+    }
+    const trashed = detachContainer(stores, view.record, { volumes });
+    if (trashed !== undefined) return trashed;
+  }
+  throw new CoracleError('IN_USE', `remove container ${name}: others start it again and again`, {
+    hint: 'try again',
+  });
 }
 
 async function refuseGuests(stores: ContainerStores, { record }: ContainerView): Promise<void> {
@@ -96,6 +111,17 @@ async function refuseGuests(stores: ContainerStores, { record }: ContainerView):
   throw new CoracleError('IN_USE', `remove container ${record.name}: ${what} used by ${guests.join(', ')}`, {
     hint: `coracle rm ${guests.join(' ')} first, or coracle rm -f ${record.name}`,
   });
+}
+
+/** With the state as it is by now. */
+export function notRunning(
+  { paths }: Pick<ContainerStores, 'paths'>,
+  verb: string,
+  { record }: ContainerView,
+): CoracleError {
+  const status = new ContainerStore(paths).get(record.id)?.status ?? 'removed';
+  const shown = status === 'running' || status === 'starting' ? 'started meanwhile' : status;
+  return new CoracleError('CONFLICT', `${verb} container ${record.name}: it is not running (${shown})`);
 }
 
 /** How long a supervisor may hold its lock without listening: it starts, or it ends. */
@@ -111,7 +137,7 @@ export async function connect(
     const link = await SupervisorLink.open(socket, view.record.name);
     if (link !== undefined) return link;
     if (attempt >= patience.attempts) throw unreachable(view, socket);
-    await new Promise((resolve) => setTimeout(resolve, patience.milliseconds));
+    await sleep(patience.milliseconds);
   }
   return undefined;
 }

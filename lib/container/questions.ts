@@ -1,7 +1,6 @@
 /** Pausing containers, asking for their processes and their health; their supervisors do it. */
-import { CoracleError } from '../errors.js';
 import type { SupervisorLink } from '../native/control.js';
-import { connect } from './lifecycle.js';
+import { connect, notRunning } from './lifecycle.js';
 import type { ContainerStores } from './stores.js';
 import type { ContainerView } from './view.js';
 
@@ -32,12 +31,7 @@ async function withLink<T>(
   action: (link: SupervisorLink) => Promise<T>,
 ): Promise<T> {
   const link = await connect(stores, view);
-  if (link === undefined) {
-    throw new CoracleError(
-      'CONFLICT',
-      `${verb} container ${view.record.name}: it is not running (${view.status})`,
-    );
-  }
+  if (link === undefined) throw notRunning(stores, verb, view);
   try {
     return await action(link);
   } finally {

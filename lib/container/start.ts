@@ -130,11 +130,12 @@ async function prepareStart(
   return { records, data: secrets === undefined ? undefined : launchData(spec) };
 }
 
-/** The supervisor of an end that is known already may still be cleaning up. @throws IN_USE for a container that runs */
+/** The supervisor of an end that is known already may still be cleaning up. @throws IN_USE for a container that runs, NOT_FOUND for one that is being removed */
 async function awaitEnd(directory: string, name: string): Promise<void> {
   for (const deadline = Date.now() + cleaningPatience; isHeld(directory); await pause(5)) {
     // Between its exit record and its end it looks like one that starts.
     const { status } = readState(directory);
+    if (status === 'dead') throw new CoracleError('NOT_FOUND', `start container ${name}: it was removed`);
     if (status === 'running' || status === 'paused' || Date.now() > deadline)
       throw new CoracleError('IN_USE', `start container ${name}: it is running already`);
   }

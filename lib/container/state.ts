@@ -30,19 +30,36 @@ export function isHeld(directory: string): boolean {
 
 /** Reads the state; writes the exit record of a lost supervisor. */
 export function readState(directory: string): ContainerState {
-  // The lock first: a supervisor writes its exit record before it lets go.
+  const { state, live } = settledState(directory);
+  if (state.lost !== undefined) recordLost(directory, state.lost);
+  return {
+    status: existsSync(`${directory}/${removingMark}`) ? 'dead' : state.status,
+    live: state.status === 'running' || state.status === 'paused' ? live : undefined,
+    exit: state.exit,
+  };
+}
+
+type Looked = Pick<StateFacts, 'held' | 'live' | 'exit' | 'begun'>;
+
+/** A supervisor that starts between two of the looks has the records of one that was killed: a second one tells them apart. */
+function settledState(
+  directory: string,
+  facts = lookAt(directory),
+): { readonly state: ReturnType<typeof deriveState>; readonly live: LiveRecord | undefined } {
+  const state = deriveState({ ...facts, boot: bootId(), isAlive });
+  if (state.lost === undefined) return { state, live: facts.live };
+  const again = lookAt(directory);
+  if (JSON.stringify(again) !== JSON.stringify(facts)) return settledState(directory, again);
+  return { state, live: facts.live };
+}
+
+/** The lock first: a supervisor writes its exit record before it lets go. */
+function lookAt(directory: string): Looked {
   const held = isHeld(directory);
   const [live, exit] = [readLive(directory), readExit(directory)];
   const begun =
     !held && exit === undefined && ['exit.new', 'exit'].some((name) => existsSync(`${directory}/${name}`));
-  const state = deriveState({ held, live, exit, begun, boot: bootId(), isAlive });
-  if (state.lost !== undefined) recordLost(directory, state.lost);
-  const dead = !held && existsSync(`${directory}/${removingMark}`);
-  return {
-    status: dead ? 'dead' : state.status,
-    live: state.status === 'running' || state.status === 'paused' ? live : undefined,
-    exit: state.exit,
-  };
+  return { held, live, exit, begun };
 }
 
 /** Writes the exit record of a lost supervisor, unless somebody has removed the container meanwhile. */

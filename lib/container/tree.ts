@@ -1,13 +1,21 @@
 /** A container's files for those who read and change them from outside: through a file agent, running or not. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { CoracleError } from '../errors.js';
 import { openInStore } from '../image/stores.js';
 import { type Agent, type Handle, openContainerAgent } from '../native/agent.js';
 import { rootLayers } from '../snapshot/init-layer.js';
+import { ContainerStore } from './container-store.js';
 import type { ContainerRecord } from './record.js';
 import { type ContainerStores, containerPlaces } from './stores.js';
 import { type ContainerView, isActive } from './view.js';
 
-/** The container's root directory as a writable handle. `close` ends the agent. */
-export type ContainerTree = { readonly agent: Agent; readonly handle: Handle; close(): Promise<void> };
+/** The container's root directory as a writable handle, and the container as it was then. `close` ends the agent. */
+export type ContainerTree = {
+  readonly agent: Agent;
+  readonly handle: Handle;
+  readonly view: ContainerView;
+  close(): Promise<void>;
+};
 
 /**
  * `root`: the files of the image and what the container changed. `mounts`: what a process in it sees, /proc, /sys and /dev
@@ -17,14 +25,34 @@ export async function openTree(
   stores: ContainerStores,
   view: ContainerView,
   what: 'root' | 'mounts',
+  deadline = Date.now() + changePatience,
 ): Promise<ContainerTree> {
-  if (isActive(view)) {
-    const agent = openContainerAgent(containerPlaces(stores, view.record.id).socket, what);
-    return { agent, handle: 0, close: () => agent.close() };
+  if (!isActive(view)) return treeAtRest(stores, view);
+  const agent = openContainerAgent(containerPlaces(stores, view.record.id).socket, what);
+  try {
+    await agent.sync();
+    return { agent, handle: 0, view, close: () => agent.close() };
+  } catch (error) {
+    await agent.close();
+    if (!isNotRunning(error) || Date.now() > deadline) throw error;
   }
+  await sleep(25);
+  const now = new ContainerStore(stores.paths).get(view.record.id);
+  if (now !== undefined) return openTree(stores, now, what, deadline);
+  throw new CoracleError('NOT_FOUND', `open container ${view.record.name}: it was removed meanwhile`);
+}
+
+/** Milliseconds for which one that runs may not be reached: it starts, or it ends. */
+const changePatience = 5000;
+
+function isNotRunning(error: unknown): boolean {
+  return error instanceof CoracleError && error.code === 'CONFLICT';
+}
+
+async function treeAtRest(stores: ContainerStores, view: ContainerView): Promise<ContainerTree> {
   const agent = await stores.ownAgent();
   try {
-    return { agent, handle: await rootAtRest(stores, view, agent), close: () => agent.close() };
+    return { agent, handle: await rootAtRest(stores, view, agent), view, close: () => agent.close() };
   } catch (error) {
     await agent.close();
     throw error;

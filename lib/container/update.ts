@@ -15,6 +15,7 @@ import { connect } from './lifecycle.js';
 import type { ContainerRecord } from './record.js';
 import { readContainerRecord, writeContainerRecord } from './records.js';
 import { readSecrets } from './start.js';
+import { isHeld } from './state.js';
 import type { ContainerStores } from './stores.js';
 import type { ContainerView } from './view.js';
 
@@ -64,16 +65,26 @@ async function tellSupervisor(
   record: ContainerRecord,
   change: ContainerChange,
 ): Promise<void> {
-  const link = await connect(stores, view);
-  if (link === undefined) return;
   const check = record.healthcheck;
   const health = check === undefined ? false : { ...check, plan: healthPlanPath(view.directory) };
+  await tell(stores, view, {
+    restart: change.restart,
+    health: change.health === undefined ? undefined : health,
+  });
+}
+
+/** A supervisor that ends meanwhile needs not be told: the next one reads the record. */
+async function tell(
+  stores: ContainerStores,
+  view: ContainerView,
+  change: Parameters<typeof planUpdate>[0],
+): Promise<void> {
+  const link = await connect(stores, view);
+  if (link === undefined) return;
   try {
-    await link.update(
-      encodePlan(
-        planUpdate({ restart: change.restart, health: change.health === undefined ? undefined : health }),
-      ),
-    );
+    await link.update(encodePlan(planUpdate(change)));
+  } catch (error) {
+    if (isHeld(view.directory)) throw error;
   } finally {
     link.close();
   }
@@ -141,11 +152,5 @@ async function writeHealthPlan(
 /** Says that a container has another name; its supervisor writes that one into events from now on. */
 export async function retell(stores: ContainerStores, view: ContainerView): Promise<void> {
   writeContainerEvent(stores.paths, 'rename', view.record);
-  const link = await connect(stores, view);
-  if (link === undefined) return;
-  try {
-    await link.update(encodePlan(planUpdate({ events: eventsSpec(stores.paths, view.record) })));
-  } finally {
-    link.close();
-  }
+  await tell(stores, view, { events: eventsSpec(stores.paths, view.record) });
 }

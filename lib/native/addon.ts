@@ -36,6 +36,8 @@ export type Addon = {
   readonly flock: (fd: number, operation: 'sh' | 'ex' | 'un', nonblocking: boolean) => boolean;
   /** Whether some process holds an OFD lock on the file; false when there is no such file. */
   readonly ofdLockHeld: (path: string) => boolean;
+  /** Takes the OFD write lock of a file open for writing; false when somebody else has it. Closing the descriptor gives it back. */
+  readonly ofdLock: (fd: number) => boolean;
   readonly pipe: () => readonly [read: number, write: number];
   /** Both ends of a stream socket. */
   readonly socketPair: () => readonly [number, number];

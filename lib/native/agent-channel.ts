@@ -55,7 +55,7 @@ export class AgentChannel {
     });
     child.once('error', (error) => this.#end(error.message));
     child.once('close', (code, signal) =>
-      this.#end(signal === null ? `it exited with ${code}` : `it was killed by ${signal}`),
+      this.#end(signal === null ? `it exited with ${code}` : `it was killed by ${signal}`, code),
     );
   }
 
@@ -218,19 +218,27 @@ export class AgentChannel {
     );
   }
 
-  #end(reason: string): void {
-    if (this.#ended !== undefined) return;
+  #endError(reason: string, notRunning: boolean): CoracleError {
     const said = this.#stderr.trim().replace(/^coracle: /, '');
-    this.#ended = new CoracleError('HOST', said === '' ? `use file agent: ${reason}` : said, {
+    if (notRunning) return new CoracleError('CONFLICT', said);
+    return new CoracleError('HOST', said === '' ? `use file agent: ${reason}` : said, {
       hint: said.endsWith('too many open files')
         ? descriptorsHint
         : 'coracle doctor says what user namespaces need on this host',
     });
+  }
+
+  #end(reason: string, code?: number | null): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = this.#endError(reason, code === containerNotRunning);
     if (this.#closing && this.#waiters.size === 0) return;
     for (const waiter of [...this.#waiters.values()]) waiter.onError(this.#ended);
     this.#waiters.clear();
   }
 }
+
+/** What an agent exits with when the container that it was to enter does not run. */
+const containerNotRunning = 124;
 
 /** What is to be done; images have files of several owners, with attributes, which not every file system keeps. */
 function hintOf(code: string): string | undefined {

@@ -77,8 +77,15 @@ export function errnoText(errno: number): string {
 /** A failed start as an error with the exit code the command should end with. The words are the supervisor's. */
 export function startError(status: Extract<Status, { kind: 'error' }>): CoracleError {
   const [message = '', hint] = status.prose.split('\nhint: ');
-  return new CoracleError('START', message, {
+  return new CoracleError(startCode(status), message, {
     exitCode: status.exitCode,
     ...(hint === undefined ? {} : { hint }),
   });
+}
+
+/** What is about the container itself is no failure of its start. */
+function startCode({ stage, errno }: Extract<Status, { kind: 'error' }>): 'START' | 'IN_USE' | 'NOT_FOUND' {
+  if (stage !== 'start') return 'START';
+  if (errno === constants.errno.EBUSY) return 'IN_USE';
+  return errno === constants.errno.ENOENT ? 'NOT_FOUND' : 'START';
 }

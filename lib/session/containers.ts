@@ -2,6 +2,7 @@
 import { readAttachments } from '../container/attachments.js';
 import { ContainerStore } from '../container/container-store.js';
 import type { LogEntry, LogOptions, LogPiece } from '../container/logs.js';
+import { unlessRemoved } from '../container/removed.js';
 import type { ExecOptions } from '../container/run-options.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
@@ -128,10 +129,12 @@ export async function rename(session: Session, name: string, newName: string): P
   const { view, stores } = await open(session, name);
   requireWhole(view, 'rename');
   const { renameContainer } = await import('../container/rename.js');
-  renameContainer(stores, view, newName);
-  if (networksOf(view).length > 0) await (await import('./network-changes.js')).renamed(session, newName);
-  const { retell } = await import('../container/update.js');
-  await retell(stores, { ...view, record: { ...view.record, name: newName } });
+  await unlessRemoved('rename', view, async () => {
+    renameContainer(stores, view, newName);
+    if (networksOf(view).length > 0) await (await import('./network-changes.js')).renamed(session, newName);
+    const { retell } = await import('../container/update.js');
+    await retell(stores, { ...view, record: { ...view.record, name: newName } });
+  });
 }
 
 /** Where this host answers for the container's ports. */

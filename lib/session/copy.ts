@@ -1,6 +1,7 @@
 /** `cp`: ends as people write them, opened, and the copy between them. */
 import { type CopyOptions, copyBetween, copyIn, copyOut } from '../container/copy.js';
 import { openContainerPlace, openHostPlace, type Place } from '../container/copy-place.js';
+import { unlessRemoved } from '../container/removed.js';
 import { CoracleError } from '../errors.js';
 import { writeOutput } from '../host/output-file.js';
 import { decompress } from '../layer/compression.js';
@@ -61,7 +62,7 @@ async function openPlace(
   switch (end.kind) {
     case 'container': {
       const { view } = await open(session, end.container);
-      return openContainerPlace(stores, view, end.path);
+      return unlessRemoved('copy files of', view, () => openContainerPlace(stores, view, end.path));
     }
     case 'host':
       return openHostPlace(stores, end.path, writable);

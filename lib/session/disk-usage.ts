@@ -1,6 +1,5 @@
 /** `system df`: what images, containers, volumes and the build cache take on the disk. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { listCacheUnits } from '../build/cache-units.js';
 import { allContainers, filesOf } from '../container/all-containers.js';
 import { summarizeContainer } from '../container/listing.js';
@@ -82,7 +81,8 @@ async function volumeUsage(stores: OpenStores): Promise<DiskUsage['volumes']> {
 
 async function cacheUsage(stores: OpenStores, cachedLayers: number): Promise<UsageTotal> {
   const { length: total } = await listCacheUnits(stores);
-  const own = existsSync(stores.paths.build) ? await diskBytes(stores, join(stores.paths.build)) : 0;
+  // Empty directories are nothing that a prune takes.
+  const own = total === 0 ? 0 : await diskBytes(stores, stores.paths.build);
   return { total, active: 0, bytes: own + cachedLayers, reclaimable: own + cachedLayers };
 }
 

@@ -3,6 +3,7 @@ import { listChanges, openChanges } from '../container/changes.js';
 import { writeContainerEvent } from '../container/container-events.js';
 import { lastingEnvironment } from '../container/process.js';
 import type { ContainerRecord } from '../container/record.js';
+import { unlessRemoved } from '../container/removed.js';
 import { openTree } from '../container/tree.js';
 import type { ContainerView } from '../container/view.js';
 import { writeOutput } from '../host/output-file.js';
@@ -23,19 +24,21 @@ import type { AllStores, Session } from './session.js';
 /** What a container changed over its image. */
 export async function diff(session: Session, name: string): Promise<readonly Change[]> {
   const { stores, view } = await open(session, name);
-  return listChanges(stores, view);
+  return unlessRemoved('compare', view, () => listChanges(stores, view));
 }
 
 /** A container's files as one tar; volumes and other mounts are left out. */
 export async function exportFiles(session: Session, name: string, destination: string): Promise<void> {
   const { stores, view } = await open(session, name);
-  const tree = await openTree(stores, view, 'root');
-  try {
-    await writeOutput(destination, flattenTar(tree));
-    writeContainerEvent(stores.paths, 'export', view.record);
-  } finally {
-    await tree.close();
-  }
+  await unlessRemoved('export', view, async () => {
+    const tree = await openTree(stores, view, 'root');
+    try {
+      await writeOutput(destination, flattenTar(tree));
+    } finally {
+      await tree.close();
+    }
+  });
+  writeContainerEvent(stores.paths, 'export', view.record);
 }
 
 /** Makes an image of a container: the layers of its image, its changes as one more, and a config. */
@@ -46,7 +49,7 @@ export async function commit(session: Session, name: string, request: CommitRequ
   const reference = request.reference === undefined ? undefined : nameToGive(request.reference);
   const lease = stores.staging.lease();
   try {
-    const top = await commitLayer(stores, view, request.onWarning);
+    const top = await unlessRemoved('commit', view, () => commitLayer(stores, view, request.onWarning));
     const created = new Date().toISOString();
     const history = [
       ...(base.config.history ?? []),

@@ -74,7 +74,8 @@ export async function pruneContainers(session: Session, filter: PruneFilter = {}
   const removed: string[] = [];
   const failures: Failure[] = [];
   let bytes = 0;
-  for (const view of new ContainerStore(stores.paths).list()) {
+  const store = new ContainerStore(stores.paths);
+  for (const view of store.list()) {
     // A pod goes as a whole, or not at all.
     if (view.record.options.pod?.kind === 'holder') continue;
     if (isActive(view) || isBeingStarted(stores, view) || !fits(view.record, filter)) continue;
@@ -84,7 +85,10 @@ export async function pruneContainers(session: Session, filter: PruneFilter = {}
       removed.push(view.record.id);
       bytes += size;
     } catch (error) {
-      failures.push({ name: view.record.name, error: expected(error) });
+      const failure = { name: view.record.name, error: expected(error) };
+      const now = store.get(view.record.id);
+      // What somebody has started meanwhile is none of those that do not run.
+      if (now === undefined || !isActive(now)) failures.push(failure);
     }
   }
   writePrune(stores, 'container', bytes);

@@ -1,10 +1,11 @@
 /** `run`: an image found or pulled, a container made of it, started in the background or in place of this process. */
 import { createContainer } from '../container/create.js';
 import type { ContainerRecord } from '../container/record.js';
+import { unlessRemoved } from '../container/removed.js';
 import { requireTerminal } from '../container/require-terminal.js';
 import type { RunOptions } from '../container/run-options.js';
 import { prepareLaterStart, startContainer, startInForeground } from '../container/start.js';
-import type { ContainerStores } from '../container/stores.js';
+import { type ContainerStores, containerPlaces } from '../container/stores.js';
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { PortRequest } from '../network/network-plan.js';
@@ -42,11 +43,13 @@ async function orLeaveNothing<T>(
   record: ContainerRecord,
   start: () => Promise<T>,
 ): Promise<T> {
+  const stores = await session.allStores();
+  const { directory } = containerPlaces(stores, record.id);
   try {
-    return await start();
+    return await unlessRemoved('start', { directory, record }, start);
   } catch (error) {
     const { removeUnheld } = await import('../container/collect.js');
-    await removeUnheld(await session.allStores(), record);
+    await removeUnheld(stores, record);
     throw error;
   }
 }

@@ -1,11 +1,12 @@
 /** Starting containers that exist: `start`, `restart`, `attach`. */
 import { writeContainerEvent } from '../container/container-events.js';
 import { stopContainer } from '../container/lifecycle.js';
+import { unlessRemoved } from '../container/removed.js';
 import { requireTerminal } from '../container/require-terminal.js';
 import { startContainer, startInForeground } from '../container/start.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
-import { open, requireWhole } from './containers.js';
+import { type Opened, open, requireWhole } from './containers.js';
 import type { AttachRequest, RestartRequest, StartRequest } from './requests.js';
 import type { Session } from './session.js';
 
@@ -14,12 +15,22 @@ export async function start(session: Session, name: string, request: StartReques
   const { stores, view } = await open(session, name);
   if (view.status === 'running' || view.status === 'paused') return;
   requireWhole(view, 'start');
-  await startPodOf(session, view);
+  await unlessRemoved('start', view, async () => {
+    await startPodOf(session, view);
+    await startUnlessRunning(stores, view, request);
+  });
+}
+
+/** Somebody else's start may come first. */
+async function startUnlessRunning(
+  stores: Opened['stores'],
+  { record }: ContainerView,
+  request: StartRequest,
+): Promise<void> {
   try {
-    const started = await startContainer(stores, view.record);
+    const started = await startContainer(stores, record);
     for (const warning of started.warnings) request.onWarning?.(warning.prose);
   } catch (error) {
-    // Somebody else's start came first, or the end of the last run was not over yet.
     if (!(error instanceof CoracleError) || error.code !== 'IN_USE') throw error;
   }
 }
@@ -38,9 +49,11 @@ export async function startReplacing(session: Session, name: string, request: St
     return attachReplacing(session, name, { noStdin: !interactive, detachKeys, signalProxy });
   requireWhole(view, 'start');
   requireTerminal({ tty: view.record.process.tty, interactive });
-  await startPodOf(session, view);
-  await session.close();
-  return startInForeground(stores, view.record, { outputOnly: !interactive, detachKeys, signalProxy });
+  return unlessRemoved('start', view, async () => {
+    await startPodOf(session, view);
+    await session.close();
+    return startInForeground(stores, view.record, { outputOnly: !interactive, detachKeys, signalProxy });
+  });
 }
 
 /** Becomes the client of a running container. */
@@ -61,15 +74,16 @@ export async function attachReplacing(
 export async function restart(session: Session, name: string, request: RestartRequest): Promise<void> {
   const { stores, view } = await open(session, name);
   requireWhole(view, 'restart');
-  if (isActive(view)) await stopForRestart(stores, view, request);
-  await startPodOf(session, view);
-  const started = await startContainer(stores, view.record);
+  await unlessRemoved('restart', view, async () => {
+    if (isActive(view)) await stopForRestart(stores, view, request);
+    await startPodOf(session, view);
+    await startUnlessRunning(stores, view, request);
+  });
   writeContainerEvent(stores.paths, 'restart', view.record);
-  for (const warning of started.warnings) request.onWarning?.(warning.prose);
 }
 
 async function stopForRestart(
-  stores: Awaited<ReturnType<typeof open>>['stores'],
+  stores: Opened['stores'],
   view: ContainerView,
   { signal, timeout }: RestartRequest,
 ): Promise<void> {

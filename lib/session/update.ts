@@ -1,4 +1,5 @@
 /** `update`. */
+import { unlessRemoved } from '../container/removed.js';
 import { updateContainer } from '../container/update.js';
 import { open, requireWhole } from './containers.js';
 import type { RunningContainer, UpdateRequest } from './requests.js';
@@ -15,7 +16,9 @@ export async function update(
   requireWhole(view, 'update');
   const { cgroup } = view.record.options;
   const told = limits !== undefined && (await checkLimits({ limits, cgroup }, request));
-  const { warnings } = await updateContainer(stores, view, { restart, health, limits });
+  const { warnings } = await unlessRemoved('update', view, () =>
+    updateContainer(stores, view, { restart, health, limits }),
+  );
   for (const warning of told ? [] : warnings) request.onWarning?.(warning);
   return { id: view.record.id, name: view.record.name };
 }

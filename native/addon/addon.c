@@ -58,6 +58,18 @@ static napi_value call_ofd_lock_held(napi_env env, napi_callback_info info)
     return addon_boolean(env, lock.l_type != F_UNLCK);
 }
 
+static napi_value call_ofd_lock(napi_env env, napi_callback_info info)
+{
+    napi_value args[1];
+    int32_t fd;
+    if (!addon_arguments(env, info, args, 1) || napi_get_value_int32(env, args[0], &fd) != napi_ok)
+        return NULL;
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    if (fcntl(fd, F_OFD_SETLK, &lock) == 0)
+        return addon_boolean(env, true);
+    return errno == EAGAIN || errno == EACCES ? addon_boolean(env, false) : addon_throw(env, "fcntl");
+}
+
 static napi_value call_pipe(napi_env env, napi_callback_info info)
 {
     (void)info;
@@ -280,6 +292,7 @@ static const struct {
     {"waitpid", addon_waitpid},
     {"flock", call_flock},
     {"ofdLockHeld", call_ofd_lock_held},
+    {"ofdLock", call_ofd_lock},
     {"pipe", call_pipe},
     {"pipeSize", call_pipe_size},
     {"returnMemory", call_return_memory},

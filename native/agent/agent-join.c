@@ -42,7 +42,7 @@ static int open_inside(const struct plan *plan, const struct container_handles *
 
 pid_t agent_join(const struct plan *plan, int *root, bool *single_id, struct failure *failure) {
     struct container_handles container = {.pidfd = -1, .cgroup = -1};
-    if (container_ask(plan->container, &container, failure) < 0)
+    if (container_ask(plan->container, ASKER_FILES, &container, failure) < 0)
         return -1;
     *single_id = container.single_id;
     pid_t pid = fork();

@@ -13,10 +13,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/status.h"
 #include "base/syscalls.h"
 #include "container/userns.h"
 
-enum { EXIT_BROKEN = 125, PIPE_SIZE = 1 << 20, MEMORY_FD = 4 };
+enum { EXIT_NOT_RUNNING = 124, EXIT_BROKEN = 125, PIPE_SIZE = 1 << 20, MEMORY_FD = 4 };
 
 /** What is shared with the client, if anything. */
 struct memory {
@@ -26,6 +27,12 @@ struct memory {
 
 static int complain(const struct failure *failure) {
     const char *reason = failure->number == EMFILE ? "too many open files" : failure->number ? strerror(failure->number) : "";
+    if (strcmp(failure->stage, "connect") == 0 && failure->number == 0) {
+        char text[900];
+        failure_text(failure, text, sizeof text);
+        dprintf(STDERR_FILENO, "coracle: %s\n", text);
+        return EXIT_NOT_RUNNING;
+    }
     dprintf(STDERR_FILENO, "coracle: start file agent: %s: %s%s%s\n", failure->stage, failure->object, failure->number ? ": " : "", reason);
     return EXIT_BROKEN;
 }

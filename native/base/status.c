@@ -82,7 +82,7 @@ static const char *verb_of(const char *stage) {
     static const char *const verbs[][2] = {
         {"exec", "execute"},        {"cwd", "enter"},        {"mount", "mount"},        {"mask", "mask"},        {"overlay", "mount overlay"},
         {"fuse", "start fuse-overlayfs"}, {"publish", "publish"}, {"user", "resolve user"}, {"network", "set up network"}, {"network-of", "use the network of the other container"}, {"idmap", "map ids"},
-        {"userns", "create user namespace"}, {"seccomp", "load seccomp filter"}, {"lock", "lock"}, {"plan", "read plan"}, {"log", "open log"},
+        {"userns", "create user namespace"}, {"seccomp", "load seccomp filter"}, {"lock", "lock"}, {"connect", "reach"}, {"namespaces", "join namespaces:"}, {"start", "start container"}, {"plan", "read plan"}, {"log", "open log"},
         {"tty", "open terminal"}, {"sysctl", "set sysctl"}, {"binfmt", "register emulator"}, {"hostname", "set hostname"}, {"device", "add device"}, {"socket", "listen on"}, {"rlimit", "set limit"}, {"hook", "run hook"}, {"console", "hand on terminal"}, {"cgroup", "make cgroup"}, {"limit", "set limit"},
     };
     for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
@@ -91,9 +91,18 @@ static const char *verb_of(const char *stage) {
     return stage;
 }
 
+/** What an errno means of a container that is to be started. */
+static const char *start_reason(int number) {
+    return number == EBUSY ? "it is running already" : number == ENOENT ? "it was removed" : number == ECANCELED ? "it was stopped meanwhile" : NULL;
+}
+
 /** In lower case, as every message of ours. */
-static const char *reason_of(int number) {
+static const char *reason_of(const struct failure *failure) {
     static char text[100];
+    const int number = failure->number;
+    const char *reason = strcmp(failure->stage, "start") == 0 ? start_reason(number) : NULL;
+    if (reason)
+        return reason;
     snprintf(text, sizeof text, "%s", number == EMFILE ? "too many open files" : strerror(number));
     if (text[0] >= 'A' && text[0] <= 'Z' && !(text[1] >= 'A' && text[1] <= 'Z'))
         text[0] = (char)(text[0] - 'A' + 'a');
@@ -104,10 +113,8 @@ void failure_text(const struct failure *failure, char *out, size_t room) {
     const char *verb = verb_of(failure->stage);
     if (failure->number == 0)
         snprintf(out, room, "%s %s", verb, failure->object);
-    else if (strcmp(failure->stage, "lock") == 0 && failure->number == EBUSY)
-        snprintf(out, room, "%s %s: the container is running already", verb, failure->object);
     else
-        snprintf(out, room, "%s %s: %s", verb, failure->object, reason_of(failure->number));
+        snprintf(out, room, "%s %s: %s", verb, failure->object, reason_of(failure));
     /* Objects come from images too: nothing in them may drive a terminal. */
     for (char *at = out; *at; at++)
         if ((unsigned char)*at < ' ' || *at == 127)

@@ -30,7 +30,7 @@ static int take_handles(struct birth *birth, enum plan_ns ns, int *user, struct 
 
 static int ask_user(const char *socket, int *user, struct failure *failure) {
     struct container_handles handles = {.pidfd = -1, .cgroup = -1};
-    if (container_ask(socket, &handles, failure) < 0) {
+    if (container_ask(socket, ASKER_PROCESS, &handles, failure) < 0) {
         failure->stage = "namespaces";
         return -1;
     }
@@ -49,7 +49,7 @@ static int ask(const struct plan *plan, struct birth *birth, int *user, struct f
         struct container_handles handles = {.pidfd = -1, .cgroup = -1};
         if (!plan->ns_of[ns])
             continue;
-        if (container_ask(plan->ns_of[ns], &handles, failure) < 0) {
+        if (container_ask(plan->ns_of[ns], ASKER_PROCESS, &handles, failure) < 0) {
             failure->stage = "namespaces";
             return -1;
         }

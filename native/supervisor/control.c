@@ -69,13 +69,13 @@ static void send_namespaces(struct supervisor *supervisor, struct client *client
     char frame[FRAME_HEADER + 512] = {FRAME_NAMESPACES};
     const struct plan_cgroup *cgroup = &supervisor->plan->cgroup;
     size_t count = supervisor->cgroup.directory < 0 ? 1 + NS_COUNT : 2 + NS_COUNT;
-    if (supervisor->phase != PHASE_RUNNING || supervisor->paused) {
-        control_error(client, ESRCH, supervisor->paused ? "the container is paused" : "the container is not running");
+    if (supervisor->phase != PHASE_RUNNING) {
+        control_error(client, ESRCH, "it is not running");
         return;
     }
     memcpy(fds + 1, supervisor->namespaces, sizeof supervisor->namespaces);
     fds[1 + NS_COUNT] = supervisor->cgroup.directory;
-    size_t room = sizeof frame - FRAME_HEADER, length = (size_t)snprintf(frame + FRAME_HEADER, room, "single=%d\n", supervisor->plan->ids.how == ID_MAP_SINGLE);
+    size_t room = sizeof frame - FRAME_HEADER, length = (size_t)snprintf(frame + FRAME_HEADER, room, "single=%d\npaused=%d\n", supervisor->plan->ids.how == ID_MAP_SINGLE, supervisor->paused);
     if (*supervisor->cgroup.units.unit)
         length += (size_t)snprintf(frame + FRAME_HEADER + length, room - length, "scope=%s %s %s\n", supervisor->cgroup.units.unit, cgroup->manager.bus ? "bus" : "private", cgroup->manager.socket);
     frame[6] = (char)(length >> 8);

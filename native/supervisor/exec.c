@@ -14,6 +14,10 @@
 #include "run.h"
 #include "start.h"
 
+static int fail_ended(struct failure *failure) {
+    return fail(failure, "connect", 0, "the container: it is not running");
+}
+
 int container_connect(const char *path, struct failure *failure) {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     char parent[4096];
@@ -26,9 +30,10 @@ int container_connect(const char *path, struct failure *failure) {
             return fail(failure, "connect", directory < 0 ? errno : ENAMETOOLONG, "%s", path);
     }
     auto_close int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        return fail(failure, "connect", errno, "%s", path);
-    return take_fd(&fd);
+    if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
+        return take_fd(&fd);
+    const bool ended = fd >= 0 && (errno == ENOENT || errno == ECONNREFUSED || errno == ECONNRESET);
+    return ended ? fail_ended(failure) : fail(failure, "connect", errno, "%s", path);
 }
 
 /** `scope=UNIT private|bus SOCKET`. */
@@ -44,7 +49,7 @@ static void read_scope(struct container_handles *container, const char *text) {
 }
 
 /** Asks S for the namespaces: one frame there, one frame with descriptors back. */
-int container_ask(const char *path, struct container_handles *container, struct failure *failure) {
+int container_ask(const char *path, enum asker asker, struct container_handles *container, struct failure *failure) {
     const char request[FRAME_HEADER] = {FRAME_NAMESPACES};
     char answer[FRAME_HEADER + 512] = {0};
     int fds[2 + NS_COUNT];
@@ -56,9 +61,9 @@ int container_ask(const char *path, struct container_handles *container, struct 
     if (peer_uid(fd) != geteuid())
         return fail(failure, "connect", EPERM, "%s", path);
     if (write_full(fd, request, sizeof request) < 0 || receive_fds(fd, answer, sizeof answer - 1, fds, &count, NULL) < FRAME_HEADER)
-        return fail(failure, "connect", ECONNRESET, "%s", path);
+        return fail_ended(failure);
     if (answer[0] == FRAME_ERROR)
-        return fail(failure, "exec", 0, "%.200s", answer + FRAME_HEADER + 4);
+        return fail(failure, "connect", 0, "the container: %.200s", answer + FRAME_HEADER + 4);
     if (answer[0] != FRAME_NAMESPACES || count < 1 + NS_COUNT)
         return fail(failure, "connect", EBADMSG, "%s", path);
     container->pidfd = fds[0];
@@ -66,6 +71,10 @@ int container_ask(const char *path, struct container_handles *container, struct 
     container->single_id = strstr(answer + FRAME_HEADER, "single=1") != NULL;
     if (count == N_ELEMENTS(fds))
         container->cgroup = fds[1 + NS_COUNT];
+    if (asker == ASKER_PROCESS && strstr(answer + FRAME_HEADER, "paused=1")) {
+        container_forget(container);
+        return fail(failure, "connect", 0, "the container: it is paused");
+    }
     read_scope(container, answer + FRAME_HEADER);
     return 0;
 }
@@ -97,7 +106,7 @@ int exec_main(int argc, char **argv) {
     struct failure failure = {0};
     struct container_handles container = {.pidfd = -1, .cgroup = -1};
     (void)argc;
-    if (start_prepare(argv, PLAN_EXEC, &plan, &failure) < 0 || container_ask(plan.socket, &container, &failure) < 0)
+    if (start_prepare(argv, PLAN_EXEC, &plan, &failure) < 0 || container_ask(plan.socket, ASKER_PROCESS, &container, &failure) < 0)
         return start_refuse(&failure);
     if (container.single_id)
         plan.ids.how = ID_MAP_SINGLE;

@@ -24,8 +24,11 @@ int exec_main(int argc, char **argv);
 
 /** A connection to the supervisor that listens at `path`. */
 int container_connect(const char *path, struct failure *failure);
-/** Asks the supervisor that listens at `path` for the container's handles. */
-int container_ask(const char *path, struct container_handles *container, struct failure *failure);
+/** What they are wanted for: a process would stand still in a container that is paused, files can be read and written. */
+enum asker { ASKER_PROCESS, ASKER_FILES };
+
+/** Asks the supervisor that listens at `path` for the container's handles. Stage `connect` when it does not run, or is paused and that matters. */
+int container_ask(const char *path, enum asker asker, struct container_handles *container, struct failure *failure);
 void container_forget(struct container_handles *container);
 
 /* join.c */

@@ -111,6 +111,17 @@ void lifecycle_reported(struct supervisor *supervisor) {
     announce(supervisor, 0);
 }
 
+/** The first one counts; but what is stopped while it starts fails of that, wherever it was. */
+static void note_failure(struct supervisor *supervisor, const struct failure *failure) {
+    if (supervisor->failure.stage)
+        return;
+    supervisor->failure = *failure;
+    if (supervisor->started_at > 0)
+        supervisor->failure.code = 128 + SIGKILL; /* what ran is killed; what never ran has the failure's own code */
+    else if (supervisor->stop_asked)
+        record_refuse(&supervisor->failure, ECANCELED, supervisor->plan->directory);
+}
+
 /** What I said before it ended may still lie in its socket. */
 static void read_last_report(struct supervisor *supervisor) {
     while (supervisor->report.fd >= 0)
@@ -123,8 +134,11 @@ void lifecycle_exited(struct supervisor *supervisor, int wait_status) {
     supervisor->wait_status = wait_status;
     supervisor->phase = PHASE_DRAINING;
     supervisor->kill.at = supervisor->timeout.at = 0;
-    if (!supervisor->gone_ahead && !supervisor->failure.stage)
-        fail(&supervisor->failure, "init", ECANCELED, "the container's first process died");
+    if (!supervisor->gone_ahead) {
+        struct failure failure = {0};
+        fail(&failure, "init", ECANCELED, "the container's first process died");
+        note_failure(supervisor, &failure);
+    }
     /* With its pid namespace all of it would have died. */
     if (plan_shares(supervisor->plan, PLAN_NS_PID) && supervisor->namespaces[NS_MOUNT] >= 0)
         message_send(supervisor->channel.fd, &(struct message){.kind = MESSAGE_SWEEP}, &supervisor->namespaces[NS_MOUNT], 1);
@@ -137,11 +151,7 @@ void lifecycle_exited(struct supervisor *supervisor, int wait_status) {
 }
 
 void lifecycle_failed(struct supervisor *supervisor, const struct failure *failure) {
-    if (!supervisor->failure.stage) {
-        supervisor->failure = *failure;
-        if (supervisor->started_at > 0)
-            supervisor->failure.code = 128 + SIGKILL; /* what ran is killed; what never ran has the failure's own code */
-    }
+    note_failure(supervisor, failure);
     lifecycle_kill(supervisor);
 }
 

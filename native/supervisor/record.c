@@ -6,9 +6,12 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include "base/status.h"
 #include "health.h"
+
+enum { CLAIM_TRIES = 20 };
 
 /** Field 22 of /proc/PID/stat: with the pid it names a process for good. */
 unsigned long long record_start_ticks(pid_t pid) {
@@ -32,14 +35,33 @@ static void read_boot_id(char out[40]) {
     out[length > 0 ? length : 0] = 0;
 }
 
+/** Who removes a container holds its lock from the mark on until the directory has another name. */
+static bool is_removed(const struct record *record, const char *directory) {
+    struct stat held, named;
+    return faccessat(record->directory, "removing", F_OK, 0) == 0 || fstat(record->directory, &held) < 0 || stat(directory, &named) < 0 ||
+           held.st_ino != named.st_ino || held.st_dev != named.st_dev;
+}
+
+int record_refuse(struct failure *failure, int number, const char *directory) {
+    const char *slash = strrchr(directory, '/'), *id = slash ? slash + 1 : directory;
+    return fail(failure, "start", number, "%.*s", strlen(id) == 64 ? 12 : 255, id);
+}
+
 static int take_lock(struct record *record) {
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     record->lock = openat(record->directory, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (record->lock < 0)
         return -1;
-    if (fcntl(record->lock, F_OFD_SETLK, &lock) == 0)
-        return 0;
-    int error = errno == EAGAIN || errno == EACCES ? EBUSY : errno;
+    /* Who removes the container has the lock for a moment; a supervisor that has it for longer has written `live`. */
+    int error = 0;
+    for (int tries = 0; tries < CLAIM_TRIES; tries++) {
+        if (fcntl(record->lock, F_OFD_SETLK, &lock) == 0)
+            return 0;
+        error = errno == EAGAIN || errno == EACCES ? EBUSY : errno;
+        if (error != EBUSY || faccessat(record->directory, "live", F_OK, 0) == 0)
+            break;
+        nanosleep(&(struct timespec){.tv_nsec = 5000000}, NULL);
+    }
     drop_fd(&record->lock); /* not ours: the records are another supervisor's */
     errno = error;
     return -1;
@@ -61,9 +83,15 @@ int record_open(struct record *record, const char *directory, struct failure *fa
     *record = (struct record){.lock = -1};
     record->directory = open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (record->directory < 0)
-        return fail(failure, "record", errno, "%s", directory);
-    if (take_lock(record) < 0)
-        return fail(failure, "lock", errno, "%s/lock", directory);
+        return errno == ENOENT ? record_refuse(failure, ENOENT, directory) : fail(failure, "record", errno, "%s", directory);
+    bool taken = take_lock(record) == 0;
+    int error = errno;
+    if ((taken || error == EBUSY) && is_removed(record, directory)) {
+        drop_fd(&record->lock); /* what is left is not ours to write to */
+        return record_refuse(failure, ENOENT, directory);
+    }
+    if (!taken)
+        return error == EBUSY ? record_refuse(failure, EBUSY, directory) : fail(failure, "lock", error, "%s/lock", directory);
     if ((unlinkat(record->directory, "exit", 0) < 0 && errno != ENOENT) || (unlinkat(record->directory, "live", 0) < 0 && errno != ENOENT))
         return fail(failure, "record", errno, "%s", directory);
     if (reserve(record, "live.new") < 0 || reserve(record, "exit.new") < 0)

@@ -35,8 +35,10 @@ struct exit_record {
 /** When the process began, in ticks since boot; 0 when there is none. */
 unsigned long long record_start_ticks(pid_t pid);
 
-/** Opens the directory, takes the lock (EBUSY: another supervisor has it), clears the last run's records and reserves space for `exit`. */
+/** Opens the directory, takes the lock (stage `start`: EBUSY, another supervisor has it; ENOENT, it is removed), clears the last run's records and reserves space for `exit`. */
 int record_open(struct record *record, const char *directory, struct failure *failure);
+/** Stage `start`, of the container in this directory: by the first digits of an id of ours, all of another. */
+int record_refuse(struct failure *failure, int number, const char *directory);
 int record_live(const struct record *record, const struct live_record *live);
 /** Writes the text of an exit record, without a newline. Returns its length. */
 size_t record_exit_text(const struct exit_record *exit, char out[RECORD_SIZE]);

@@ -33,7 +33,7 @@ has '^34 it is paused already' 'a second pause is refused'
 ask f1 25
 has '^25 [0-9]' 'the processes are told by their pids'
 ask f1 20
-has '^34 the container is paused' 'nobody enters a paused container'
+has '^paused=1' 'who asks for the namespaces of a paused container is told that it is'
 ask f1 23:00
 has '^35 ' 'it goes on'
 ask f1 23:00

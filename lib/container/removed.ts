@@ -1,0 +1,29 @@
+/** What a command says when the container that it works on is removed meanwhile. */
+import { existsSync } from 'node:fs';
+import { CoracleError } from '../errors.js';
+import { removingMark } from './state.js';
+import type { ContainerView } from './view.js';
+
+/** Whether somebody has removed the container, or is about to. */
+export function isRemoved(directory: string): boolean {
+  return !existsSync(directory) || existsSync(`${directory}/${removingMark}`);
+}
+
+/**
+ * Does something to a container. Whatever fails of its removal by somebody else fails by that name.
+ * @throws NOT_FOUND; else what `action` throws
+ */
+export async function unlessRemoved<T>(
+  verb: string,
+  { directory, record }: Pick<ContainerView, 'directory' | 'record'>,
+  action: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    if (!isRemoved(directory)) throw error;
+    throw new CoracleError('NOT_FOUND', `${verb} container ${record.name}: it was removed meanwhile`, {
+      cause: error,
+    });
+  }
+}
