@@ -42,9 +42,11 @@ export function readFilters<K extends string>(
 ): readonly { readonly key: K; readonly value: string }[] {
   return texts.map((text) => {
     const equals = text.indexOf('=');
-    const key = known.find((name) => name === (equals < 0 ? text : text.slice(0, equals)));
+    const name = equals < 0 ? text : text.slice(0, equals);
+    const key = known.find((one) => one === name);
     if (key !== undefined && equals > 0) return { key, value: text.slice(equals + 1) };
-    throw new CoracleError('USAGE', `invalid argument "${text}" for --filter: expected FILTER=VALUE`, {
+    const reason = key === undefined ? `no such filter: ${name}` : 'expected FILTER=VALUE';
+    throw new CoracleError('USAGE', `invalid argument "${text}" for --filter: ${reason}`, {
       hint: `filters: ${known.join(', ')}`,
     });
   });

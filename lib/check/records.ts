@@ -5,6 +5,7 @@ import { collectLeftovers, detachContainer } from '../container/collect.js';
 import { ContainerStore } from '../container/container-store.js';
 import { listReservations } from '../container/names.js';
 import { hasContainerRecord } from '../container/records.js';
+import { isRemoved } from '../container/removed.js';
 import { isHeld } from '../container/state.js';
 import { type ContainerStores, containerPlaces } from '../container/stores.js';
 import type { ContainerView } from '../container/view.js';
@@ -64,8 +65,9 @@ function unreadable(context: RecordsContext, id: string, error: CoracleError): D
 }
 
 function* incomplete(context: RecordsContext, view: ContainerView): Generator<Detected> {
-  const { record } = view;
-  if (view.status === 'dead') return yield halfRemoved(context, view);
+  const { record, directory } = view;
+  // With the lock somebody removes it now; without it, nobody will go on.
+  if (view.status === 'dead') return isHeld(directory) ? undefined : yield halfRemoved(context, view);
   const reasons: string[] = [];
   const { snapshot } = record;
   if (snapshot !== undefined && readable(context.stores, snapshot) === undefined)
@@ -77,7 +79,7 @@ function* incomplete(context: RecordsContext, view: ContainerView): Generator<De
     if (!existsSync(join(context.stores.paths.volumes, name)) && volumes.find(name) === undefined)
       reasons.push(`volume ${name} is gone`);
   }
-  if (reasons.length === 0) return;
+  if (reasons.length === 0 || isRemoved(directory)) return;
   yield {
     kind: 'container-incomplete',
     level: 'error',

@@ -18,6 +18,7 @@ import type { ContainerRecord } from './record.js';
 import type { LaunchSecrets } from './secrets.js';
 import { isHeld, readState } from './state.js';
 import { type ContainerPlaces, type ContainerStores, containerPlaces } from './stores.js';
+import { isActive } from './view.js';
 
 export type StartOptions = {
   /** A network planned just now can be handed in. */
@@ -43,6 +44,21 @@ export async function startContainer(
   const { records, data } = await prepareStart(stores, record, 'detach', options);
   if (options.fresh !== true) await keepPlan(stores, record, records);
   return startDetached('run', records, data);
+}
+
+/** As `startContainer`; undefined when somebody else's start came first, be it of a container that was just made. */
+export async function startUnlessRunning(
+  stores: ContainerStores,
+  record: ContainerRecord,
+  options: StartOptions = {},
+): Promise<Started | undefined> {
+  try {
+    return await startContainer(stores, record, options);
+  } catch (error) {
+    const isTaken = error instanceof CoracleError && error.code === 'IN_USE';
+    if (!isTaken || !isActive(readState(containerPlaces(stores, record.id).directory))) throw error;
+    return undefined;
+  }
 }
 
 /** Plans the start of a container that was just made, for whoever starts it. What cannot be planned now is planned then. */

@@ -18,6 +18,7 @@ import { isImageConfig, isIndex, isManifest } from '../oci/media-types.js';
 import type { SnapshotId } from '../snapshot/record.js';
 import { cachedSnapshots, containerUses } from './container-use.js';
 import type { IndexEntry } from './index-file.js';
+import { forgetNotes } from './layer-notes.js';
 import type { Stores } from './stores.js';
 
 export type References = {
@@ -125,6 +126,7 @@ function removeUnreferenced(
     stores.content.remove(digest);
   }
   stores.snapshots.sweepLinks();
+  forgetNotes(stores, references.blobs);
   return { blobs, snapshots, bytes, problems, busy: false };
 }
 

@@ -4,7 +4,7 @@ import type { ContainerRecord } from '../container/record.js';
 import { unlessRemoved } from '../container/removed.js';
 import { requireTerminal } from '../container/require-terminal.js';
 import type { RunOptions } from '../container/run-options.js';
-import { prepareLaterStart, startContainer, startInForeground } from '../container/start.js';
+import { prepareLaterStart, startInForeground, startUnlessRunning } from '../container/start.js';
 import { type ContainerStores, containerPlaces } from '../container/stores.js';
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
@@ -22,9 +22,9 @@ export async function runDetached(
   const { stores, created } = await prepare(session, image, request);
   const { record, network } = created;
   const started = await orLeaveNothing(session, record, () =>
-    startContainer(stores, record, { network, fresh: true }),
+    startUnlessRunning(stores, record, { network, fresh: true }),
   );
-  for (const warning of started.warnings) request.onWarning?.(warning.prose);
+  for (const warning of started?.warnings ?? []) request.onWarning?.(warning.prose);
   return { id: record.id, name: record.name };
 }
 

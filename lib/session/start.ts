@@ -3,7 +3,7 @@ import { writeContainerEvent } from '../container/container-events.js';
 import { stopContainer } from '../container/lifecycle.js';
 import { unlessRemoved } from '../container/removed.js';
 import { requireTerminal } from '../container/require-terminal.js';
-import { startContainer, startInForeground } from '../container/start.js';
+import { startInForeground, startUnlessRunning } from '../container/start.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import { type Opened, open, requireWhole } from './containers.js';
@@ -17,22 +17,9 @@ export async function start(session: Session, name: string, request: StartReques
   requireWhole(view, 'start');
   await unlessRemoved('start', view, async () => {
     await startPodOf(session, view);
-    await startUnlessRunning(stores, view, request);
+    const started = await startUnlessRunning(stores, view.record);
+    for (const warning of started?.warnings ?? []) request.onWarning?.(warning.prose);
   });
-}
-
-/** Somebody else's start may come first. */
-async function startUnlessRunning(
-  stores: Opened['stores'],
-  { record }: ContainerView,
-  request: StartRequest,
-): Promise<void> {
-  try {
-    const started = await startContainer(stores, record);
-    for (const warning of started.warnings) request.onWarning?.(warning.prose);
-  } catch (error) {
-    if (!(error instanceof CoracleError) || error.code !== 'IN_USE') throw error;
-  }
 }
 
 async function startPodOf(session: Session, { record }: ContainerView): Promise<void> {
@@ -77,7 +64,8 @@ export async function restart(session: Session, name: string, request: RestartRe
   await unlessRemoved('restart', view, async () => {
     if (isActive(view)) await stopForRestart(stores, view, request);
     await startPodOf(session, view);
-    await startUnlessRunning(stores, view, request);
+    const started = await startUnlessRunning(stores, view.record);
+    for (const warning of started?.warnings ?? []) request.onWarning?.(warning.prose);
   });
   writeContainerEvent(stores.paths, 'restart', view.record);
 }

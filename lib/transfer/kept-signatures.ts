@@ -4,9 +4,9 @@
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureDirectory, namesIn, readJson, writeFileAtomic } from '../host/files.js';
+import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
 import type { Stores } from '../image/stores.js';
-import { type Digest, digestHex, isDigest } from '../oci/digest.js';
+import { type Digest, digestHex } from '../oci/digest.js';
 import { requireArray, requireObject, requireString, requireStringMap } from '../oci/guards.js';
 import type { AttachedSignature } from '../trust/signature.js';
 
@@ -14,16 +14,13 @@ const recordLimit = 64 * 1024 * 1024;
 
 /** Remembers the signatures of a manifest of the store, in place of those before. */
 export function keepSignatures(
-  { paths, content }: Stores,
+  { paths }: Pick<Stores, 'paths'>,
   digest: Digest,
   signatures: readonly AttachedSignature[],
 ): void {
   const directory = join(paths.build, 'signatures');
   if (signatures.length === 0) return rmSync(recordPath(directory, digest), { force: true });
   ensureDirectory(directory);
-  for (const other of recorded(directory)) {
-    if (!content.has(other)) rmSync(recordPath(directory, other), { force: true });
-  }
   writeFileAtomic(recordPath(directory, digest), `${JSON.stringify(signatures.map(documentOf))}\n`);
 }
 
@@ -49,12 +46,6 @@ function parseSignature(value: unknown, where: string): AttachedSignature {
     signature: requireString(record.signature, where),
     annotations: requireStringMap(record.annotations ?? {}, where),
   };
-}
-
-function recorded(directory: string): readonly Digest[] {
-  return namesIn(directory)
-    .map((name) => `sha256:${name.replace(/\.json$/, '')}`)
-    .filter(isDigest);
 }
 
 function recordPath(directory: string, digest: Digest): string {

@@ -14,7 +14,7 @@
 #include "run.h"
 #include "start.h"
 
-static int fail_ended(struct failure *failure) {
+int container_ended(struct failure *failure) {
     return fail(failure, "connect", 0, "the container: it is not running");
 }
 
@@ -33,7 +33,7 @@ int container_connect(const char *path, struct failure *failure) {
     if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof address) == 0)
         return take_fd(&fd);
     const bool ended = fd >= 0 && (errno == ENOENT || errno == ECONNREFUSED || errno == ECONNRESET);
-    return ended ? fail_ended(failure) : fail(failure, "connect", errno, "%s", path);
+    return ended ? container_ended(failure) : fail(failure, "connect", errno, "%s", path);
 }
 
 /** `scope=UNIT private|bus SOCKET`. */
@@ -61,7 +61,7 @@ int container_ask(const char *path, enum asker asker, struct container_handles *
     if (peer_uid(fd) != geteuid())
         return fail(failure, "connect", EPERM, "%s", path);
     if (write_full(fd, request, sizeof request) < 0 || receive_fds(fd, answer, sizeof answer - 1, fds, &count, NULL) < FRAME_HEADER)
-        return fail_ended(failure);
+        return container_ended(failure);
     if (answer[0] == FRAME_ERROR)
         return fail(failure, "connect", 0, "the container: %.200s", answer + FRAME_HEADER + 4);
     if (answer[0] != FRAME_NAMESPACES || count < 1 + NS_COUNT)

@@ -30,6 +30,8 @@ enum asker { ASKER_PROCESS, ASKER_FILES };
 /** Asks the supervisor that listens at `path` for the container's handles. Stage `connect` when it does not run, or is paused and that matters. */
 int container_ask(const char *path, enum asker asker, struct container_handles *container, struct failure *failure);
 void container_forget(struct container_handles *container);
+/** Fails at stage `connect`: it is not running. */
+int container_ended(struct failure *failure);
 
 /* join.c */
 /** Forks a process into the container; it ends in execve or tells its failure on `report`. `stdio` is ignored with a terminal.

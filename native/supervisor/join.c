@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
@@ -77,6 +78,16 @@ static _Noreturn void run_inside(struct joining *joining) {
     process_start(&joining->process);
 }
 
+/** No memory is also what the kernel has for a pid namespace whose first process has ended. */
+static void fail_clone(const struct container_handles *container, struct failure *failure) {
+    struct pollfd first = {.fd = container->pidfd, .events = POLLIN};
+    const int error = errno;
+    if (error == ENOMEM && poll(&first, 1, 0) == 1)
+        container_ended(failure);
+    else
+        fail(failure, "clone", error, "process in the container");
+}
+
 static _Noreturn void join(struct joining *joining) {
     struct failure failure = {0};
     const struct plan *plan = joining->process.plan;
@@ -88,7 +99,7 @@ static _Noreturn void join(struct joining *joining) {
             run_inside(joining);
         if (pid > 0)
             _exit(0);
-        fail(&failure, "clone", errno, "process in the container");
+        fail_clone(joining->container, &failure);
     }
     message_complain(joining->process.report, MESSAGE_FAILURE, &failure);
     _exit(failure.code);

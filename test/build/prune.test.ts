@@ -78,9 +78,26 @@ testWith(
   'notes that are old, or of layers that are gone, go; all of them with all',
   async (t) => {
     const builder = await Builder.open(t);
-    const { build, snapshots } = builder.stores.paths;
-    const [id = ''] = readdirSync(snapshots).filter((name) => /^[a-z2-7]{26}$/.test(name));
-    const notes = ['urls/new.json', 'urls/old.json', 'contexts/old.json', `exported/${id}-gzip-6.json`];
+    const { snapshots, paths, content, images } = builder.stores;
+    const { build } = paths;
+    const layer = snapshots
+      .list()
+      .find(({ diffId, chainId }) => diffId !== undefined && chainId !== undefined);
+    const { id = '', diffId = '', chainId = '' } = layer ?? {};
+    const [entry] = images.entries();
+    const [manifest = '', ...blobs] = [entry?.descriptor.digest, ...content.list()];
+    const hex = (digest: string): string => digest.replace('sha256:', '');
+    const kept = [
+      `compressed/${hex(diffId)}.json`,
+      `exported/${id}-gzip-6.json`,
+      `files/${hex(chainId)}.json`,
+      `partial/${hex(manifest)}.json`,
+      `signatures/${hex(blobs[0] ?? '')}.json`,
+    ];
+    const ofNothing = ['compressed', 'files', 'partial', 'signatures'].map(
+      (kind) => `${kind}/${'a'.repeat(64)}.json`,
+    );
+    const notes = ['urls/new.json', 'urls/old.json', 'contexts/old.json', ...kept, ...ofNothing];
     for (const name of [...notes, `exported/${'a'.repeat(26)}-gzip-6.json`]) {
       const path = join(build, name);
       mkdirSync(dirname(path), { recursive: true });
@@ -88,10 +105,12 @@ testWith(
       if (name.includes('old')) utimesSync(path, 1, 1);
     }
     const left = (): readonly string[] =>
-      ['urls', 'contexts', 'exported'].flatMap((kind) => readdirSync(join(build, kind)));
+      ['urls', 'contexts', ...kept.map(dirname)].flatMap((kind) =>
+        readdirSync(join(build, kind)).map((name) => `${kind}/${name}`),
+      );
     await pruneCache(builder.stores, { kinds: ['regular'] });
-    t.deepEqual(left(), ['new.json', `${id}-gzip-6.json`]);
+    t.deepEqual(left(), ['urls/new.json', ...kept]);
     await pruneCache(builder.stores, { all: true });
-    t.deepEqual(left(), [`${id}-gzip-6.json`]);
+    t.deepEqual(left(), kept);
   },
 );

@@ -185,7 +185,14 @@ async function expectWhole(t: ExecutionContext<unknown>, cli: Cli): Promise<void
   await cli.ok(['system', 'prune', '-af', '--volumes']);
   t.is((await cli.ok(['images', '-aq'])).trim(), '');
   t.deepEqual(leftovers(cli), []);
-  const places = ['blobs/sha256', 'snapshots/chains', 'snapshots/images', 'volumes', 'build/cache'];
+  const places = [
+    'blobs/sha256',
+    'snapshots/chains',
+    'snapshots/images',
+    'volumes',
+    'build/cache',
+    'build/compressed',
+  ];
   const left = places.flatMap((place) =>
     readdirSync(join(cli.root, place)).map((name) => `${place}/${name}`),
   );

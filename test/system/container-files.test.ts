@@ -54,6 +54,30 @@ for (const { driver, missing } of drivers) {
     t.deepEqual(json.deleted, ['/etc/group']);
   });
 
+  testWith(
+    missing,
+    `${driver}: the files of a paused container are there, its processes stand still`,
+    async (t) => {
+      const cli = await openCliWithBusybox(t);
+      await startChanged(cli, driver);
+      const before = await cli.ok(['diff', 'box']);
+      await cli.ok(['pause', 'box']);
+      writeFileSync(join(cli.directory, 'given'), 'given\n');
+      await cli.ok(['cp', join(cli.directory, 'given'), 'box:/new/given']);
+      await cli.ok(['cp', 'box:/new/given', join(cli.directory, 'back')]);
+      t.is(readFileSync(join(cli.directory, 'back'), 'utf8'), 'given\n');
+      t.is(await cli.ok(['diff', 'box']), before.replace('A /new/g\n', 'A /new/g\nA /new/given\n'));
+      await cli.ok(['export', '-o', join(cli.directory, 'paused.tar'), 'box']);
+      const tar = await runProgram('tar', ['-tf', join(cli.directory, 'paused.tar'), 'new/given']);
+      t.is(tar.stdout, 'new/given\n');
+      t.regex(await cli.ok(['top', 'box', 'user', 'args']), /^root +sleep 1000$/m);
+      const refused = await cli.run(['exec', 'box', 'true']);
+      t.regex(refused.stderr, /^coracle: exec in container box: it is not running \(paused\)\n/);
+      await cli.ok(['unpause', 'box']);
+      t.is(await cli.ok(['exec', 'box', 'cat', '/new/given']), 'given\n');
+    },
+  );
+
   testWith(missing, `${driver}: export and commit hold the files, without mounts`, async (t) => {
     const cli = await openCliWithBusybox(t);
     await startChanged(cli, driver);
