@@ -89,7 +89,7 @@ export const command = defineCommand({
       short: 'j',
       kind: 'number',
       value: 'N',
-      summary: 'Steps at a time (default: the number of processors)',
+      summary: 'Steps at a time (default: the number of processors, 2 at least)',
     },
     {
       name: 'source-date-epoch',

@@ -67,7 +67,8 @@ export async function build(
     const shared = { stores, options: { ...options, signal }, onEvent };
     const remotes = { fetcher, request, readSecret };
     session = new BuildSession({ ...shared, contexts: sources, imports, remotes, secrets });
-    const slots = new Slots(options.jobs ?? availableParallelism());
+    // Steps wait for networks, too: on one processor two get further than one.
+    const slots = new Slots(options.jobs ?? Math.max(2, availableParallelism()));
     const execution = new Execution({ plan, session, source, slots, stop: () => stop.abort() });
     const results = await execution.results(targets);
     const inline = (target: number): Promise<string | undefined> =>

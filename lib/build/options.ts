@@ -58,7 +58,7 @@ export type BuildOptions = RunSettings & {
   /** Network of RUN steps. */
   readonly network?: NetworkMode | undefined;
   readonly storageDriver?: StorageDriver | undefined;
-  /** Steps that run at the same time; default the number of processors. */
+  /** Steps that run at the same time; default the number of processors, 2 at least. */
   readonly jobs?: number | undefined;
   /**
    * SOURCE_DATE_EPOCH: seconds since the epoch that the image and its files are made at, `context` for the time of the
