@@ -21,7 +21,9 @@ export async function unlessRemoved<T>(
   try {
     return await action();
   } catch (error) {
-    if (!isRemoved(directory)) throw error;
+    // A supervisor whose start failed removes the container itself where that was asked for, and has said why.
+    const isSaid = error instanceof CoracleError && error.code === 'START';
+    if (isSaid || !isRemoved(directory)) throw error;
     throw new CoracleError('NOT_FOUND', `${verb} container ${record.name}: it was removed meanwhile`, {
       cause: error,
     });

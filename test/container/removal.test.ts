@@ -7,8 +7,9 @@ import { collectLeftovers, detachContainer } from '../../lib/container/collect.j
 import { createContainer } from '../../lib/container/create.js';
 import { removeContainer, stopContainer, waitContainer } from '../../lib/container/lifecycle.js';
 import { unlessRemoved } from '../../lib/container/removed.js';
-import { startContainer } from '../../lib/container/start.js';
+import { startContainer, startUnlessRunning } from '../../lib/container/start.js';
 import { removingMark } from '../../lib/container/state.js';
+import { containerPlaces } from '../../lib/container/stores.js';
 import { openTree } from '../../lib/container/tree.js';
 import { CoracleError } from '../../lib/errors.js';
 import { testWith } from '../helpers/declare.js';
@@ -128,5 +129,23 @@ testWith(missing, 'a failure is called a removal only where there was one', asyn
   await removeContainer(stores, ended);
   const error = await t.throwsAsync(unlessRemoved('use', ended, fail), { instanceOf: CoracleError });
   t.is(error?.message, `use container ${ended.record.name}: it was removed meanwhile`);
+  const said = new CoracleError('START', 'execute x: no such file or directory');
+  await t.throwsAsync(
+    unlessRemoved('use', ended, () => Promise.reject(said)),
+    { is: said },
+  );
   await collectLeftovers(stores);
+});
+
+testWith(missing, 'a start that fails says why, although its container is gone then', async (t) => {
+  const { stores } = openFixture(t, 'overlay');
+  const options = { network: 'none', command: ['nosuch'], remove: true } as const;
+  const { record } = await createContainer(stores, options, image());
+  const { directory } = containerPlaces(stores, record.id);
+  const start = unlessRemoved('start', { directory, record }, () =>
+    startUnlessRunning(stores, record, { fresh: true }),
+  );
+  const error = await t.throwsAsync(start, { instanceOf: CoracleError, message: /^execute nosuch: / });
+  t.is(error?.exitCode, 127);
+  t.false(existsSync(directory));
 });
