@@ -15,7 +15,7 @@ export function isRemoved(directory: string): boolean {
  */
 export async function unlessRemoved<T>(
   verb: string,
-  { directory, record }: Pick<ContainerView, 'directory' | 'record'>,
+  view: Pick<ContainerView, 'directory' | 'record'>,
   action: () => Promise<T>,
 ): Promise<T> {
   try {
@@ -23,9 +23,28 @@ export async function unlessRemoved<T>(
   } catch (error) {
     // A supervisor whose start failed removes the container itself where that was asked for, and has said why.
     const isSaid = error instanceof CoracleError && error.code === 'START';
-    if (isSaid || !isRemoved(directory)) throw error;
-    throw new CoracleError('NOT_FOUND', `${verb} container ${record.name}: it was removed meanwhile`, {
-      cause: error,
-    });
+    if (isSaid || !isRemoved(view.directory)) throw error;
+    throw removedMeanwhile(verb, view, error);
   }
+}
+
+/** The same for what reads its files: of those that were being deleted, some may have been missing. */
+export async function whileThere<T>(
+  verb: string,
+  view: Pick<ContainerView, 'directory' | 'record'>,
+  action: () => Promise<T>,
+): Promise<T> {
+  const result = await unlessRemoved(verb, view, action);
+  if (isRemoved(view.directory)) throw removedMeanwhile(verb, view);
+  return result;
+}
+
+function removedMeanwhile(
+  verb: string,
+  { record }: Pick<ContainerView, 'record'>,
+  cause?: unknown,
+): CoracleError {
+  return new CoracleError('NOT_FOUND', `${verb} container ${record.name}: it was removed meanwhile`, {
+    cause,
+  });
 }

@@ -1,7 +1,8 @@
 /** `cp`: ends as people write them, opened, and the copy between them. */
 import { type CopyOptions, copyBetween, copyIn, copyOut } from '../container/copy.js';
 import { openContainerPlace, openHostPlace, type Place } from '../container/copy-place.js';
-import { unlessRemoved } from '../container/removed.js';
+import { whileThere } from '../container/removed.js';
+import type { ContainerView } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import { writeOutput } from '../host/output-file.js';
 import { decompress } from '../layer/compression.js';
@@ -19,6 +20,30 @@ export async function copy(
 ): Promise<void> {
   checkEnds(source, destination);
   const stores = await session.allStores();
+  const [from, to] = [await openEnd(session, source), await openEnd(session, destination)];
+  await whileBothThere([from, to], () => copyOpened(stores, from, to, request));
+}
+
+/** An end whose container, if it is one, was found. */
+type OpenedEnd =
+  | Exclude<CopyEnd, { kind: 'container' }>
+  | (Extract<CopyEnd, { kind: 'container' }> & { readonly view: ContainerView });
+
+async function openEnd(session: Session, end: CopyEnd): Promise<OpenedEnd> {
+  return end.kind === 'container' ? { ...end, view: (await open(session, end.container)).view } : end;
+}
+
+function whileBothThere(ends: readonly OpenedEnd[], action: () => Promise<void>): Promise<void> {
+  const views = ends.flatMap((end) => (end.kind === 'container' ? end.view : []));
+  return views.reduce((rest, view) => () => whileThere('copy files of', view, rest), action)();
+}
+
+async function copyOpened(
+  stores: AllStores,
+  source: OpenedEnd,
+  destination: OpenedEnd,
+  request: CopyRequest,
+): Promise<void> {
   const options: CopyOptions = {
     archive: request.archive ?? false,
     followLink: request.followLink ?? false,
@@ -26,8 +51,8 @@ export async function copy(
     onWarning: request.onWarning ?? (() => undefined),
   };
   const opened: Place[] = [];
-  const place = async (end: CopyEnd, writable: boolean): Promise<Place> => {
-    const found = await openPlace(session, stores, end, writable);
+  const place = async (end: OpenedEnd, writable: boolean): Promise<Place> => {
+    const found = await openPlace(stores, end, writable);
     opened.push(found);
     return found;
   };
@@ -53,17 +78,10 @@ function checkEnds(source: CopyEnd, destination: CopyEnd): void {
   });
 }
 
-async function openPlace(
-  session: Session,
-  stores: AllStores,
-  end: CopyEnd,
-  writable: boolean,
-): Promise<Place> {
+function openPlace(stores: AllStores, end: OpenedEnd, writable: boolean): Promise<Place> | Place {
   switch (end.kind) {
-    case 'container': {
-      const { view } = await open(session, end.container);
-      return unlessRemoved('copy files of', view, () => openContainerPlace(stores, view, end.path));
-    }
+    case 'container':
+      return openContainerPlace(stores, end.view, end.path);
     case 'host':
       return openHostPlace(stores, end.path, writable);
     case 'stream':

@@ -3,7 +3,7 @@ import { listChanges, openChanges } from '../container/changes.js';
 import { writeContainerEvent } from '../container/container-events.js';
 import { lastingEnvironment } from '../container/process.js';
 import type { ContainerRecord } from '../container/record.js';
-import { unlessRemoved } from '../container/removed.js';
+import { whileThere } from '../container/removed.js';
 import { openTree } from '../container/tree.js';
 import type { ContainerView } from '../container/view.js';
 import { writeOutput } from '../host/output-file.js';
@@ -24,13 +24,13 @@ import type { AllStores, Session } from './session.js';
 /** What a container changed over its image. */
 export async function diff(session: Session, name: string): Promise<readonly Change[]> {
   const { stores, view } = await open(session, name);
-  return unlessRemoved('compare', view, () => listChanges(stores, view));
+  return whileThere('compare', view, () => listChanges(stores, view));
 }
 
 /** A container's files as one tar; volumes and other mounts are left out. */
 export async function exportFiles(session: Session, name: string, destination: string): Promise<void> {
   const { stores, view } = await open(session, name);
-  await unlessRemoved('export', view, async () => {
+  await whileThere('export', view, async () => {
     const tree = await openTree(stores, view, 'root');
     try {
       await writeOutput(destination, flattenTar(tree));
@@ -49,7 +49,7 @@ export async function commit(session: Session, name: string, request: CommitRequ
   const reference = request.reference === undefined ? undefined : nameToGive(request.reference);
   const lease = stores.staging.lease();
   try {
-    const top = await unlessRemoved('commit', view, () => commitLayer(stores, view, request.onWarning));
+    const top = await whileThere('commit', view, () => commitLayer(stores, view, request.onWarning));
     const created = new Date().toISOString();
     const history = [
       ...(base.config.history ?? []),

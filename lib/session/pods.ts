@@ -3,14 +3,15 @@ import { ContainerStore } from '../container/container-store.js';
 import { createContainer } from '../container/create.js';
 import { findPod, listPods, memberOptions, type PodView } from '../container/pod.js';
 import type { ContainerRecord } from '../container/record.js';
+import { unlessRemoved } from '../container/removed.js';
 import type { RunOptions, SharedByPod } from '../container/run-options.js';
-import { startContainer } from '../container/start.js';
+import { startUnlessRunning } from '../container/start.js';
 import { type ContainerView, isActive } from '../container/view.js';
 import { CoracleError } from '../errors.js';
 import type { ImageRecord } from '../image/image-record.js';
 import type { Descriptor } from '../oci/descriptor.js';
 import type { Digest } from '../oci/digest.js';
-import type { Session } from './session.js';
+import type { AllStores, Session } from './session.js';
 
 export type CreatePodRequest = RunOptions & {
   readonly share: readonly SharedByPod[];
@@ -148,12 +149,12 @@ async function startHolder(session: Session, { holder, members }: PodView): Prom
     const { stopContainer } = await import('../container/lifecycle.js');
     await stopContainer(stores, holder, { timeout: 1 });
   }
-  try {
-    await startContainer(stores, holder.record);
-  } catch (error) {
-    // Another member's start came first.
-    if (!(error instanceof CoracleError) || error.code !== 'IN_USE') throw error;
-  }
+  await startMember(stores, holder);
+}
+
+/** Another member's start may come first. */
+async function startMember(stores: AllStores, view: ContainerView): Promise<void> {
+  await unlessRemoved('start', view, () => startUnlessRunning(stores, view.record));
 }
 
 /** Starts what of the pod does not run. */
@@ -162,7 +163,7 @@ export async function startPod(session: Session, name: string): Promise<string> 
   await startHolder(session, pod);
   const stores = await session.allStores();
   await together(pod.members, async (view) => {
-    if (!isActive(view)) await startContainer(stores, view.record);
+    if (!isActive(view)) await startMember(stores, view);
   });
   return pod.id;
 }

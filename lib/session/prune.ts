@@ -7,7 +7,7 @@ import { removeContainer } from '../container/lifecycle.js';
 import { readReservation } from '../container/names.js';
 import { containerPlaces } from '../container/stores.js';
 import { type ContainerView, isActive } from '../container/view.js';
-import { CoracleError, hasErrno } from '../errors.js';
+import { CoracleError } from '../errors.js';
 import { sweep } from '../image/sweep.js';
 import { diskBytes } from '../image/tree-bytes.js';
 import { type EventType, writeEvent } from '../native/journal.js';
@@ -196,16 +196,8 @@ async function pruneVolumes(stores: AllStores, filter: PruneFilter): Promise<rea
   return removed;
 }
 
-/** What others take away while it is counted is no error: it is counted again. */
-async function wholeStore(stores: AllStores, tries = 20): Promise<number> {
-  const agent = await stores.openAgent();
-  try {
-    return (await agent.usage(0, '.')).bytes;
-  } catch (error) {
-    const gone = error instanceof CoracleError && hasErrno(error.cause, 'ENOENT');
-    if (!gone || tries === 0) throw error;
-    return wholeStore(stores, tries - 1);
-  }
+async function wholeStore(stores: AllStores): Promise<number> {
+  return (await (await stores.openAgent()).usage(0, '.')).bytes;
 }
 
 /** Made by a `run` that has not started it yet. */

@@ -66,7 +66,8 @@ static int read_place(struct growing *growing, int fd, size_t place) {
             if (result < 0)
                 return result;
         }
-    return size < 0 ? -errno : 0;
+    /* ENOENT: it was removed since it was opened, and is as empty as it had to be for that. */
+    return size < 0 && errno != ENOENT ? -errno : 0;
 }
 
 static int compare_items(const void *left, const void *right) {

@@ -72,7 +72,8 @@ test('different filters must all fit', shows, ['label=stage', 'dangling=false'],
 test('wrong filters are named', (t) => {
   for (const [text, message] of [
     ['dangling=maybe', /dangling=maybe.*true or false/],
-    ['colour=red', /colour=red.*FILTER=VALUE/],
+    ['colour=red', /colour=red.*no such filter: colour$/],
+    ['dangling', /dangling.*FILTER=VALUE/],
     ['before=nothing', /no such image/],
     ['until=soon', /soon/],
   ] as const) {
