@@ -12,6 +12,7 @@ import { ensureDirectory, namesIn, readJson, writeFileAtomic } from '../host/fil
 import type { StorePaths } from '../host/paths.js';
 import type { HeldLock, Locks } from '../host/staging.js';
 import { moveToTrash } from '../host/trash.js';
+import { invalid, optional, present, requireObject, requireSize, requireString } from '../oci/guards.js';
 
 /** What makes a cache mount another one. */
 export type CacheMountIdentity = {
@@ -179,18 +180,37 @@ function isName(name: string): boolean {
   return /^[0-9a-f]{64}(-\d+)?$/.test(name);
 }
 
+/** @throws INVALID */
 function parseRecord(value: unknown): CacheMountRecord | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const record = value as Partial<CacheMountRecord>;
-  const isWhole =
-    record.version === 1 &&
-    typeof record.identity?.id === 'string' &&
-    typeof record.identity.namespace === 'string' &&
-    isTime(record.created) &&
-    isTime(record.lastUsed);
-  return isWhole ? (record as CacheMountRecord) : undefined;
+  if (value === undefined) return undefined;
+  const where = 'cache mount';
+  const record = requireObject(value, where);
+  if (record.version !== 1) throw invalid(where, 'another version');
+  return {
+    version: 1,
+    identity: parseIdentity(record.identity, `${where}: identity`),
+    created: requireTime(record.created, `${where}: created`),
+    lastUsed: requireTime(record.lastUsed, `${where}: lastUsed`),
+  };
 }
 
-function isTime(value: unknown): boolean {
-  return typeof value === 'string' && Number.isFinite(Date.parse(value));
+function parseIdentity(value: unknown, where: string): CacheMountIdentity {
+  const record = requireObject(value, where);
+  return {
+    namespace: requireString(record.namespace, where),
+    id: requireString(record.id, where),
+    ...present('from', optional(record.from, where, requireString)),
+    ...present('owner', optional(record.owner, where, parseOwner)),
+  };
+}
+
+function parseOwner(value: unknown, where: string): CacheMountOwner {
+  const { uid, gid, mode } = requireObject(value, where);
+  return { uid: requireSize(uid, where), gid: requireSize(gid, where), mode: requireSize(mode, where) };
+}
+
+function requireTime(value: unknown, where: string): string {
+  const text = requireString(value, where);
+  if (Number.isFinite(Date.parse(text))) return text;
+  throw invalid(where, 'no time');
 }

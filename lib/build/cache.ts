@@ -6,7 +6,16 @@ import { readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError, hasErrno, ioError } from '../errors.js';
 import { ensureDirectory, readJson, writeFileAtomic } from '../host/files.js';
-import type { SnapshotId, SnapshotRecord } from '../snapshot/record.js';
+import {
+  invalid,
+  optional,
+  present,
+  requireBoolean,
+  requireObject,
+  requireString,
+  requireStringMap,
+} from '../oci/guards.js';
+import { parseSnapshotId, type SnapshotId, type SnapshotRecord } from '../snapshot/record.js';
 import type { CacheKey, NamedInputs } from './cache-key.js';
 
 export type CacheRecord = {
@@ -103,19 +112,22 @@ export class BuildCache {
   }
 }
 
+/** @throws INVALID */
 function parseRecord(value: unknown, key: CacheKey): CacheRecord | undefined {
-  if (typeof value !== 'object' || value === null) return undefined;
-  const record = value as Partial<CacheRecord>;
-  const isWhole =
-    record.version === 1 &&
-    record.key === key &&
-    typeof record.parent === 'string' &&
-    typeof record.result === 'string' &&
-    ['string', 'undefined'].includes(typeof record.claim) &&
-    typeof record.instruction === 'string' &&
-    typeof record.created === 'string' &&
-    typeof record.madeLayer === 'boolean' &&
-    typeof record.inputs === 'object' &&
-    (record.snapshot === undefined || /^[a-z2-7]{26}$/.test(record.snapshot));
-  return isWhole ? (record as CacheRecord) : undefined;
+  if (value === undefined) return undefined;
+  const where = `build cache record ${key}`;
+  const record = requireObject(value, where);
+  if (record.version !== 1 || record.key !== key) throw invalid(where, 'another version, or another key');
+  return {
+    version: 1,
+    key,
+    parent: requireString(record.parent, `${where}: parent`),
+    result: requireString(record.result, `${where}: result`),
+    ...present('claim', optional(record.claim, `${where}: claim`, requireString)),
+    instruction: requireString(record.instruction, `${where}: instruction`),
+    inputs: requireStringMap(record.inputs, `${where}: inputs`),
+    ...present('snapshot', optional(record.snapshot, `${where}: snapshot`, parseSnapshotId)),
+    madeLayer: requireBoolean(record.madeLayer, `${where}: madeLayer`),
+    created: requireString(record.created, `${where}: created`),
+  };
 }

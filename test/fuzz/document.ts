@@ -1,6 +1,7 @@
 /** A document that a fuzzer changes, and ways to write one down. */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { type StorePaths, storePaths } from '../../lib/host/paths.js';
 
 export type Document = {
   readonly name: string;
@@ -33,6 +34,21 @@ export function inFile(
     mkdirSync(own, { recursive: true });
     writeFileSync(join(own, file), text);
     return read(join(own, file), own);
+  });
+}
+
+/** One that is read from this file of a store. */
+export function inStore(
+  name: string,
+  file: string,
+  right: unknown,
+  read: (paths: StorePaths) => unknown,
+): Document {
+  return json(name, right, (text, directory) => {
+    const paths = storePaths(join(directory, name.replaceAll(/\W/g, '-')));
+    mkdirSync(dirname(join(paths.root, file)), { recursive: true });
+    writeFileSync(join(paths.root, file), text);
+    return read(paths);
   });
 }
 

@@ -1,22 +1,34 @@
+import { BuildCache } from '../../lib/build/cache.js';
+import type { CacheKey } from '../../lib/build/cache-key.js';
+import { CacheMounts } from '../../lib/build/cache-mounts.js';
+import { StatCache } from '../../lib/build/stat-cache.js';
 import { readAttachments } from '../../lib/container/attachments.js';
 import { findCdiEdits } from '../../lib/container/cdi.js';
 import { readHealth } from '../../lib/container/healthcheck.js';
 import { parseLogLine } from '../../lib/container/log-line.js';
 import { readContainerRecord, readExit, readLive } from '../../lib/container/records.js';
+import { SecretStore } from '../../lib/container/secret-store.js';
 import { readConfiguration } from '../../lib/host/config.js';
 import { readJson } from '../../lib/host/files.js';
+import { tarWriterVersion } from '../../lib/layer/tar-writer.js';
+import { fileLocks } from '../../lib/native/lock.js';
 import { parseNetworkRecord } from '../../lib/network/network-record.js';
+import { parseDiffId } from '../../lib/oci/chain-id.js';
+import { parseDigest } from '../../lib/oci/digest.js';
 import { parseJson } from '../../lib/oci/guards.js';
 import { readAuthFile } from '../../lib/registry/auth-file.js';
 import { mergeRegistries, parseToml } from '../../lib/registry/registries.js';
 import { parseRegistriesFile } from '../../lib/registry/registries-file.js';
 import { parseProfile } from '../../lib/sandbox/seccomp-profile.js';
 import { parseSnapshotRecord } from '../../lib/snapshot/record.js';
+import { rememberedLayer } from '../../lib/transfer/compressed-layers.js';
+import { keptSignatures } from '../../lib/transfer/kept-signatures.js';
+import { originOf } from '../../lib/transfer/partial-origin.js';
 import { parsePolicy } from '../../lib/trust/policy.js';
 import { parseVolumeRecord } from '../../lib/volume/volume-record.js';
 import { parseWorkingRecord, serializeWorkingRecord } from '../../lib/working/record.js';
 
-import { config, type Document, digest, id, inFile, json, time } from './document.js';
+import { config, type Document, digest, id, inFile, inStore, json, time } from './document.js';
 
 const snapshot = 'a'.repeat(26);
 const registries = `unqualified-search-registries = ["a.example", "b.example:5000"]
@@ -220,6 +232,64 @@ export const documentsOfStore: readonly Document[] = [
     'networks.json',
     { version: 1, attachments: [{ network: 'n', interface: 'eth0', ip: '10.0.0.1', aliases: [], last: [] }] },
     (_path, directory) => readAttachments(directory),
+  ),
+  inStore(
+    'build cache record',
+    `build/cache/${id}.json`,
+    {
+      version: 1,
+      key: id,
+      parent: id,
+      result: id,
+      claim: id,
+      instruction: 'RUN x',
+      inputs: { instruction: 'x', parent: id },
+      snapshot,
+      madeLayer: true,
+      created: time,
+    },
+    ({ build }) => {
+      const cache = new BuildCache(`${build}/cache`, { get: () => undefined });
+      return JSON.stringify([cache.list(), cache.find(id as CacheKey), cache.lastUsed(id as CacheKey)]);
+    },
+  ),
+  inStore(
+    'cache mount',
+    `build/mounts/${id}/record.json`,
+    {
+      version: 1,
+      identity: { namespace: 'n', id: 'i', from: 'f', owner: { uid: 0, gid: 0, mode: 493 } },
+      created: time,
+      lastUsed: time,
+    },
+    (paths) => new CacheMounts(paths, fileLocks).list(),
+  ),
+  inStore(
+    'compressed layer',
+    `build/compressed/${id}.json`,
+    { [`none-0-tar${tarWriterVersion}-libzstd`]: { digest, size: 5, annotations: { a: 'b' } } },
+    (paths) => rememberedLayer(paths, parseDiffId(digest, 'diffID'), { kind: 'none', level: 0 }),
+  ),
+  inStore(
+    'kept signatures',
+    `build/signatures/${id}.json`,
+    [{ payload: 'e30=', signature: 's', annotations: { a: 'b' } }],
+    (paths) => keptSignatures({ paths }, parseDigest(digest, 'digest')),
+  ),
+  inStore(
+    'origin of a layer',
+    `build/partial/${id}.json`,
+    { registry: 'r', repository: 'a/b', canonical: true },
+    (paths) => originOf(paths, { digest: parseDigest(digest, 'digest') }),
+  ),
+  inStore(
+    'secret',
+    'secrets/s.json',
+    { id, created: time, updated: time, labels: { a: 'b' }, value: 'eA==' },
+    (paths) => new SecretStore({ paths, locks: fileLocks }).list(),
+  ),
+  inFile('digests of files', 'stats.json', [['a', '1-2-3', id]], (path, directory) =>
+    new StatCache(path, directory).changes('.'),
   ),
   inFile('any record', 'record.json', { version: 1, list: [1, 'a'] }, (path) => readJson(path)),
   json('line of a log', { log: 'a\n', stream: 'stderr', time }, (text) =>

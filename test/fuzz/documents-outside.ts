@@ -1,7 +1,13 @@
+import { generateKeyPairSync } from 'node:crypto';
 import { gzipSync } from 'node:zlib';
 import { parseCacheConfig } from '../../lib/build/cache-manifest.js';
 import { parseMountsConfig } from '../../lib/build/mounts-config.js';
-import { parseNpmLock, parseNpmPackage } from '../../lib/build/package-database.js';
+import {
+  parseApkInstalled,
+  parseDpkgStatus,
+  parseNpmLock,
+  parseNpmPackage,
+} from '../../lib/build/package-database.js';
 import { readEstargz } from '../../lib/chunked/estargz.js';
 import { filesOf, parseToc } from '../../lib/chunked/layout.js';
 import { readTarSplit } from '../../lib/chunked/tar-split.js';
@@ -9,9 +15,12 @@ import { parseBundleConfig } from '../../lib/oci/bundle-config.js';
 import { parseImageConfig, serializeImageConfig } from '../../lib/oci/image-config.js';
 import { parseLayoutIndex, parseLayoutMarker, serializeLayoutIndex } from '../../lib/oci/layout.js';
 import { parseManifest, serializeManifest } from '../../lib/oci/manifest.js';
+import { parseChallenges } from '../../lib/registry/challenge.js';
+import { parseWarnings } from '../../lib/registry/errors.js';
 import { parseCatalog, parseSearch } from '../../lib/registry/search.js';
 import { parseDockerManifest } from '../../lib/transfer/docker-archive.js';
 import { parseRepositories } from '../../lib/transfer/docker-legacy.js';
+import { readPublicKey } from '../../lib/trust/keys.js';
 import { sha256 } from '../image/store-fixture.js';
 import { tarOf } from '../layer/tar-builder.js';
 
@@ -68,6 +77,10 @@ const toc = {
     { type: 'symlink', name: 'd', linkName: 'c' },
   ],
 };
+const publicKey = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  .publicKey.export({ type: 'spki', format: 'pem' })
+  .toString();
+
 export const documentsOutside: readonly Document[] = [
   json('manifest', manifest, (text) => serializeManifest(parseManifest(text, 'manifest', manifestType))),
   json('index', index, (text) => serializeManifest(parseManifest(text, 'index'))),
@@ -115,6 +128,37 @@ export const documentsOutside: readonly Document[] = [
     { packages: { 'node_modules/a': { version: '1.0.0' }, 'node_modules/@b/c': { version: '2' } } },
     (text) => parseNpmLock(text, 'p'),
   ),
+  {
+    name: 'dpkg status',
+    right:
+      'Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\nMaintainer: A <a@b>\n\nPackage: b\nVersion: 2\n',
+    isText: true,
+    read: (text) => parseDpkgStatus(text, 'status', { id: 'debian', version: '12' }),
+  },
+  {
+    name: 'apk database',
+    right: 'P:a\nV:1-r0\nA:x86_64\nL:MIT\nm:A <a@b>\n\nP:b\nV:2\n',
+    isText: true,
+    read: (text) => parseApkInstalled(text, 'installed', undefined),
+  },
+  {
+    name: 'challenges',
+    right: 'Bearer realm="https://a/token",service="b",scope="repository:c:pull", Basic realm="d"',
+    isText: true,
+    read: parseChallenges,
+  },
+  {
+    name: 'warnings',
+    right: '299 - "one \\"two\\"", 299 - "three"',
+    isText: true,
+    read: parseWarnings,
+  },
+  {
+    name: 'public key',
+    right: publicKey,
+    isText: true,
+    read: (text) => readPublicKey({ kind: 'data', pem: text }),
+  },
   json(
     'bundle config',
     {
