@@ -18,7 +18,14 @@ int message_send(int socket, const struct message *message, const int *fds, size
 }
 
 int message_receive(int socket, struct message *message, int *fds, size_t *count, pid_t *sender) {
+    size_t room = count ? *count : 0;
     ssize_t got = receive_fds(socket, message, sizeof *message, fds, count, sender);
+    /* That the other side has ended without reading all is told once, before what it sent: the last of that is why it ended. */
+    if (got < 0 && errno == ECONNRESET) {
+        if (count)
+            *count = room;
+        got = receive_fds(socket, message, sizeof *message, fds, count, sender);
+    }
     if (got == 0 || (got < 0 && errno == ECONNRESET))
         return 0;
     if (got < 0)

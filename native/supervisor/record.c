@@ -38,8 +38,11 @@ static void read_boot_id(char out[40]) {
 /** Who removes a container holds its lock from the mark on until the directory has another name. */
 static bool is_removed(const struct record *record, const char *directory) {
     struct stat held, named;
-    return faccessat(record->directory, "removing", F_OK, 0) == 0 || fstat(record->directory, &held) < 0 || stat(directory, &named) < 0 ||
-           held.st_ino != named.st_ino || held.st_dev != named.st_dev;
+    if (faccessat(record->directory, "removing", F_OK, 0) == 0)
+        return true;
+    if (stat(directory, &named) < 0)
+        return errno == ENOENT;
+    return fstat(record->directory, &held) == 0 && (held.st_ino != named.st_ino || held.st_dev != named.st_dev);
 }
 
 int record_refuse(struct failure *failure, int number, const char *directory) {

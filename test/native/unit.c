@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "supervisor/buffer.h"
+#include "base/message.h"
 #include "base/status.h"
 #include "container/identity.h"
 #include "files/ownership.h"
@@ -104,6 +105,22 @@ static void test_dbus(struct tally *tally) {
     dbus_put_call(&call, &target, 1, "s", &body);
     ok(tally, call.cut, "what does not fit is told");
     free(large);
+}
+
+/** Whoever ends tells why, and may not have read all that it was told. */
+static void test_last_message(struct tally *tally) {
+    int ends[2], fds[1];
+    size_t count = 1;
+    struct failure failure = {0};
+    struct message message = {.kind = MESSAGE_GO};
+    bool good = socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) == 0 && message_send(ends[0], &message, NULL, 0) == 0;
+    fail(&failure, "mount", EIO, "somewhere");
+    message_complain(ends[1], MESSAGE_FAILURE, &failure);
+    close(ends[1]);
+    good = good && message_receive(ends[0], &message, fds, &count, NULL) == 1 && count == 0;
+    ok(tally, good && message.kind == MESSAGE_FAILURE && message.failure.number == EIO, "the last message of who ends is read");
+    ok(tally, message_receive(ends[0], &message, NULL, NULL, NULL) == 0, "and then the end");
+    close(ends[0]);
 }
 
 static void test_paths(struct tally *tally, const char *directory) {
@@ -277,6 +294,7 @@ int main(void) {
     test_encoding(&tally);
     test_buffer(&tally);
     test_dbus(&tally);
+    test_last_message(&tally);
     test_paths(&tally, directory);
     test_records(&tally);
     test_identity(&tally, directory);
