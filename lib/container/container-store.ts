@@ -3,6 +3,7 @@
  * derived when it is looked at.
  */
 
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { CoracleError } from '../errors.js';
 import { namesIn } from '../host/files.js';
@@ -24,7 +25,7 @@ export class ContainerStore {
   /** All containers, newest first. */
   list(records = this.records()): readonly ContainerView[] {
     return [...records.values()]
-      .flatMap((record) => (record === undefined ? [] : this.#view(record)))
+      .flatMap((record) => (record === undefined ? [] : (this.#view(record) ?? [])))
       .sort((a, b) => (a.record.created < b.record.created ? 1 : -1));
   }
 
@@ -44,9 +45,11 @@ export class ContainerStore {
     return record === undefined ? undefined : this.#view(record);
   }
 
-  #view(record: ContainerRecord): ContainerView {
+  /** Undefined for one that was removed since its record was read: what is gone looks as if it had never run. */
+  #view(record: ContainerRecord): ContainerView | undefined {
     const directory = join(this.#paths.containers, record.id);
     const view = { record, directory, ...readState(directory) };
+    if (view.status === 'created' && !existsSync(directory)) return undefined;
     return record.healthcheck === undefined || !isActive(view)
       ? view
       : { ...view, health: readHealth(directory) };

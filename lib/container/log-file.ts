@@ -1,15 +1,16 @@
 /** Reading growing, rotated log files: `log.2`, `log.1`, `log`, oldest first. */
-import { closeSync, fstatSync, openSync, readdirSync, readSync, statSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { hasErrno, ioError } from '../errors.js';
+import { namesIn } from '../host/files.js';
 
-/** Existing files of a log, oldest first. */
+/** Existing files of a log, oldest first; none once its container is removed. */
 export function logFiles(path: string): readonly string[] {
   const name = basename(path);
   const number = (file: string): number => (file === name ? 0 : Number(file.slice(name.length + 1)));
   const isPart = (file: string): boolean =>
     file === name || (file.startsWith(`${name}.`) && /^\d+$/.test(file.slice(name.length + 1)));
-  return readdirSync(dirname(path))
+  return namesIn(dirname(path))
     .filter(isPart)
     .sort((a, b) => number(b) - number(a))
     .map((file) => join(dirname(path), file));

@@ -1,5 +1,4 @@
 /** Waiting until a container is in a state. Its supervisor says at once when it ends; the rest shows in its directory. */
-import { existsSync } from 'node:fs';
 import { CoracleError } from '../errors.js';
 import { DirectoryChanges } from '../host/directory-changes.js';
 import { parseJson } from '../oci/guards.js';
@@ -27,9 +26,7 @@ export async function waitForCondition(
   view: ContainerView,
   options: WaitOptions,
 ): Promise<number> {
-  const changes = existsSync(view.directory)
-    ? new DirectoryChanges(view.directory, options.signal)
-    : undefined;
+  const changes = new DirectoryChanges(view.directory, options.signal);
   const link = endsMatter(options) ? await connect(stores, view) : undefined;
   let end: { readonly text: string | undefined } | undefined;
   const ended = link?.ended().then((text) => {
@@ -45,12 +42,12 @@ export async function waitForCondition(
       if (code !== undefined) return code;
       if (found === undefined) throw removed(view);
       await Promise.race([
-        changes?.wait(options.interval),
+        changes.wait(options.interval),
         ...(end === undefined && ended !== undefined ? [ended] : []),
       ]);
     }
   } finally {
-    changes?.close();
+    changes.close();
     link?.close();
   }
 }
