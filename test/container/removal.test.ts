@@ -6,11 +6,13 @@ import { claimContainer } from '../../lib/container/claim.js';
 import { collectLeftovers, detachContainer } from '../../lib/container/collect.js';
 import { createContainer } from '../../lib/container/create.js';
 import { removeContainer, stopContainer, waitContainer } from '../../lib/container/lifecycle.js';
+import { readLogs } from '../../lib/container/logs.js';
 import { unlessRemoved } from '../../lib/container/removed.js';
 import { startContainer, startUnlessRunning } from '../../lib/container/start.js';
 import { removingMark } from '../../lib/container/state.js';
 import { containerPlaces } from '../../lib/container/stores.js';
 import { openTree } from '../../lib/container/tree.js';
+import { waitForCondition } from '../../lib/container/wait.js';
 import { CoracleError } from '../../lib/errors.js';
 import { testWith } from '../helpers/declare.js';
 import { missingUserNamespaces } from '../helpers/host.js';
@@ -136,6 +138,23 @@ testWith(missing, 'a failure is called a removal only where there was one', asyn
   );
   await collectLeftovers(stores);
 });
+
+testWith(
+  missing,
+  'the log of a container that was removed since it was looked at is followed to its end',
+  async (t) => {
+    const { stores, run } = openFixture(t, 'overlay');
+    const ended = await run({ command: ['true'] });
+    await waitContainer(stores, ended);
+    await removeContainer(stores, ended);
+    const entries: unknown[] = [];
+    for await (const entry of readLogs(ended, { follow: true })) entries.push(entry);
+    t.deepEqual(entries, []);
+    const waited = waitForCondition(stores, ended, { conditions: ['paused'] });
+    const error = await t.throwsAsync(waited, { instanceOf: CoracleError });
+    t.is(error?.message, `wait for container ${ended.record.name}: it was removed`);
+  },
+);
 
 testWith(missing, 'a start that fails says why, although its container is gone then', async (t) => {
   const { stores } = openFixture(t, 'overlay');

@@ -72,9 +72,8 @@ const uncertain: readonly ((names: Names) => readonly string[])[] = [
   ({ box }) => words(`restart -t 0 ${box}`),
   ({ box }) => words(`rm -f ${box}`),
   ({ box }) => words(`exec ${box} true`),
-  ({ box }) => words(`wait ${box}`),
-  ({ box }) => words(`wait --condition running --condition exited ${box}`),
-  ({ box }) => words(`logs -f ${box}`),
+  // Paused at the end of the crowd, it would be waited for without end.
+  ({ box }) => words(`wait --condition exited --condition paused ${box}`),
   ({ box }) => words(`inspect --size ${box}`),
   ({ box }) => words(`export -o /dev/null ${box}`),
   ({ box }) => words(`cp ${box}:/etc/passwd -`),
