@@ -36,9 +36,7 @@ export async function stopContainer(
 /** Sends a signal (default SIGKILL) to a container's first process. @throws CONFLICT when it does not run. */
 export async function killContainer(stores: ContainerStores, view: ContainerView, signal = 9): Promise<void> {
   const link = await connect(stores, view);
-  if (link === undefined) {
-    throw notRunning(stores, 'kill', view);
-  }
+  if (link === undefined) throw notRunning(stores, 'kill', view);
   await link.signal(signal);
   link.close();
 }

@@ -84,7 +84,8 @@ async function tell(
   try {
     await link.update(encodePlan(planUpdate(change)));
   } catch (error) {
-    if (isHeld(view.directory)) throw error;
+    const isRefused = error instanceof CoracleError && error.code === 'CONFLICT';
+    if (!isRefused || isHeld(view.directory)) throw error;
   } finally {
     link.close();
   }

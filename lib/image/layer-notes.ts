@@ -1,6 +1,6 @@
 /**
- * What is noted of layers and manifests and can be found out again: how a layer was compressed, which files it has, where
- * its blob is to be had. One file each below `build/`, whose name begins with what it is about.
+ * What is noted of layers and manifests beside their records: how a layer was compressed, which files it has, where its
+ * blob is to be had, the signatures of a manifest. One file each below `build/`, whose name begins with what it is about.
  */
 import { rmSync } from 'node:fs';
 import { join } from 'node:path';
